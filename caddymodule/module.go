@@ -1,0 +1,4 @@
+// Package caddymodule is the Caddy host of Grayling.
+package caddymodule
+
+import _ "github.com/caddyserver/caddy/v2"
