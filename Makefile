@@ -1,0 +1,92 @@
+# Everything here works on a clean clone with Go, make and git. Tools are built once from the modules under
+# integration/tools, which pin them, and kept outside the checkout (GRAYLING_CACHE, default the user's cache directory).
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+
+tool = $$(integration/tools/build.sh $(1))
+step = @printf '\n==> %s\n' "$(1)"
+
+# The code that Yaegi interprets inside Traefik, and all Go modules of this checkout.
+interpreted := core $(wildcard traefikplugin)
+modules := . integration $(patsubst %/go.mod,%,$(wildcard integration/tools/*/go.mod))
+
+.PHONY: help
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.* ## /\1\t/p' Makefile | expand -t 20
+
+.PHONY: build
+build: ## build bin/caddy: stock Caddy with the rollout module
+	$(call step,build bin/caddy)
+	go build -o bin/caddy ./cmd/caddy
+
+.PHONY: run
+run: build ## serve Caddyfile.example
+	bin/caddy run --config Caddyfile.example --adapter caddyfile
+
+.PHONY: test
+test: packages check test-layers test-unit test-yaegi lint test-integration vuln ## everything that has to pass, cheap first
+	@printf '\nmake test: all passed\n'
+
+.PHONY: packages
+packages: ## install the programs that tests run (Debian, as root) or say what is missing
+	$(call step,programs that the tests need)
+	integration/tools/packages.sh
+
+.PHONY: check
+check: ## gofmt, go mod tidy and go vet find nothing
+	$(call step,gofmt)
+	@diff=$$(gofmt -d .) && [[ -z $$diff ]] || { echo "$$diff"; echo 'not formatted: run "make fmt"'; exit 1; }
+	$(call step,go mod tidy)
+	@for module in $(modules); do \
+		go -C $$module mod tidy -diff || { echo "not tidy: run \"go -C $$module mod tidy\""; exit 1; }; \
+	done
+	$(call step,go vet)
+	go vet ./...
+	go -C integration vet ./...
+
+.PHONY: test-layers
+test-layers: ## who may import whom, and no construct that Yaegi cannot interpret
+	$(call step,layers)
+	go -C integration test -count=1 ./layers
+
+.PHONY: test-unit
+test-unit: ## unit tests with the race detector, in a random order
+	$(call step,unit tests)
+	go test -race -shuffle=on ./...
+
+.PHONY: test-yaegi
+test-yaegi: ## the same tests of core interpreted by Yaegi, as in Traefik
+	$(call step,unit tests interpreted by Yaegi)
+	integration/tools/yaegi/test.sh $(interpreted)
+
+.PHONY: test-integration
+test-integration: build ## scenarios against the real Caddy
+	$(call step,integration tests)
+	cd integration && GRAYLING_CADDY=$(CURDIR)/bin/caddy go test -count=1 ./...
+
+.PHONY: lint
+lint: ## golangci-lint
+	$(call step,golangci-lint)
+	$(call tool,golangci-lint) run
+	cd integration && $(call tool,golangci-lint) run
+
+.PHONY: vuln
+vuln: ## known vulnerabilities that the gateway's code reaches
+	$(call step,govulncheck)
+	integration/tools/govulncheck/check.sh
+
+.PHONY: bench
+bench: ## benchmarks
+	$(call step,benchmarks)
+	go test -run '^$$' -bench . -benchmem ./core/...
+
+.PHONY: fmt
+fmt: ## format the Go code
+	gofmt -w .
+
+.PHONY: clean
+clean: ## remove what was built in the checkout
+	rm -rf bin
