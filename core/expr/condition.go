@@ -1,0 +1,118 @@
+package expr
+
+import (
+	"net/http"
+	"net/netip"
+	"regexp"
+)
+
+// Host is what a gateway contributes to expressions. The zero Host offers neither placeholders nor files.
+type Host struct {
+	// Placeholder returns a named value that the gateway knows of a request. Nil: the gateway has none, and
+	// placeholder() is a compile error.
+	Placeholder func(r *http.Request, name string) (string, bool)
+
+	// Watch reads a file whole into load, at once, and again whenever the file changes. A load that fails leaves what
+	// was loaded before. Nil: .inFile is a compile error.
+	Watch func(path string, load func(content []byte) error) error
+}
+
+// Condition is a compiled condition, ready for a [Table].
+type Condition struct {
+	root *node
+}
+
+// Outside wraps a condition that the gateway itself evaluates, such as a matcher of its configuration.
+func Outside(holds func(r *http.Request) bool) *Condition {
+	return &Condition{root: &node{kind: isTest, test: test{op: outside, holds: holds}}}
+}
+
+// Always is the condition that always holds.
+func Always() *Condition { return &Condition{root: &node{kind: isTrue}} }
+
+// node is a condition as a tree, before it becomes a program.
+type node struct {
+	kind        kind
+	left, right *node // isAnd, isOr; isNot has only left
+	test        test  // isTest
+}
+
+type kind uint8
+
+const (
+	isTest kind = iota
+	isTrue
+	isFalse
+	isAnd
+	isOr
+	isNot
+)
+
+// test is one question about one value. Which operand counts follows from the operation. Tests of the client's address
+// and of the gateway's own conditions have no value.
+type test struct {
+	op        operation
+	value     *value
+	text      string
+	number    float64
+	texts     map[string]struct{}
+	pattern   *regexp.Regexp
+	address   netip.Addr
+	prefixes  *prefixes
+	lines     *textSet
+	addresses *addressSet
+	holds     func(r *http.Request) bool
+}
+
+type operation uint8
+
+const (
+	equal  operation = iota
+	lookUp           // a map from text to the next instruction; only in programs
+	less
+	lessOrEqual
+	greater
+	greaterOrEqual
+	numberEqual
+	numberLess
+	numberLessOrEqual
+	numberGreater
+	numberGreaterOrEqual
+	isIn
+	inFile
+	has
+	contains
+	hasPrefix
+	hasSuffix
+	matches
+	exists
+	addressEqual
+	addressIn
+	addressInFile
+	outside
+)
+
+// literals returns the texts of a condition that only compares one value with literals: ==, .in, and || of them. These
+// are the conditions that a table turns into look-ups.
+func (n *node) literals() (v *value, texts []string, ok bool) {
+	switch {
+	case n.kind == isTest && n.test.op == equal:
+		return n.test.value, []string{n.test.text}, true
+	case n.kind == isTest && n.test.op == isIn:
+		for text := range n.test.texts {
+			texts = append(texts, text)
+		}
+		return n.test.value, texts, true
+	case n.kind == isOr:
+		v, left, ok := n.left.literals()
+		if !ok {
+			return nil, nil, false
+		}
+		w, right, ok := n.right.literals()
+		if !ok || !v.same(w) {
+			return nil, nil, false
+		}
+		return v, append(left, right...), true
+	}
+	return nil, nil, false
+}

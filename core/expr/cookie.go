@@ -1,0 +1,52 @@
+package expr
+
+import "strings"
+
+// cookie returns the value of the first cookie of that name in the Cookie header's fields (RFC 6265, section 5.4),
+// without surrounding quotes. It finds what [http.Request.Cookie] finds, without parsing the other cookies, and keeps
+// values that net/http drops for their characters, such as JSON: a condition should see what the client sent.
+func cookie(fields []string, name string) (string, bool) {
+	for _, field := range fields {
+		for from := 0; ; {
+			i := strings.Index(field[from:], name)
+			if i < 0 {
+				break
+			}
+			i += from
+			if beginsPair(field, i) {
+				if value, ok := pairValue(field[i+len(name):]); ok {
+					return value, true
+				}
+			}
+			from = i + 1
+		}
+	}
+	return "", false
+}
+
+// beginsPair reports whether only blanks stand between field[i] and the semicolon, or the beginning, before it.
+func beginsPair(field string, i int) bool {
+	for i > 0 && (field[i-1] == ' ' || field[i-1] == '\t') {
+		i--
+	}
+	return i == 0 || field[i-1] == ';'
+}
+
+// pairValue reads the value from what follows a name; ok is false if the name goes on.
+func pairValue(rest string) (value string, ok bool) {
+	for rest != "" && (rest[0] == ' ' || rest[0] == '\t') {
+		rest = rest[1:]
+	}
+	if rest == "" || rest[0] == ';' {
+		return "", true
+	}
+	if rest[0] != '=' {
+		return "", false
+	}
+	value, _, _ = strings.Cut(rest[1:], ";")
+	value = strings.TrimRight(value, " \t")
+	if n := len(value); n > 1 && value[0] == '"' && value[n-1] == '"' {
+		value = value[1 : n-1]
+	}
+	return value, true
+}

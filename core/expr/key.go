@@ -1,0 +1,51 @@
+package expr
+
+// Key is the compiled list of values that identify a client for the split, in order of preference.
+type Key struct {
+	values []*value
+	random bool // random() stands at the end
+}
+
+// ParseKey compiles the values of a key. Problems come back by the index of their source.
+func ParseKey(sources []string, host Host) (*Key, [][]error) {
+	key := &Key{}
+	problems := make([][]error, len(sources))
+	failed := false
+	for i, source := range sources {
+		c := &checker{source: source, host: host}
+		if tree := c.parse(); tree != nil {
+			v := c.value(tree)
+			switch {
+			case v == nil:
+			case v.source != fromRandom:
+				key.values = append(key.values, v)
+			case i < len(sources)-1:
+				c.fail(1, "random() is always there, so what follows it is never asked: put it last")
+			default:
+				key.random = true
+			}
+		}
+		problems[i] = c.problems
+		failed = failed || len(c.problems) > 0
+	}
+	if failed {
+		return nil, problems
+	}
+	return key, nil
+}
+
+// RandomKey is a key that identifies nobody: every request is drawn anew.
+func RandomKey() *Key { return &Key{random: true} }
+
+// Random reports whether a request without any of the values is drawn at random.
+func (k *Key) Random() bool { return k.random }
+
+// Read returns the first value that the request has and that is not empty, or "".
+func (k *Key) Read(in *Input) string {
+	for _, v := range k.values {
+		if text, _ := v.read(in); text != "" {
+			return text
+		}
+	}
+	return ""
+}

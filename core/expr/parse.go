@@ -1,0 +1,303 @@
+package expr
+
+import (
+	"errors"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/scanner"
+	"go/token"
+	"regexp"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// ParseCondition compiles a condition. On failure it returns every problem found, each beginning with its column,
+// counted in characters from 1.
+func ParseCondition(source string, host Host) (*Condition, []error) {
+	c := &checker{source: source, host: host}
+	if tree := c.parse(); tree != nil {
+		if root := c.condition(tree); len(c.problems) == 0 {
+			return &Condition{root: root}, nil
+		}
+	}
+	return nil, c.problems
+}
+
+// checker turns Go syntax into conditions and values and collects what is wrong.
+type checker struct {
+	source   string
+	host     Host
+	problems []error
+}
+
+func (c *checker) fail(at token.Pos, format string, args ...any) {
+	before := int(at) - 1 // ParseExpr counts positions in bytes from 1
+	if before < 0 || before > len(c.source) {
+		before = len(c.source)
+	}
+	column := utf8.RuneCountInString(c.source[:before]) + 1
+	c.problems = append(c.problems, fmt.Errorf("column %d: %s", column, fmt.Sprintf(format, args...)))
+}
+
+// hostPlaceholder finds a placeholder of the gateway. They are no part of the language: what a client sends could be
+// expanded twice, and Caddy's shorthands such as {header.X} arrive here as {http.request.header.X}.
+var hostPlaceholder = regexp.MustCompile(`\{(http|env|file|system|time|vars)\.[^{}]*\}?`)
+
+func (c *checker) parse() ast.Expr {
+	if strings.TrimSpace(c.source) == "" {
+		c.fail(1, `empty expression: write a condition such as header("X-Version") == "v2"`)
+		return nil
+	}
+	if found := hostPlaceholder.FindStringIndex(c.source); found != nil {
+		text := c.source[found[0]:found[1]]
+		name := strings.Trim(text, "{}")
+		c.fail(token.Pos(found[0]+1), "%s is a placeholder of the gateway, and expressions expand none: use placeholder(%q)%s",
+			text, name, insteadOf(name))
+		return nil
+	}
+	tree, err := parser.ParseExpr(c.source)
+	if err == nil {
+		return tree
+	}
+	var list scanner.ErrorList
+	if !errors.As(err, &list) {
+		c.fail(1, "%v", err)
+		return nil
+	}
+	message := strings.NewReplacer("'EOF'", "the end", "operand", "a value", "newline", "the end").Replace(list[0].Msg)
+	if strings.Contains(message, "rune literal") || strings.Contains(message, "illegal rune") {
+		message = `single quotes: write texts in double quotes, "like this"`
+	}
+	c.fail(token.Pos(list[0].Pos.Offset+1), "%s", message)
+	return nil
+}
+
+// insteadOf names the value of the language that says the same as a placeholder of Caddy.
+func insteadOf(name string) string {
+	for _, pair := range [][2]string{
+		{"http.request.header.", "header"}, {"http.request.cookie.", "cookie"}, {"http.request.uri.query.", "query"},
+	} {
+		if rest, ok := strings.CutPrefix(name, pair[0]); ok {
+			return fmt.Sprintf(" or, better, %s(%q)", pair[1], rest)
+		}
+	}
+	switch name {
+	case "http.request.remote.host", "http.vars.client_ip":
+		return " or, better, ip()"
+	case "http.request.uri.path":
+		return " or, better, path()"
+	}
+	return ""
+}
+
+// condition checks a condition. It returns nil if something is wrong with it, which has then been reported.
+func (c *checker) condition(x ast.Expr) *node {
+	switch x := x.(type) {
+	case *ast.ParenExpr:
+		return c.condition(x.X)
+	case *ast.Ident:
+		switch x.Name {
+		case "true":
+			return &node{kind: isTrue}
+		case "false":
+			return &node{kind: isFalse}
+		}
+	case *ast.UnaryExpr:
+		if x.Op == token.NOT {
+			if inner := c.condition(x.X); inner != nil {
+				return &node{kind: isNot, left: inner}
+			}
+			return nil
+		}
+	case *ast.BinaryExpr:
+		switch x.Op {
+		case token.LAND, token.LOR:
+			left, right := c.condition(x.X), c.condition(x.Y)
+			if left == nil || right == nil {
+				return nil
+			}
+			combined := &node{kind: isAnd, left: left, right: right}
+			if x.Op == token.LOR {
+				combined.kind = isOr
+			}
+			return combined
+		case token.EQL, token.NEQ, token.LSS, token.LEQ, token.GTR, token.GEQ:
+			return c.comparison(x)
+		}
+		c.fail(x.OpPos, "unknown operator %s: conditions know == != < <= > >= && || !", x.Op)
+		return nil
+	case *ast.CallExpr:
+		if method, ok := x.Fun.(*ast.SelectorExpr); ok && method.Sel.Name != "lower" {
+			return c.method(x, method)
+		}
+		if v := c.value(x); v != nil {
+			c.fail(x.Pos(), "a value is not a condition: append .exists(), or compare it")
+		}
+		return nil
+	}
+	c.fail(x.Pos(), `not a condition: %s (write one such as header("X-Version") == "v2")`, c.text(x))
+	return nil
+}
+
+// comparison checks value == literal and its like.
+func (c *checker) comparison(x *ast.BinaryExpr) *node {
+	if isLiteral(x.X) {
+		c.fail(x.X.Pos(), "a literal stands on the right: write %s %s %s", c.text(x.Y), mirrored(x.Op), c.text(x.X))
+		return nil
+	}
+	v := c.value(x.X)
+	lit, ok := c.literal(x.Y)
+	if v == nil || !ok {
+		return nil
+	}
+	t := test{value: v}
+	switch {
+	case lit.isNumber:
+		t.op, t.number = numberOperations[x.Op], lit.number
+	case lit.isBool && x.Op != token.EQL && x.Op != token.NEQ:
+		c.fail(x.OpPos, "%s cannot order true and false: use == or !=", x.Op)
+		return nil
+	case v.source == fromIP:
+		if x.Op != token.EQL && x.Op != token.NEQ {
+			c.fail(x.OpPos, "addresses have no order: use ==, != or .in")
+			return nil
+		}
+		prefix, err := parsePrefix(lit.text)
+		if err != nil {
+			c.fail(x.Y.Pos(), "%v", err)
+			return nil
+		}
+		if !prefix.IsSingleIP() {
+			c.fail(x.Y.Pos(), "%q is a network: write ip().in(%q)", lit.text, lit.text)
+			return nil
+		}
+		t = test{op: addressEqual, address: prefix.Addr()}
+	default:
+		c.checkCase(v, lit.text, x.Y)
+		t.op, t.text = textOperations[x.Op], lit.text
+	}
+	n := &node{kind: isTest, test: t}
+	if x.Op == token.NEQ {
+		return &node{kind: isNot, left: n}
+	}
+	return n
+}
+
+// != is == negated, so the two share an operation; the orderings are not each other's negation on texts that are no
+// numbers.
+var (
+	textOperations = map[token.Token]operation{
+		token.EQL: equal, token.NEQ: equal,
+		token.LSS: less, token.LEQ: lessOrEqual, token.GTR: greater, token.GEQ: greaterOrEqual,
+	}
+	numberOperations = map[token.Token]operation{
+		token.EQL: numberEqual, token.NEQ: numberEqual,
+		token.LSS: numberLess, token.LEQ: numberLessOrEqual, token.GTR: numberGreater, token.GEQ: numberGreaterOrEqual,
+	}
+)
+
+func mirrored(op token.Token) token.Token {
+	switch op {
+	case token.LSS:
+		return token.GTR
+	case token.LEQ:
+		return token.GEQ
+	case token.GTR:
+		return token.LSS
+	case token.GEQ:
+		return token.LEQ
+	}
+	return op
+}
+
+// literal is a constant on the right of a comparison or in a call.
+type literal struct {
+	text     string
+	number   float64
+	isNumber bool
+	isBool   bool
+}
+
+func isLiteral(x ast.Expr) bool {
+	switch x := x.(type) {
+	case *ast.BasicLit:
+		return true
+	case *ast.ParenExpr:
+		return isLiteral(x.X)
+	case *ast.UnaryExpr:
+		return (x.Op == token.SUB || x.Op == token.ADD) && isLiteral(x.X)
+	case *ast.Ident:
+		return x.Name == "true" || x.Name == "false"
+	}
+	return false
+}
+
+func (c *checker) literal(x ast.Expr) (literal, bool) {
+	if !isLiteral(x) {
+		c.fail(x.Pos(), `the right side must be a literal such as "v2" or 10, not %s`, c.text(x))
+		return literal{}, false
+	}
+	switch x := x.(type) {
+	case *ast.ParenExpr:
+		return c.literal(x.X)
+	case *ast.Ident:
+		return literal{text: x.Name, isBool: true}, true
+	case *ast.UnaryExpr:
+		lit, ok := c.literal(x.X)
+		if ok && !lit.isNumber {
+			c.fail(x.Pos(), "%s takes a number, not %s", x.Op, c.text(x.X))
+			return literal{}, false
+		}
+		if x.Op == token.SUB {
+			lit.number = -lit.number
+		}
+		return lit, ok
+	case *ast.BasicLit:
+		switch x.Kind {
+		case token.STRING:
+			text, err := strconv.Unquote(x.Value)
+			if err != nil {
+				c.fail(x.Pos(), "malformed text %s", x.Value)
+			}
+			return literal{text: text}, err == nil
+		case token.CHAR:
+			c.fail(x.Pos(), `single quotes: write texts in double quotes, %q`, strings.Trim(x.Value, "'"))
+			return literal{}, false
+		}
+		return c.numberLiteral(x)
+	}
+	return literal{}, false
+}
+
+func (c *checker) numberLiteral(x *ast.BasicLit) (literal, bool) {
+	n, ok := number(x.Value)
+	octal := len(x.Value) > 1 && x.Value[0] == '0' && x.Value[1] >= '0' && x.Value[1] <= '9'
+	if !ok || octal {
+		c.fail(x.Pos(), `%s is not a decimal number; to compare it as text, write %q`, x.Value, x.Value)
+		return literal{}, false
+	}
+	if n >= maxExact {
+		c.fail(x.Pos(), `%s is too large to compare exactly as a number; compare it as text: %q`, x.Value, x.Value)
+		return literal{}, false
+	}
+	return literal{number: n, isNumber: true}, true
+}
+
+// text returns the source of a part, shortened.
+func (c *checker) text(x ast.Expr) string {
+	from, to := int(x.Pos())-1, int(x.End())-1
+	if from < 0 || to > len(c.source) || from > to {
+		return "this"
+	}
+	text := c.source[from:to]
+	if len(text) > 40 {
+		cut := 37
+		for cut > 0 && !utf8.RuneStart(text[cut]) {
+			cut--
+		}
+		text = text[:cut] + "..."
+	}
+	return text
+}
