@@ -11,7 +11,7 @@ import hashlib
 import json
 import re
 
-# ---- the rule: assignment.md shows these functions word for word
+# ---- the rule
 
 
 def slot(salt, key):
@@ -56,7 +56,7 @@ def variant(salt, variants, key):
 
 def in_rule(salt, rule, percent, key):
     """Whether a rule's percentage takes in a key."""
-    return slot(salt + "/" + rule, key) < slots(micro(percent))
+    return key != "" and slot(salt + "/" + rule, key) < slots(micro(percent))
 
 
 # ---- what a configuration may not say
