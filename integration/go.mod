@@ -1,0 +1,19 @@
+module github.com/grayling-gateway/grayling/integration
+
+go 1.26.0
+
+require (
+	github.com/coder/websocket v1.8.15
+	github.com/quic-go/quic-go v0.63.0
+	golang.org/x/mod v0.41.0
+	golang.org/x/tools v0.50.0
+)
+
+require (
+	github.com/quic-go/qpack v0.6.0 // indirect
+	golang.org/x/crypto v0.57.0 // indirect
+	golang.org/x/net v0.60.0 // indirect
+	golang.org/x/sync v0.23.0 // indirect
+	golang.org/x/sys v0.48.0 // indirect
+	golang.org/x/text v0.42.0 // indirect
+)
