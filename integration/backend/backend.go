@@ -1,0 +1,110 @@
+// Package backend is one version of a service as a gateway under test reaches it: a real HTTP server
+// in the test's own process, which tells what arrived and misbehaves on demand.
+package backend
+
+import (
+	"net"
+	"net/http"
+	"sync"
+	"testing"
+)
+
+// Server is one backend. Its address stays the same, and stays reserved, while it is down.
+type Server struct {
+	// Name is answered in the header X-Backend of every response.
+	Name string
+	// Events feeds GET /events: each value sent is one event; closing ends the stream.
+	Events chan string
+	// Abandoned gets one value for each GET /hang whose client went away.
+	Abandoned chan struct{}
+	// Hanging gets one value for each GET /hang that arrived.
+	Hanging chan struct{}
+
+	addr string
+
+	mu       sync.Mutex
+	http     *http.Server // nil while down
+	reserved int          // socket that keeps the port while down, else -1
+	count    map[string]int
+}
+
+// Start starts a backend on a free loopback port and closes it at the test's end.
+func Start(t testing.TB, name string) *Server {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatalf("backend %s: %v", name, err)
+	}
+	s := &Server{
+		Name:      name,
+		Events:    make(chan string),
+		Abandoned: make(chan struct{}, 100),
+		Hanging:   make(chan struct{}, 100),
+		addr:      l.Addr().String(),
+		reserved:  -1,
+		count:     make(map[string]int),
+	}
+	s.serve(l)
+	t.Cleanup(s.close)
+	return s
+}
+
+// Addr is host:port.
+func (s *Server) Addr() string { return s.addr }
+
+// Count is how many requests of the method arrived; of all methods if it is empty.
+func (s *Server) Count(method string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if method != "" {
+		return s.count[method]
+	}
+	n := 0
+	for _, c := range s.count {
+		n += c
+	}
+	return n
+}
+
+// Stop closes the port and every connection: from now on connections are refused.
+func (s *Server) Stop(t testing.TB) {
+	t.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.http.Close()
+	s.http = nil
+	fd, err := reserve(s.addr)
+	if err != nil {
+		t.Fatalf("backend %s: reserving %s: %v", s.Name, s.addr, err)
+	}
+	s.reserved = fd
+}
+
+// Resume listens on the same port again after Stop.
+func (s *Server) Resume(t testing.TB) {
+	t.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l, err := listen(s.reserved)
+	s.reserved = -1
+	if err != nil {
+		t.Fatalf("backend %s: listening on %s again: %v", s.Name, s.addr, err)
+	}
+	s.serve(l)
+}
+
+func (s *Server) serve(l net.Listener) {
+	s.http = &http.Server{Handler: s.handler()}
+	go s.http.Serve(l)
+}
+
+func (s *Server) close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.http != nil {
+		s.http.Close()
+	}
+	if s.reserved >= 0 {
+		release(s.reserved)
+	}
+}

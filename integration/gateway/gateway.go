@@ -1,0 +1,131 @@
+package gateway
+
+import (
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"os"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/grayling-gateway/grayling/integration/backend"
+)
+
+// Gateway is a product that serves a site, with its backends.
+type Gateway struct {
+	Host string
+	Site Site
+	// Dir holds everything the gateway writes, and the files that its configuration names.
+	Dir string
+
+	t        testing.TB
+	instance instance
+	plain    int // port of the site
+	other    int // port of a second site
+	secure   int // port of the site over TLS, TCP and UDP
+	admin    int // port of the host's own interface
+	probes   atomic.Int64
+
+	mu       sync.Mutex
+	backends map[string]*backend.Server
+	clients  map[string]*http.Client
+}
+
+// Start starts host with site, and a backend for every variant that names no upstream. Everything
+// ends with the test.
+func Start(t testing.TB, host Host, site Site) *Gateway {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "gateway")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	ports := freePorts(t, 4)
+	g := &Gateway{
+		Host: host.Name(), Site: site, Dir: dir, t: t,
+		plain: ports[0], other: ports[1], secure: ports[2], admin: ports[3],
+		backends: make(map[string]*backend.Server),
+		clients:  make(map[string]*http.Client),
+	}
+	g.instance = host.launch(g)
+	return g
+}
+
+// Backend returns the backend of that name, starting it at the first call.
+func (g *Gateway) Backend(name string) *backend.Server {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	b := g.backends[name]
+	if b == nil {
+		b = backend.Start(g.t, name)
+		g.backends[name] = b
+	}
+	return b
+}
+
+// Load replaces the running configuration; on error the one before keeps serving. It returns when the
+// gateway says that it is done, which may be before the old configuration got its last request.
+func (g *Gateway) Load(site Site) error { return g.instance.load(site) }
+
+// Reload is Load for a site that must be accepted, and serves from the next request on.
+func (g *Gateway) Reload(t testing.TB, site Site) {
+	t.Helper()
+	if err := g.Load(site); err != nil {
+		t.Fatalf("reload: %v", err)
+	}
+	g.instance.settle(t)
+}
+
+// Decision waits for what the gateway recorded about an answered request.
+func (g *Gateway) Decision(t testing.TB, rollout string, a Answer) Decision {
+	t.Helper()
+	d, err := g.instance.decision(rollout, a.Probe)
+	if err != nil {
+		t.Fatalf("decision of %s: %v", rollout, err)
+	}
+	return d
+}
+
+// Log is everything that the gateway logged so far, without the access log.
+func (g *Gateway) Log() string { return g.instance.log() }
+
+// freePorts finds n different ports, each free for TCP and for UDP. They lie below the range from which
+// the kernel serves those who ask for any port, such as backends and clients, so that none is taken
+// before the gateway listens.
+func freePorts(t testing.TB, n int) []int {
+	t.Helper()
+	const lowest, end = 12000, 32768
+	var ports []int
+	for tries := 0; len(ports) < n; tries++ {
+		if tries == 1000 {
+			t.Fatalf("no port of %d to %d is free for both TCP and UDP", lowest, end-1)
+		}
+		addr := "127.0.0.1:" + strconv.Itoa(lowest+rand.IntN(end-lowest))
+		l, err := net.Listen("tcp", addr)
+		if err != nil {
+			continue
+		}
+		defer l.Close() // only when all are found, so that none is found twice
+		if u, err := net.ListenPacket("udp", addr); err == nil {
+			u.Close()
+			ports = append(ports, l.Addr().(*net.TCPAddr).Port)
+		}
+	}
+	return ports
+}
+
+// Eventually calls done until it is true, and fails the test with what after a time no healthy
+// machine needs.
+func Eventually(t testing.TB, what string, done func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(30 * time.Second)
+	for !done() {
+		if time.Now().After(deadline) {
+			t.Fatalf("after 30 s still not: %s", what)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}

@@ -1,0 +1,84 @@
+// Package gateway runs real gateways for the scenarios: it renders a neutral description of a site
+// into the words of one product, starts that product's binary, and talks to it as its clients do.
+package gateway
+
+import "testing"
+
+// Site is what a gateway serves in a scenario, in no product's words.
+type Site struct {
+	Rollouts []Rollout
+	// TrustedProxies are the CIDRs whose X-Forwarded-For is believed; none by default.
+	TrustedProxies []string
+	// AliasHeaders lets the spellings of X-Rollout-Variant with "_" through, where a host would drop
+	// them by itself.
+	AliasHeaders bool
+	// TLS serves the site over HTTPS too, with HTTP/2 and HTTP/3.
+	TLS bool
+	// Verbatim is used instead of Rollouts, in the language of the only host of the scenario: a
+	// text/template with {{site}}, {{other}} (two free addresses), {{upstream "name"}}, {{probe "rollout"}} and {{dir}}.
+	Verbatim string
+}
+
+// Rollout is the neutral twin of core.Config: the same words, as they stand in the documentation.
+type Rollout struct {
+	Name     string
+	Path     string // only requests under this path, "/a/*"; empty: all
+	Revision string
+	Salt     string
+	Variants []Variant
+	Rules    []Rule
+	Key      []string
+	Announce Announce
+	Fallback []string // methods
+	Ends     string
+}
+
+// Variant is a version and what reaches it.
+type Variant struct {
+	Name   string
+	Weight string
+	// Upstreams is filled in with the address of the backend of that name if it is empty.
+	Upstreams []string
+}
+
+// Rule sends what meets its condition to the variant Use, or Percent of it.
+type Rule struct{ Name, Use, Percent, When string }
+
+// Announce tells the decision to others.
+type Announce struct {
+	Request  string // header for the upstream; empty: the default, "off": none
+	Response string // header for the client; empty: none
+	Baggage  bool
+	Follow   []string // CIDRs of peers whose announcement decides
+}
+
+// Decision is what a gateway recorded about one request.
+type Decision struct{ Variant, Reason, Rule string }
+
+// String is "variant reason", with the rule after a colon: "canary rule:qa".
+func (d Decision) String() string {
+	s := d.Variant + " " + d.Reason
+	if d.Rule != "" {
+		s += ":" + d.Rule
+	}
+	return s
+}
+
+// Host is one product in one mode.
+type Host interface {
+	Name() string
+	// launch starts the product with g.Site and returns when it answers.
+	launch(g *Gateway) instance
+}
+
+// instance is a running product.
+type instance interface {
+	// load replaces the configuration; on error the one before keeps serving.
+	load(Site) error
+	// settle waits until nothing of the configuration before takes requests.
+	settle(testing.TB)
+	// decision returns what was recorded for the request with this probe header.
+	decision(rollout, probe string) (Decision, error)
+	// log is everything logged so far, without the access log.
+	log() string
+}

@@ -1,0 +1,169 @@
+// Package integration holds the scenarios that every host of Grayling has to pass, and runs them
+// against the real gateways.
+package integration
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/grayling-gateway/grayling/integration/gateway"
+)
+
+func TestMain(m *testing.M) { os.Exit(gateway.Main(m)) }
+
+// hosts are the gateways that the table runs on.
+var hosts = []gateway.Host{gateway.Caddy{}}
+
+// table is every scenario, by subject.
+var table = slices.Concat(
+	ruleScenarios, languageScenarios, addressScenarios, splitScenarios, []scenario{vectorScenario}, announceScenarios,
+	forgeryScenarios, streamScenarios, fallbackScenarios, reloadScenarios, caddyScenarios, matcherScenarios, refusalScenarios,
+)
+
+// scenario is a site and what has to happen on it.
+type scenario struct {
+	name      string
+	site      gateway.Site
+	exchanges []exchange
+	run       func(*testing.T, *gateway.Gateway) // after the exchanges
+	// only names the one host that can have this scenario, and because says why and what stands for
+	// it on the others.
+	only, because string
+}
+
+// exchange is one request and what has to come of it.
+type exchange struct {
+	gateway.Request
+	want     string   // the decision: "canary rule:qa"
+	status   int      // 200 if 0
+	upstream []string // "Name: value" the only field of that name at the backend; "Name:" none
+	client   []string // the same in the response
+}
+
+func TestScenarios(t *testing.T) {
+	names := make(map[string]bool)
+	for _, s := range table {
+		if names[s.name] || (s.only == "") != (s.because == "") || len(s.exchanges) == 0 && s.run == nil {
+			t.Fatalf("scenario %q: repeated, empty, or of one host without saying why", s.name)
+		}
+		names[s.name] = true
+	}
+	for _, host := range hosts {
+		t.Run(host.Name(), func(t *testing.T) {
+			for _, s := range table {
+				if s.only != "" && s.only != host.Name() {
+					continue
+				}
+				t.Run(s.name, func(t *testing.T) {
+					g := gateway.Start(t, host, s.site)
+					for i, e := range s.exchanges {
+						t.Run(fmt.Sprintf("%d", i), func(t *testing.T) { e.check(t, g) })
+					}
+					if s.run != nil {
+						s.run(t, g)
+					}
+				})
+			}
+		})
+	}
+}
+
+// check sends the request to the gateway's first rollout.
+func (e exchange) check(t *testing.T, g *gateway.Gateway) {
+	t.Helper()
+	e.checkOn(t, g, g.Site.Rollouts[0].Name)
+}
+
+func (e exchange) checkOn(t *testing.T, g *gateway.Gateway, rollout string) {
+	t.Helper()
+	a := g.Do(t, e.Request)
+	status := e.status
+	if status == 0 {
+		status = http.StatusOK
+	}
+	if a.Status != status {
+		t.Errorf("%s: status %d, want %d", e.describe(), a.Status, status)
+	}
+	variant, _, _ := strings.Cut(e.want, " ")
+	if a.Backend() != variant && a.Backend() != "" {
+		t.Errorf("%s: backend %q answered, want %q", e.describe(), a.Backend(), variant)
+	}
+	if a.Backend() == "" && status == http.StatusOK {
+		t.Errorf("%s: no backend answered: %q", e.describe(), a.Body)
+	}
+	if got := g.Decision(t, rollout, a).String(); got != e.want {
+		t.Errorf("%s: decision %q, want %q", e.describe(), got, e.want)
+	}
+	expectFields(t, e.describe()+": upstream", a.Echo.Header, e.upstream)
+	expectFields(t, e.describe()+": client", a.Header, e.client)
+}
+
+func (e exchange) describe() string {
+	return strings.TrimSpace(strings.Join(append([]string{e.Method, e.Target}, e.Header...), " "))
+}
+
+// expectFields holds a header to "Name: value" lines. "-" and "_" are one, as they are to CGI; so no
+// alias of an expected field may be there either.
+func expectFields(t *testing.T, where string, h http.Header, lines []string) {
+	t.Helper()
+	for _, line := range lines {
+		name, value, _ := strings.Cut(line, ":")
+		var want []string
+		if value != "" {
+			want = []string{strings.TrimSpace(value)}
+		}
+		if got := fields(h, name); !slices.Equal(got, want) {
+			t.Errorf("%s: %s is %q, want %q", where, name, got, want)
+		}
+	}
+}
+
+func fields(h http.Header, name string) []string {
+	plain := func(s string) string { return strings.ToLower(strings.ReplaceAll(s, "_", "-")) }
+	var all []string
+	for n, values := range h {
+		if plain(n) == plain(name) {
+			all = append(all, values...)
+		}
+	}
+	return all
+}
+
+// get is a GET of / with these header lines.
+func get(header ...string) gateway.Request { return gateway.Request{Header: header} }
+
+// at is a GET of target.
+func at(target string, header ...string) gateway.Request {
+	return gateway.Request{Target: target, Header: header}
+}
+
+// from is a GET over a connection from this address.
+func from(address string, header ...string) gateway.Request {
+	return gateway.Request{From: address, Header: header}
+}
+
+// checkout is the rollout of most scenarios: a canary that only rules reach, until share is set.
+func checkout(rules ...gateway.Rule) gateway.Rollout {
+	return gateway.Rollout{
+		Name:     "checkout",
+		Variants: []gateway.Variant{{Name: "stable"}, {Name: "canary"}},
+		Rules:    rules,
+	}
+}
+
+// qa sends X-Version: v2 to the canary.
+var qa = gateway.Rule{Name: "qa", Use: "canary", When: `header("X-Version") == "v2"`}
+
+// split is a checkout whose canary has a share of the users, known by X-User.
+func split(share string) gateway.Rollout {
+	r := checkout()
+	r.Variants[1].Weight = share
+	r.Key = []string{`header("X-User")`}
+	return r
+}
+
+func site(rollouts ...gateway.Rollout) gateway.Site { return gateway.Site{Rollouts: rollouts} }

@@ -1,0 +1,255 @@
+package integration
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptrace"
+	"net/textproto"
+	"strconv"
+	"testing"
+
+	"github.com/coder/websocket"
+
+	"github.com/grayling-gateway/grayling/integration/backend"
+	"github.com/grayling-gateway/grayling/integration/gateway"
+)
+
+const mebibyte = 1 << 20
+
+// secure is the qa site over TLS too.
+var secure = func() gateway.Site {
+	s := site(checkout(qa))
+	s.TLS = true
+	return s
+}()
+
+var streamScenarios = []scenario{
+	{
+		name: "websocket",
+		site: site(checkout(qa)),
+		run: func(t *testing.T, g *gateway.Gateway) {
+			c, resp, err := websocket.Dial(t.Context(), g.URL("/socket"), &websocket.DialOptions{HTTPHeader: v2()})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.CloseNow()
+			expectBackend(t, resp, "canary")
+			for i := range 10 {
+				sent := []byte("message " + strconv.Itoa(i))
+				if err := c.Write(t.Context(), websocket.MessageText, sent); err != nil {
+					t.Fatal(err)
+				}
+				if _, got, err := c.Read(t.Context()); err != nil || !bytes.Equal(got, sent) {
+					t.Fatalf("the echo of %q is %q, %v", sent, got, err)
+				}
+			}
+			if err := c.Close(websocket.StatusNormalClosure, ""); err != nil {
+				t.Errorf("closing: %v", err)
+			}
+		},
+	},
+	{
+		name: "server-sent events arrive one by one",
+		site: secure,
+		run: func(t *testing.T, g *gateway.Gateway) {
+			expectEvents(t, g, g.Client(), g.URL("/events"))
+			expectEvents(t, g, g.HTTP2(t), g.SecureURL("/events"))
+			expectEvents(t, g, g.HTTP3(t), g.SecureURL("/events"))
+		},
+	},
+	{
+		name: "64 MiB down",
+		site: site(checkout(qa)),
+		run: func(t *testing.T, g *gateway.Gateway) {
+			resp := send(t, g.Client(), request(t, "GET", g.URL("/download/"+strconv.Itoa(64*mebibyte)), nil))
+			expectBackend(t, resp, "canary")
+			if resp.ContentLength != 64*mebibyte {
+				t.Errorf("Content-Length %d", resp.ContentLength)
+			}
+			expectNoise(t, resp.Body, 64*mebibyte)
+		},
+	},
+	{
+		name: "64 MiB up",
+		site: site(checkout(qa)),
+		run: func(t *testing.T, g *gateway.Gateway) {
+			for _, length := range []int64{64 * mebibyte, -1} { // -1: chunked
+				req := request(t, "POST", g.URL("/"), backend.Body(64*mebibyte))
+				req.ContentLength = length
+				expectUpload(t, send(t, g.Client(), req), 64*mebibyte)
+			}
+		},
+	},
+	{
+		name: "HTTP/2",
+		site: secure,
+		run:  func(t *testing.T, g *gateway.Gateway) { expectProtocol(t, g, g.HTTP2(t), "HTTP/2.0") },
+	},
+	{
+		name: "HTTP/3",
+		site: secure,
+		run:  func(t *testing.T, g *gateway.Gateway) { expectProtocol(t, g, g.HTTP3(t), "HTTP/3.0") },
+	},
+	{
+		name: "early hints",
+		site: site(checkout(qa)),
+		run: func(t *testing.T, g *gateway.Gateway) {
+			var hints []string
+			req := request(t, "GET", g.URL("/hints"), nil)
+			req = req.WithContext(httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{
+				Got1xxResponse: func(code int, h textproto.MIMEHeader) error {
+					hints = append(hints, strconv.Itoa(code)+" "+h.Get("Link"))
+					return nil
+				},
+			}))
+			resp := send(t, g.Client(), req)
+			expectBackend(t, resp, "canary")
+			if len(hints) != 1 || hints[0] != "103 </style.css>; rel=preload" {
+				t.Errorf("informational responses: %q", hints)
+			}
+		},
+	},
+	{
+		name: "trailers in both directions",
+		site: site(checkout(qa)),
+		run: func(t *testing.T, g *gateway.Gateway) {
+			resp := send(t, g.Client(), request(t, "GET", g.URL("/trailers"), nil))
+			if body, err := io.ReadAll(resp.Body); err != nil || string(body) != "body" {
+				t.Errorf("body %q, %v", body, err)
+			}
+			expectFields(t, "client's trailer", resp.Trailer, []string{"X-Checksum: 42", "X-Backend-Trailer: canary"})
+
+			req := request(t, "POST", g.URL("/"), io.MultiReader(backend.Body(10))) // hides the length: chunked
+			req.Trailer = http.Header{"X-Request-Sum": {"7"}}
+			var echo backend.Echo
+			if err := json.NewDecoder(send(t, g.Client(), req).Body).Decode(&echo); err != nil {
+				t.Fatal(err)
+			}
+			expectFields(t, "backend's trailer", echo.Trailer, []string{"X-Request-Sum: 7"})
+		},
+	},
+	{
+		name: "a client that goes away",
+		site: site(checkout(qa)),
+		run: func(t *testing.T, g *gateway.Gateway) {
+			canary := g.Backend("canary")
+			for range 5 {
+				ctx, cancel := context.WithCancel(t.Context())
+				failed := make(chan error)
+				req := request(t, "GET", g.URL("/hang"), nil).WithContext(ctx)
+				go func() {
+					_, err := g.Client().Do(req)
+					failed <- err
+				}()
+				receive(t, canary.Hanging, "the request at the backend")
+				cancel()
+				if <-failed == nil {
+					t.Error("the request got an answer")
+				}
+				receive(t, canary.Abandoned, "the backend's notice that the client is gone")
+			}
+			if got := g.Backend("stable").Count(""); got != 0 {
+				t.Errorf("the stable backend got %d requests of a client that was gone", got)
+			}
+			exchange{Request: get("X-Version: v2"), want: "canary rule:qa"}.check(t, g)
+		},
+	},
+}
+
+func v2() http.Header { return http.Header{"X-Version": {"v2"}} }
+
+// request is one for the canary.
+func request(t *testing.T, method, url string, body io.Reader) *http.Request {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, url, body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header = v2()
+	return req
+}
+
+// send returns the response, whose body is closed at the test's end.
+func send(t *testing.T, client *http.Client, req *http.Request) *http.Response {
+	t.Helper()
+	resp, err := client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { resp.Body.Close() })
+	return resp
+}
+
+func expectBackend(t *testing.T, resp *http.Response, want string) {
+	t.Helper()
+	if got := resp.Header.Get("X-Backend"); got != want {
+		t.Errorf("%s answered %s, want %s", got, resp.Status, want)
+	}
+}
+
+func expectNoise(t *testing.T, body io.Reader, n int64) {
+	t.Helper()
+	got, length, err := backend.Sum(body)
+	if err != nil {
+		t.Error(err)
+	}
+	if want, _, _ := backend.Sum(backend.Body(n)); got != want {
+		t.Errorf("%d bytes with SHA-256 %s, want %d with %s", length, got, n, want)
+	}
+}
+
+func expectUpload(t *testing.T, resp *http.Response, n int64) {
+	t.Helper()
+	expectBackend(t, resp, "canary")
+	var echo backend.Echo
+	if err := json.NewDecoder(resp.Body).Decode(&echo); err != nil {
+		t.Fatal(err)
+	}
+	if want, _, _ := backend.Sum(backend.Body(n)); echo.SHA256 != want || echo.Length != n {
+		t.Errorf("the backend got %d bytes with SHA-256 %s, want %d with %s", echo.Length, echo.SHA256, n, want)
+	}
+}
+
+// expectProtocol makes the calls of an ordinary client over one protocol.
+func expectProtocol(t *testing.T, g *gateway.Gateway, client *http.Client, proto string) {
+	t.Helper()
+	resp := send(t, client, request(t, "GET", g.SecureURL("/"), nil))
+	expectBackend(t, resp, "canary")
+	if resp.Proto != proto {
+		t.Errorf("protocol %s, want %s", resp.Proto, proto)
+	}
+	plain, err := http.NewRequestWithContext(t.Context(), "GET", g.SecureURL("/"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	expectBackend(t, send(t, client, plain), "stable")
+	expectUpload(t, send(t, client, request(t, "POST", g.SecureURL("/"), backend.Body(mebibyte))), mebibyte)
+	resp = send(t, client, request(t, "GET", g.SecureURL("/download/"+strconv.Itoa(mebibyte)), nil))
+	expectNoise(t, resp.Body, mebibyte)
+	resp = send(t, client, request(t, "GET", g.SecureURL("/trailers"), nil))
+	io.Copy(io.Discard, resp.Body)
+	expectFields(t, proto+" trailer", resp.Trailer, []string{"X-Checksum: 42"})
+}
+
+// expectEvents lets the backend send an event only after the one before has arrived: a gateway that
+// holds anything back never gets the next.
+func expectEvents(t *testing.T, g *gateway.Gateway, client *http.Client, url string) {
+	t.Helper()
+	resp := send(t, client, request(t, "GET", url, nil))
+	defer resp.Body.Close()
+	expectBackend(t, resp, "canary")
+	lines := bufio.NewReader(resp.Body)
+	for i := range 5 {
+		event := strconv.Itoa(i)
+		g.Backend("canary").Events <- event
+		for _, want := range []string{"data: " + event + "\n", "\n"} {
+			if got, err := lines.ReadString('\n'); err != nil || got != want {
+				t.Fatalf("%s: line %q, %v, want %q", resp.Proto, got, err, want)
+			}
+		}
+	}
+}
