@@ -13,7 +13,7 @@ func expectBaggage(t *testing.T, g *gateway.Gateway, want []string, header ...st
 	t.Helper()
 	var got []string
 	for _, field := range g.Get(t, "/", header...).Echo.Header["Baggage"] {
-		for _, member := range strings.Split(field, ",") {
+		for member := range strings.SplitSeq(field, ",") {
 			got = append(got, strings.TrimSpace(member))
 		}
 	}

@@ -63,7 +63,7 @@ var refusalScenarios = []scenario{
 				names       []string
 			}{
 				{"a negative weight", "variant canary -5% {{upstream \"canary\"}}", []string{"-5%"}},
-				{"an unknown subdirective", "varient canary {{upstream \"canary\"}}", []string{`varient`, "Caddyfile:"}},
+				{"an unknown subdirective", "versions canary {{upstream \"canary\"}}", []string{`versions`, "Caddyfile:"}},
 				{"a repeated subdirective", "salt a\nsalt b", []string{"salt", "Caddyfile:"}},
 				{"a placeholder in an expression", "rule x stable `header(\"{http.request.host}\") == \"1\"`", []string{"placeholder("}},
 				{"an undefined matcher", "rule x stable @nobody", []string{"@nobody"}},

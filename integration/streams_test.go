@@ -80,7 +80,8 @@ var streamScenarios = []scenario{
 			for _, length := range []int64{64 * mebibyte, -1} { // -1: chunked
 				req := request(t, "POST", g.URL("/"), backend.Body(64*mebibyte))
 				req.ContentLength = length
-				expectUpload(t, send(t, g.Client(), req), 64*mebibyte)
+				echo, _ := ask(t, g.Client(), req)
+				expectUpload(t, echo, 64*mebibyte)
 			}
 		},
 	},
@@ -125,10 +126,7 @@ var streamScenarios = []scenario{
 
 			req := request(t, "POST", g.URL("/"), io.MultiReader(backend.Body(10))) // hides the length: chunked
 			req.Trailer = http.Header{"X-Request-Sum": {"7"}}
-			var echo backend.Echo
-			if err := json.NewDecoder(send(t, g.Client(), req).Body).Decode(&echo); err != nil {
-				t.Fatal(err)
-			}
+			echo, _ := ask(t, g.Client(), req)
 			expectFields(t, "backend's trailer", echo.Trailer, []string{"X-Request-Sum: 7"})
 		},
 	},
@@ -184,6 +182,17 @@ func send(t *testing.T, client *http.Client, req *http.Request) *http.Response {
 	return resp
 }
 
+// ask sends a request that a backend echoes, and returns the echo and the protocol of the answer.
+func ask(t *testing.T, client *http.Client, req *http.Request) (echo backend.Echo, proto string) {
+	t.Helper()
+	resp := send(t, client, req)
+	defer resp.Body.Close()
+	if err := json.NewDecoder(resp.Body).Decode(&echo); err != nil {
+		t.Fatalf("%s: %v", resp.Status, err)
+	}
+	return echo, resp.Proto
+}
+
 func expectBackend(t *testing.T, resp *http.Response, want string) {
 	t.Helper()
 	if got := resp.Header.Get("X-Backend"); got != want {
@@ -202,37 +211,34 @@ func expectNoise(t *testing.T, body io.Reader, n int64) {
 	}
 }
 
-func expectUpload(t *testing.T, resp *http.Response, n int64) {
+func expectUpload(t *testing.T, echo backend.Echo, n int64) {
 	t.Helper()
-	expectBackend(t, resp, "canary")
-	var echo backend.Echo
-	if err := json.NewDecoder(resp.Body).Decode(&echo); err != nil {
-		t.Fatal(err)
-	}
-	if want, _, _ := backend.Sum(backend.Body(n)); echo.SHA256 != want || echo.Length != n {
-		t.Errorf("the backend got %d bytes with SHA-256 %s, want %d with %s", echo.Length, echo.SHA256, n, want)
+	if want, _, _ := backend.Sum(backend.Body(n)); echo.SHA256 != want || echo.Length != n || echo.Variant != "canary" {
+		t.Errorf("%s got %d bytes with SHA-256 %s, want canary with %d and %s", echo.Variant, echo.Length, echo.SHA256, n, want)
 	}
 }
 
 // expectProtocol makes the calls of an ordinary client over one protocol.
 func expectProtocol(t *testing.T, g *gateway.Gateway, client *http.Client, proto string) {
 	t.Helper()
-	resp := send(t, client, request(t, "GET", g.SecureURL("/"), nil))
-	expectBackend(t, resp, "canary")
-	if resp.Proto != proto {
-		t.Errorf("protocol %s, want %s", resp.Proto, proto)
+	echo, got := ask(t, client, request(t, "GET", g.SecureURL("/"), nil))
+	if echo.Variant != "canary" || got != proto {
+		t.Errorf("%s over %s, want canary over %s", echo.Variant, got, proto)
 	}
-	plain, err := http.NewRequestWithContext(t.Context(), "GET", g.SecureURL("/"), nil)
-	if err != nil {
-		t.Fatal(err)
+	plain := request(t, "GET", g.SecureURL("/"), nil)
+	plain.Header.Del("X-Version")
+	if echo, _ := ask(t, client, plain); echo.Variant != "stable" {
+		t.Errorf("%s answered, want stable", echo.Variant)
 	}
-	expectBackend(t, send(t, client, plain), "stable")
-	expectUpload(t, send(t, client, request(t, "POST", g.SecureURL("/"), backend.Body(mebibyte))), mebibyte)
-	resp = send(t, client, request(t, "GET", g.SecureURL("/download/"+strconv.Itoa(mebibyte)), nil))
-	expectNoise(t, resp.Body, mebibyte)
-	resp = send(t, client, request(t, "GET", g.SecureURL("/trailers"), nil))
-	io.Copy(io.Discard, resp.Body)
-	expectFields(t, proto+" trailer", resp.Trailer, []string{"X-Checksum: 42"})
+	echo, _ = ask(t, client, request(t, "POST", g.SecureURL("/"), backend.Body(mebibyte)))
+	expectUpload(t, echo, mebibyte)
+	noise := send(t, client, request(t, "GET", g.SecureURL("/download/"+strconv.Itoa(mebibyte)), nil))
+	defer noise.Body.Close()
+	expectNoise(t, noise.Body, mebibyte)
+	trailed := send(t, client, request(t, "GET", g.SecureURL("/trailers"), nil))
+	defer trailed.Body.Close()
+	io.Copy(io.Discard, trailed.Body)
+	expectFields(t, proto+" trailer", trailed.Trailer, []string{"X-Checksum: 42"})
 }
 
 // expectEvents lets the backend send an event only after the one before has arrived: a gateway that

@@ -26,22 +26,24 @@ func CaddyBinary(t testing.TB) string {
 		}
 		return abs
 	}
-	built.once.Do(func() {
-		if built.dir, built.err = os.MkdirTemp("", "gateway-bin"); built.err != nil {
-			return
-		}
-		var mod []byte
-		if mod, built.err = exec.Command("go", "env", "GOMOD").Output(); built.err != nil {
-			return
-		}
-		cmd := exec.Command("go", "build", "-o", built.dir+"/", "./cmd/caddy")
-		cmd.Dir = filepath.Join(filepath.Dir(string(mod)), "..")
-		built.log, built.err = cmd.CombinedOutput()
-	})
+	built.once.Do(build)
 	if built.err != nil {
 		t.Fatalf("building cmd/caddy: %v\n%s", built.err, built.log)
 	}
 	return filepath.Join(built.dir, "caddy")
+}
+
+func build() {
+	if built.dir, built.err = os.MkdirTemp("", "gateway-bin"); built.err != nil {
+		return
+	}
+	var mod []byte
+	if mod, built.err = exec.Command("go", "env", "GOMOD").Output(); built.err != nil {
+		return
+	}
+	cmd := exec.Command("go", "build", "-o", built.dir+"/", "./cmd/caddy")
+	cmd.Dir = filepath.Join(filepath.Dir(string(mod)), "..")
+	built.log, built.err = cmd.CombinedOutput()
 }
 
 // Main runs the tests of a package that starts gateways, and removes what was built for them.

@@ -18,6 +18,7 @@ import (
 // Caddy is the Caddy host.
 type Caddy struct{}
 
+// Name is "caddy".
 func (Caddy) Name() string { return "caddy" }
 
 type caddy struct {

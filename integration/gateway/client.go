@@ -42,8 +42,10 @@ type Answer struct {
 // Backend is the name of the backend that answered; empty if the gateway answered itself.
 func (a Answer) Backend() string { return a.Header.Get("X-Backend") }
 
-// Addr is host:port of the site; OtherAddr that of the second address of a verbatim site.
-func (g *Gateway) Addr() string      { return "127.0.0.1:" + strconv.Itoa(g.plain) }
+// Addr is host:port of the site.
+func (g *Gateway) Addr() string { return "127.0.0.1:" + strconv.Itoa(g.plain) }
+
+// OtherAddr is host:port of the second address of a verbatim site.
 func (g *Gateway) OtherAddr() string { return "127.0.0.1:" + strconv.Itoa(g.other) }
 
 // SecureAddr is host:port of the site over TLS; its certificate is for localhost.

@@ -4,7 +4,6 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
-	"os"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -38,14 +37,9 @@ type Gateway struct {
 // ends with the test.
 func Start(t testing.TB, host Host, site Site) *Gateway {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "gateway")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
 	ports := freePorts(t, 4)
 	g := &Gateway{
-		Host: host.Name(), Site: site, Dir: dir, t: t,
+		Host: host.Name(), Site: site, Dir: t.TempDir(), t: t,
 		plain: ports[0], other: ports[1], secure: ports[2], admin: ports[3],
 		backends: make(map[string]*backend.Server),
 		clients:  make(map[string]*http.Client),
@@ -99,6 +93,13 @@ func freePorts(t testing.TB, n int) []int {
 	t.Helper()
 	const lowest, end = 12000, 32768
 	var ports []int
+	// Held until all are found, so that none is found twice.
+	var held []net.Listener
+	defer func() {
+		for _, l := range held {
+			l.Close()
+		}
+	}()
 	for tries := 0; len(ports) < n; tries++ {
 		if tries == 1000 {
 			t.Fatalf("no port of %d to %d is free for both TCP and UDP", lowest, end-1)
@@ -108,7 +109,7 @@ func freePorts(t testing.TB, n int) []int {
 		if err != nil {
 			continue
 		}
-		defer l.Close() // only when all are found, so that none is found twice
+		held = append(held, l)
 		if u, err := net.ListenPacket("udp", addr); err == nil {
 			u.Close()
 			ports = append(ports, l.Addr().(*net.TCPAddr).Port)
