@@ -184,7 +184,8 @@ func (c *checker) method(call *ast.CallExpr, fun *ast.SelectorExpr) *node {
 			c.fail(argument.Pos(), "bad regular expression: %s", strings.TrimPrefix(err.Error(), "error parsing regexp: "))
 			return nil
 		}
-		t.op, t.pattern = matches, pattern
+		t.op = matches
+		t.pattern = pattern
 	case "has":
 		if !v.isList() {
 			c.fail(fun.Sel.Pos(), ".has looks into lists, and this is a single value: use == or .in")
@@ -230,7 +231,8 @@ func (c *checker) in(call *ast.CallExpr, t test) *node {
 	if !ok {
 		return nil
 	}
-	t.op, t.texts = isIn, texts
+	t.op = isIn
+	t.texts = texts
 	if t.value.source == fromIP {
 		t = test{op: addressIn, prefixes: prefixes}
 	}
@@ -249,7 +251,9 @@ func (c *checker) inFile(argument ast.Expr, t test) *node {
 		t = test{op: addressInFile, text: t.text, addresses: addresses}
 	} else {
 		lines := &textSet{}
-		t.op, t.lines, load = inFile, lines, lines.load
+		t.op = inFile
+		t.lines = lines
+		load = lines.load
 	}
 	if err := c.host.Watch(t.text, load); err != nil {
 		c.fail(argument.Pos(), "%v", err)

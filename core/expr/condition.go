@@ -104,15 +104,12 @@ func (n *node) literals() (v *value, texts []string, ok bool) {
 		}
 		return n.test.value, texts, true
 	case n.kind == isOr:
-		v, left, ok := n.left.literals()
-		if !ok {
-			return nil, nil, false
+		leftValue, left, leftOK := n.left.literals()
+		rightValue, right, rightOK := n.right.literals()
+		if leftOK && rightOK && leftValue.same(rightValue) {
+			texts = append(left, right...)
+			return leftValue, texts, true
 		}
-		w, right, ok := n.right.literals()
-		if !ok || !v.same(w) {
-			return nil, nil, false
-		}
-		return v, append(left, right...), true
 	}
 	return nil, nil, false
 }

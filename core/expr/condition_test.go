@@ -188,10 +188,10 @@ func TestRandomIsDrawnOncePerRequest(t *testing.T) {
 	seen := map[float64]bool{}
 	for i := 0; i < 100; i++ {
 		in := &Input{Request: request(t, "GET /")}
-		if in.Draw() != in.Draw() {
+		if in.draw() != in.draw() {
 			t.Fatal("one request drew two numbers")
 		}
-		seen[in.Draw()] = true
+		seen[in.draw()] = true
 	}
 	if len(seen) < 99 {
 		t.Errorf("100 requests drew %d numbers", len(seen))
@@ -234,7 +234,7 @@ func TestSetFiles(t *testing.T) {
 }
 
 func TestMissingFileIsAProblem(t *testing.T) {
-	host := Host{Watch: func(string, func([]byte) error) error { return errors.New("no such file") }}
+	host := Host{Watch: func(path string, load func([]byte) error) error { return errors.New("no such file") }}
 	_, problems := ParseCondition(`true && header("X").inFile("nowhere")`, host)
 	if got, want := join(problems), "column 28: no such file"; got != want {
 		t.Errorf("got %q, want %q", got, want)

@@ -7,7 +7,8 @@ import "strings"
 // values that net/http drops for their characters, such as JSON: a condition should see what the client sent.
 func cookie(fields []string, name string) (string, bool) {
 	for _, field := range fields {
-		for from := 0; ; {
+		from := 0
+		for {
 			i := strings.Index(field[from:], name)
 			if i < 0 {
 				break

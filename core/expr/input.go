@@ -38,7 +38,8 @@ const (
 func (in *Input) ip() (netip.Addr, bool) {
 	if in.addressState == unknown {
 		address, err := netip.ParseAddr(in.Address)
-		in.address, in.addressState = address.Unmap().WithZone(""), present
+		in.address = address.Unmap().WithZone("")
+		in.addressState = present
 		if err != nil {
 			in.addressState = absent
 		}
@@ -58,10 +59,11 @@ func (in *Input) ipText() (string, bool) {
 	return address.String(), true
 }
 
-// Draw returns the request's random number in [0,1): the same one at every call.
-func (in *Input) Draw() float64 {
+// draw returns the request's random number in [0,1): the same one at every call.
+func (in *Input) draw() float64 {
 	if !in.hasRandom {
-		in.random, in.hasRandom = rand.Float64(), true
+		in.random = rand.Float64()
+		in.hasRandom = true
 	}
 	return in.random
 }

@@ -155,7 +155,8 @@ func (c *checker) comparison(x *ast.BinaryExpr) *node {
 	t := test{value: v}
 	switch {
 	case lit.isNumber:
-		t.op, t.number = numberOperations[x.Op], lit.number
+		t.op = numberOperations[x.Op]
+		t.number = lit.number
 	case lit.isBool && x.Op != token.EQL && x.Op != token.NEQ:
 		c.fail(x.OpPos, "%s cannot order true and false: use == or !=", x.Op)
 		return nil
@@ -176,7 +177,8 @@ func (c *checker) comparison(x *ast.BinaryExpr) *node {
 		t = test{op: addressEqual, address: prefix.Addr()}
 	default:
 		c.checkCase(v, lit.text, x.Y)
-		t.op, t.text = textOperations[x.Op], lit.text
+		t.op = textOperations[x.Op]
+		t.text = lit.text
 	}
 	n := &node{kind: isTest, test: t}
 	if x.Op == token.NEQ {

@@ -30,7 +30,8 @@ func NewTable(conditions []*Condition) *Table {
 	t := &Table{resume: make([]int, len(conditions))}
 	// From last to first: then the entry of what follows is known, and a failing condition jumps straight to it.
 	next := noMatch
-	for last := len(conditions) - 1; last >= 0; {
+	last := len(conditions) - 1
+	for last >= 0 {
 		first := lookUpRun(conditions, last)
 		if first < last || isLookUp(conditions[last]) {
 			next = t.addLookUp(conditions, first, last, next)

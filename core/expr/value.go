@@ -77,7 +77,7 @@ func (v *value) readRaw(in *Input) (string, bool) {
 	case fromPlaceholder:
 		return v.lookup(in.Request, v.name)
 	}
-	return formatRandom(in.Draw()), true // fromRandom
+	return formatRandom(in.draw()), true // fromRandom
 }
 
 // has reports whether item is one of the comma-separated parts of any of the value's fields.
