@@ -1,5 +1,3 @@
-// Package integration holds the scenarios that every host of Grayling has to pass, and runs them
-// against the real gateways.
 package integration
 
 import (

@@ -23,6 +23,10 @@ func reserve(addr string) (int, error) {
 	if err == nil {
 		err = syscall.Bind(fd, &syscall.SockaddrInet4{Port: int(ap.Port()), Addr: ap.Addr().As4()})
 	}
+	if err == nil {
+		// Go's listeners set it too, and two that do may share a port on which nobody listens.
+		err = syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_REUSEADDR, 0)
+	}
 	if err != nil {
 		syscall.Close(fd)
 		return -1, err
