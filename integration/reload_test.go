@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"bufio"
 	"errors"
 	"maps"
 	"net/http"
@@ -126,6 +127,21 @@ var reloadScenarios = []scenario{
 			t.Logf("%d requests answered, %d failed, %d repeated", answered.Load(), failed.Load(), repeated.Load())
 			if repeated.Load() > clients*reloads {
 				t.Errorf("%d requests had to be repeated: more than one for each client and reload", repeated.Load())
+			}
+		},
+	},
+	{
+		name: "a stream goes on through reloads",
+		site: site(checkout(qa)),
+		run: func(t *testing.T, g *gateway.Gateway) {
+			stream := send(t, g.Client(), request(t, "GET", g.URL("/events"), nil))
+			defer stream.Body.Close()
+			expectBackend(t, stream, "canary")
+			lines := bufio.NewReader(stream.Body)
+			expectEvent(t, g, lines, "before")
+			for _, r := range []gateway.Rollout{checkout(qa), checkout(), split("50%")} { // the same, without its rule, another
+				g.Reload(t, site(r))
+				expectEvent(t, g, lines, "after")
 			}
 		},
 	},

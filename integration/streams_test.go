@@ -241,8 +241,7 @@ func expectProtocol(t *testing.T, g *gateway.Gateway, client *http.Client, proto
 	expectFields(t, proto+" trailer", trailed.Trailer, []string{"X-Checksum: 42"})
 }
 
-// expectEvents lets the backend send an event only after the one before has arrived: a gateway that
-// holds anything back never gets the next.
+// expectEvents opens a stream of the canary and lets it send five events.
 func expectEvents(t *testing.T, g *gateway.Gateway, client *http.Client, url string) {
 	t.Helper()
 	resp := send(t, client, request(t, "GET", url, nil))
@@ -250,12 +249,18 @@ func expectEvents(t *testing.T, g *gateway.Gateway, client *http.Client, url str
 	expectBackend(t, resp, "canary")
 	lines := bufio.NewReader(resp.Body)
 	for i := range 5 {
-		event := strconv.Itoa(i)
-		g.Backend("canary").Events <- event
-		for _, want := range []string{"data: " + event + "\n", "\n"} {
-			if got, err := lines.ReadString('\n'); err != nil || got != want {
-				t.Fatalf("%s: line %q, %v, want %q", resp.Proto, got, err, want)
-			}
+		expectEvent(t, g, lines, strconv.Itoa(i))
+	}
+}
+
+// expectEvent has the canary send an event and reads it. Only then is the next one sent: a gateway that
+// holds anything back never gets it.
+func expectEvent(t *testing.T, g *gateway.Gateway, lines *bufio.Reader, event string) {
+	t.Helper()
+	g.Backend("canary").Events <- event
+	for _, want := range []string{"data: " + event + "\n", "\n"} {
+		if got, err := lines.ReadString('\n'); err != nil || got != want {
+			t.Fatalf("line %q, %v, want %q", got, err, want)
 		}
 	}
 }
