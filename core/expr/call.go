@@ -107,7 +107,7 @@ func (c *checker) function(call *ast.CallExpr, name *ast.Ident) *value {
 	v.name = text
 	switch f.source {
 	case fromHeader:
-		if !isToken(text) {
+		if !IsToken(text) {
 			c.fail(call.Args[0].Pos(), "%q is not a header name", text)
 			return nil
 		}
@@ -115,7 +115,7 @@ func (c *checker) function(call *ast.CallExpr, name *ast.Ident) *value {
 			v.source = fromHost
 		}
 	case fromCookie:
-		if !isToken(text) {
+		if !IsToken(text) {
 			c.fail(call.Args[0].Pos(), "%q is not a cookie name", text)
 			return nil
 		}
@@ -133,8 +133,8 @@ func (c *checker) function(call *ast.CallExpr, name *ast.Ident) *value {
 	return v
 }
 
-// isToken reports whether text is a token of RFC 9110, section 5.6.2, as header and cookie names are.
-func isToken(text string) bool {
+// IsToken reports whether text is a token of RFC 9110, section 5.6.2, as header and cookie names are.
+func IsToken(text string) bool {
 	for i := 0; i < len(text); i++ {
 		c := text[i]
 		letter := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'

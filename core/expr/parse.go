@@ -165,7 +165,7 @@ func (c *checker) comparison(x *ast.BinaryExpr) *node {
 			c.fail(x.OpPos, "addresses have no order: use ==, != or .in")
 			return nil
 		}
-		prefix, err := parsePrefix(lit.text)
+		prefix, err := ParsePrefix(lit.text)
 		if err != nil {
 			c.fail(x.Y.Pos(), "%v", err)
 			return nil

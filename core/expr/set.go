@@ -47,7 +47,7 @@ func newPrefixes(n int) *prefixes { return &prefixes{set: make(map[netip.Prefix]
 
 // add takes an address or a CIDR. Host bits below the prefix length are dropped, as routers do.
 func (p *prefixes) add(text string) error {
-	prefix, err := parsePrefix(text)
+	prefix, err := ParsePrefix(text)
 	if err != nil {
 		return err
 	}
@@ -82,7 +82,8 @@ func (p *prefixes) contains(address netip.Addr) bool {
 	return false
 }
 
-func parsePrefix(text string) (netip.Prefix, error) {
+// ParsePrefix reads an address or a CIDR. Host bits are dropped, and an IPv4-mapped prefix becomes its IPv4 form.
+func ParsePrefix(text string) (netip.Prefix, error) {
 	if strings.IndexByte(text, '/') < 0 {
 		address, err := netip.ParseAddr(text)
 		if err != nil || address.Zone() != "" {

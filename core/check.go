@@ -1,0 +1,315 @@
+package core
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"sort"
+	"strings"
+	"time"
+
+	"github.com/grayling-gateway/grayling/core/balance"
+	"github.com/grayling-gateway/grayling/core/expr"
+)
+
+// Problem is something wrong with a configuration.
+type Problem struct {
+	Path string // where, such as "rules[2].when"; positions count from 0, as written
+	Text string // what, the value, and the way out
+}
+
+// Check returns everything that is wrong with a configuration, without reading the files that it names: they need to be
+// there only where the gateway runs. The result is empty if Compile would succeed given those files.
+func Check(config Config, host Host) []Problem {
+	host.watch = func(path string, load func(content []byte) error) error { return nil }
+	_, problems := check(config, host)
+	return problems
+}
+
+// checked is a configuration that was read and checked: what an engine decides by.
+type checked struct {
+	name      string
+	variants  []string
+	weights   []balance.Weight
+	line      balance.Line
+	rules     []rule
+	table     *expr.Table
+	key       *expr.Key
+	salt      string
+	ends      time.Time
+	announcer announcer
+	fallback  map[string]bool
+	observe   bool
+}
+
+// rule is what follows when a condition of the table holds.
+type rule struct {
+	name    string
+	variant int
+	slots   int // of 65,536 that the percentage takes in
+	salt    balance.Salt
+}
+
+// checker collects the problems of one configuration.
+type checker struct {
+	host     Host
+	problems []Problem
+}
+
+func (c *checker) fail(path, format string, args ...any) {
+	c.problems = append(c.problems, Problem{Path: path, Text: fmt.Sprintf(format, args...)})
+}
+
+// joined returns the problems as one error, or nil.
+func joined(problems []Problem) error {
+	list := make([]error, 0, len(problems))
+	for _, p := range problems {
+		list = append(list, errors.New(p.Path+": "+p.Text))
+	}
+	return errors.Join(list...)
+}
+
+func check(config Config, host Host) (checked, []Problem) {
+	c := &checker{host: host}
+	var p checked
+	p.name = config.Name
+	c.name("name", "the rollout", config.Name)
+	c.rest("", config.Rest, []string{"name", "variants", "rules", "key", "salt", "revision", "ends", "announce",
+		"fallback_methods", "observe"})
+	c.variants(config.Variants, &p)
+	p.salt = config.Salt
+	if p.salt == "" {
+		p.salt = config.Name
+	}
+	c.rules(config.Rules, &p)
+	c.key(config.Key, &p)
+	p.ends = c.ends(config.Ends)
+	p.announcer = c.announce(config.Announce, p.name, p.variants)
+	p.fallback = c.fallbackMethods(config.FallbackMethods)
+	switch config.Observe {
+	case "":
+		p.observe = true
+	case "off":
+	default:
+		c.fail("observe", `unknown value %q: leave it out, or write "off"`, config.Observe)
+	}
+	return p, c.problems
+}
+
+func (c *checker) variants(variants []Variant, p *checked) {
+	if len(variants) == 0 {
+		c.fail("variants", "a rollout needs at least one variant")
+		return
+	}
+	seen := map[string]bool{}
+	failed := false
+	baseline := ""
+	var sum balance.Weight
+	for _, i := range inOrder(len(variants), func(i int) int { return variants[i].Order }) {
+		v := variants[i]
+		path := fmt.Sprintf("variants[%d]", i)
+		c.rest(path+".", v.Rest, []string{"name", "weight", "order"})
+		c.name(path+".name", "the variant", v.Name)
+		if seen[v.Name] {
+			c.fail(path+".name", "there are two variants %q: names are unique", v.Name)
+		}
+		seen[v.Name] = true
+		var weight balance.Weight
+		if v.Weight != "" {
+			var err error
+			if weight, err = balance.ParseWeight(v.Weight); err != nil {
+				c.fail(path+".weight", "%v", err)
+				failed = true
+			}
+		}
+		if len(p.variants) == 0 {
+			baseline = v.Weight
+		}
+		p.variants = append(p.variants, v.Name)
+		p.weights = append(p.weights, weight)
+		sum += weight
+	}
+	if failed {
+		return
+	}
+	line, err := balance.NewLine(p.weights)
+	switch {
+	case err != nil:
+		c.fail("variants", "%v", err)
+	case baseline != "" && sum != balance.Full:
+		c.fail("variants", "the weights add up to %s; the baseline takes what the others leave: leave its weight out, or make the sum 100%%", sum)
+	}
+	p.line = line
+}
+
+func (c *checker) rules(rules []Rule, p *checked) {
+	seen := map[string]bool{}
+	conditions := make([]*expr.Condition, 0, len(rules))
+	for _, i := range inOrder(len(rules), func(i int) int { return rules[i].Order }) {
+		r := rules[i]
+		path := fmt.Sprintf("rules[%d]", i)
+		c.rest(path+".", r.Rest, []string{"name", "use", "percent", "when", "order"})
+		c.name(path+".name", "the rule", r.Name)
+		if seen[r.Name] {
+			c.fail(path+".name", "there are two rules %q: names are unique", r.Name)
+		}
+		seen[r.Name] = true
+		compiled := rule{name: r.Name, slots: balance.Slots, salt: balance.NewSalt(p.salt + "/" + r.Name)}
+		compiled.variant = c.variant(path+".use", r.Use, p.variants)
+		if r.Percent != "" {
+			percent, err := balance.ParseWeight(r.Percent)
+			if err != nil {
+				c.fail(path+".percent", "%v", err)
+			}
+			compiled.slots = percent.Slots()
+		}
+		p.rules = append(p.rules, compiled)
+		conditions = append(conditions, c.condition(path+".when", r))
+	}
+	if len(c.problems) == 0 {
+		p.table = expr.NewTable(conditions)
+	}
+}
+
+func (c *checker) condition(path string, r Rule) *expr.Condition {
+	own := c.host.Conditions[r.Name]
+	switch {
+	case own != nil && r.When != "":
+		c.fail(path, "the rule has a condition and a matcher: one of them is enough")
+		return nil
+	case own != nil:
+		return expr.Outside(own)
+	case r.When == "":
+		c.fail(path, `a rule needs a condition such as header("X-Version") == "v2"; true matches every request`)
+		return nil
+	}
+	condition, problems := expr.ParseCondition(r.When, c.exprHost())
+	for _, problem := range problems {
+		c.fail(path, "%v", problem)
+	}
+	return condition
+}
+
+func (c *checker) exprHost() expr.Host {
+	return expr.Host{Placeholder: c.host.Placeholder, Watch: c.host.watch}
+}
+
+func (c *checker) key(sources []string, p *checked) {
+	if len(sources) == 0 {
+		p.key = expr.RandomKey()
+		return
+	}
+	key, problems := expr.ParseKey(sources, c.exprHost())
+	for i := range problems {
+		for _, problem := range problems[i] {
+			c.fail(fmt.Sprintf("key[%d]", i), "%v", problem)
+		}
+	}
+	p.key = key
+}
+
+func (c *checker) ends(text string) time.Time {
+	if text == "" {
+		return time.Time{}
+	}
+	ends, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		c.fail("ends", "%q is not a time such as 2027-01-31T18:00:00Z", text)
+	}
+	return ends
+}
+
+func (c *checker) fallbackMethods(methods []string) map[string]bool {
+	if len(methods) == 0 {
+		return map[string]bool{"GET": true, "HEAD": true, "OPTIONS": true}
+	}
+	set := make(map[string]bool, len(methods))
+	for i, method := range methods {
+		path := fmt.Sprintf("fallback_methods[%d]", i)
+		switch {
+		case method == "none" && len(methods) == 1:
+			return nil
+		case method == "none":
+			c.fail(path, `"none" stands alone`)
+		case method == "" || method != strings.ToUpper(method) || strings.ContainsAny(method, " ,\t"):
+			c.fail(path, "%q is not a method such as GET: methods are upper case, one each", method)
+		}
+		set[method] = true
+	}
+	return set
+}
+
+// variant returns the index of a named variant.
+func (c *checker) variant(path, name string, variants []string) int {
+	for i, v := range variants {
+		if v == name {
+			return i
+		}
+	}
+	if name == "" {
+		c.fail(path, "which variant? There are %s", strings.Join(variants, ", "))
+		return 0
+	}
+	hint := expr.Suggest(name, variants)
+	if hint == "" {
+		hint = "; there are " + strings.Join(variants, ", ")
+	}
+	c.fail(path, "unknown variant %q%s", name, hint)
+	return 0
+}
+
+// name checks a name that goes into logs, headers, paths and metrics.
+func (c *checker) name(path, what, name string) {
+	if name == "" {
+		c.fail(path, "%s needs a name", what)
+		return
+	}
+	ok := len(name) <= 64
+	for i := 0; i < len(name); i++ {
+		b := name[i]
+		letter := 'a' <= b && b <= 'z' || 'A' <= b && b <= 'Z' || '0' <= b && b <= '9'
+		ok = ok && (letter || i > 0 && (b == '.' || b == '_' || b == '-'))
+	}
+	if !ok {
+		c.fail(path, "%q is not a name: a letter or digit, then letters, digits, dots, underscores and hyphens, 64 at most", name)
+	}
+}
+
+// rest reports keys that nobody knows.
+func (c *checker) rest(prefix string, rest map[string]any, known []string) {
+	unknown := make([]string, 0, len(rest))
+	for key := range rest {
+		unknown = append(unknown, key)
+	}
+	sort.Strings(unknown)
+	for _, key := range unknown {
+		hint := expr.Suggest(key, known)
+		if hint == "" {
+			hint = "; there are " + strings.Join(known, ", ")
+		}
+		c.fail(prefix+key, "unknown key%s", hint)
+	}
+}
+
+func (c *checker) prefixes(path string, texts []string) []netip.Prefix {
+	list := make([]netip.Prefix, 0, len(texts))
+	for i, text := range texts {
+		prefix, err := expr.ParsePrefix(text)
+		if err != nil {
+			c.fail(fmt.Sprintf("%s[%d]", path, i), "%v", err)
+			continue
+		}
+		list = append(list, prefix)
+	}
+	return list
+}
+
+// inOrder returns the indexes 0 to n-1, stably sorted by order.
+func inOrder(n int, order func(i int) int) []int {
+	list := make([]int, n)
+	for i := 0; i < n; i++ {
+		list[i] = i
+	}
+	sort.SliceStable(list, func(a, b int) bool { return order(list[a]) < order(list[b]) })
+	return list
+}

@@ -1,0 +1,106 @@
+package core
+
+// Config is a rollout as a user writes it: the same fields in every gateway, in snake_case in Caddy's JSON and in
+// camelCase in Traefik's YAML, TOML and labels. Durations, percentages, times and expressions are texts; [Compile] is
+// the only place that reads and checks them.
+type Config struct {
+	// Name names the rollout in logs, headers and commands: a letter or digit, then letters, digits, dots, underscores
+	// and hyphens, 64 characters at most. Required.
+	Name string `json:"name,omitempty"`
+
+	// Variants are the versions that can serve. The first is the baseline. At least one.
+	Variants []Variant `json:"variants,omitempty"`
+
+	// Rules send matching requests to a variant, whatever the split says. The first that matches decides. Empty: the
+	// split decides everything.
+	Rules []Rule `json:"rules,omitempty"`
+
+	// Key holds the value expressions that identify a client for the split, such as cookie("uid") and ip(). The first
+	// that is there and not empty counts; if none is, the base serves. random() as the last draws every such request
+	// anew. Empty: every request is drawn anew.
+	Key []string `json:"key,omitempty"`
+
+	// Salt keeps the split independent of other rollouts: the same salt gives the same clients. Empty: the name.
+	Salt string `json:"salt,omitempty"`
+
+	// Revision says what is being released, such as "v2.3.1". It is part of the generation. Empty: what the gateway
+	// derives from the candidate, if it can.
+	Revision string `json:"revision,omitempty"`
+
+	// Ends is the time (RFC 3339) from which only the baseline serves. Empty: never.
+	Ends string `json:"ends,omitempty"`
+
+	// Announce says who is told which variant serves.
+	Announce Announce `json:"announce,omitzero"`
+
+	// FallbackMethods are the methods of requests that the base may serve after the chosen variant failed before it
+	// answered. Empty: GET, HEAD and OPTIONS. "none": never.
+	FallbackMethods []string `json:"fallback_methods,omitempty"`
+
+	// Observe is "off" where outcomes of requests must not be watched, which saves a little time. Empty: they are.
+	Observe string `json:"observe,omitempty"`
+
+	// Rest catches keys that are none of the above, where a host's decoder drops them in silence. Each is an error.
+	Rest map[string]any `json:"-" mapstructure:",remain"`
+}
+
+// Variant is one version that can serve.
+type Variant struct {
+	// Name names the variant, in the characters of a rollout's name. Required, unique.
+	Name string `json:"name,omitempty"`
+
+	// Weight is the variant's share of the split, in percent: "5", "5%", "0.25%", at most six decimals. Empty: 0. The
+	// baseline takes what the others leave; if it has a weight, all weights must add up to exactly 100%.
+	Weight string `json:"weight,omitempty"`
+
+	// Order sorts the variants where a configuration cannot hold them in order: by this number, then as they come.
+	// 0 for all: as they come.
+	Order int `json:"order,omitempty"`
+
+	// Rest catches unknown keys, as in Config.
+	Rest map[string]any `json:"-" mapstructure:",remain"`
+}
+
+// Rule sends matching requests to a variant.
+type Rule struct {
+	// Name names the rule in logs, and is part of the salt of its percentage. Required, unique.
+	Name string `json:"name,omitempty"`
+
+	// Use is the name of the variant that serves. Required.
+	Use string `json:"use,omitempty"`
+
+	// Percent is the share of clients that the rule takes of those that match; the others go on to the next rule.
+	// Empty: 100%.
+	Percent string `json:"percent,omitempty"`
+
+	// When is the condition. Required unless the gateway brings a condition of its own for the rule.
+	When string `json:"when,omitempty"`
+
+	// Order sorts the rules, as in Variant.
+	Order int `json:"order,omitempty"`
+
+	// Rest catches unknown keys, as in Config.
+	Rest map[string]any `json:"-" mapstructure:",remain"`
+}
+
+// Announce says who is told which variant serves a request.
+type Announce struct {
+	// Request is the header that tells the upstream. What a client sends in it, in any spelling, is removed. Empty:
+	// X-Rollout-Variant. "off": the upstream is not told.
+	Request string `json:"request,omitempty"`
+
+	// Response is the header that tells the client. Empty: the client is not told.
+	Response string `json:"response,omitempty"`
+
+	// Baggage tells the upstream in the W3C baggage header too, as the member rollout.<name>=<variant>, which services
+	// with OpenTelemetry hand on to the services that they call.
+	Baggage bool `json:"baggage,omitempty"`
+
+	// Follow holds the CIDRs of callers whose announcement decides: a request that arrives directly from one of them
+	// with the baggage member of this rollout, or else with the request header, gets the variant named there, so that
+	// one user meets one version across services. Empty: nobody is followed.
+	Follow []string `json:"follow,omitempty"`
+
+	// Rest catches unknown keys, as in Config.
+	Rest map[string]any `json:"-" mapstructure:",remain"`
+}

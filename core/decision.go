@@ -1,0 +1,59 @@
+package core
+
+import "time"
+
+// Reason says why a variant was chosen.
+type Reason string
+
+const (
+	ByFollowing  Reason = "followed"    // a caller that is followed said so
+	ByRule       Reason = "rule"        // a rule matched
+	BySplit      Reason = "split"       // the client's slot lies in the variant's range
+	ByBase       Reason = "base"        // nothing else applied
+	ByFallback   Reason = "fallback"    // the chosen variant failed before it answered
+	ByRolledBack Reason = "rolled_back" // the rollout is over: the baseline serves in the chosen variant's place
+)
+
+// Decision is which variant serves a request, and why.
+type Decision struct {
+	Variant    string // the variant's name
+	Index      int    // its position among the configuration's variants
+	Reason     Reason
+	Rule       string // the rule's name if the reason is ByRule, else ""
+	Generation string // of the assignments that this decision belongs to: changes with revision and salt
+}
+
+// Outcome is how the variant did that served a request.
+type Outcome struct {
+	// Status is the response's status code; 0 if the variant failed before it answered.
+	Status int
+
+	// Failed tells that the variant could not be reached or broke off, whatever status the client got in the end.
+	Failed bool
+
+	// Gone tells that the client went away: such a request says nothing about the variant.
+	Gone bool
+
+	// Latency is the time from the decision to the first byte of the response.
+	Latency time.Duration
+}
+
+// verdict is what an outcome counts as.
+type verdict int
+
+const (
+	success verdict = iota
+	failure
+	neutral
+)
+
+// verdict: a failure is a 5xx or an error of the proxy; a client that went away is neither failure nor success.
+func (o Outcome) verdict() verdict {
+	switch {
+	case o.Gone:
+		return neutral
+	case o.Failed, o.Status >= 500, o.Status == 0:
+		return failure
+	}
+	return success
+}

@@ -1,0 +1,266 @@
+package core
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/grayling-gateway/grayling/core/balance"
+	"github.com/grayling-gateway/grayling/core/expr"
+	"github.com/grayling-gateway/grayling/core/watch"
+)
+
+// Host is what a gateway contributes to an engine. The zero Host contributes nothing.
+type Host struct {
+	// Placeholder returns a named value that the gateway knows of a request. Nil: placeholder() is an error.
+	Placeholder func(r *http.Request, name string) (string, bool)
+
+	// Conditions holds, by the names of rules, conditions that the gateway evaluates itself, such as matchers of its
+	// own configuration. Such a rule has no When. A condition that panics makes the base serve.
+	Conditions map[string]func(r *http.Request) bool
+
+	// Log gets what an operator should know: files that cannot be read, decisions that broke. Nil: nobody.
+	Log *slog.Logger
+
+	watch func(path string, load func(content []byte) error) error
+}
+
+// Engine decides for one configuration of a rollout. It does not change: a new configuration is a new engine with the
+// same [Live]. All methods are safe for concurrent use.
+type Engine struct {
+	checked
+	live        *Live
+	log         *slog.Logger
+	files       *watch.Files
+	splitSalt   balance.Salt
+	generation  string
+	declaration string // what weights that were set by hand belong to
+	counters    []*counters
+	reasons     map[Reason]*atomic.Int64
+}
+
+// Compile reads and checks a configuration and returns its engine. The error holds all problems at once, each with its
+// place, such as "rules[2].when: column 14: ...". Nothing outside is changed, so a gateway may drop the engine again.
+// live must be that of the rollout's name; nil is a rollout that remembers nothing beyond this engine.
+func Compile(config Config, live *Live, host Host) (*Engine, error) {
+	files := &watch.Files{}
+	host.watch = files.Add
+	plan, problems := check(config, host)
+	if len(problems) > 0 {
+		return nil, joined(problems)
+	}
+	if live == nil {
+		live = NewLive()
+	}
+	e := &Engine{checked: plan, live: live, log: host.Log, files: files, splitSalt: balance.NewSalt(plan.salt)}
+	if e.log == nil {
+		e.log = slog.New(slog.NewTextHandler(io.Discard, nil)) // Yaegi has no slog.DiscardHandler
+	}
+	e.generation = fingerprint(config.Revision, plan.salt)
+	declared := make([]string, 0, len(plan.variants))
+	for i, name := range plan.variants {
+		declared = append(declared, name+"="+plan.weights[i].String())
+		e.counters = append(e.counters, live.counters(name))
+	}
+	e.declaration = fingerprint(e.generation, strings.Join(declared, " "))
+	e.reasons = map[Reason]*atomic.Int64{}
+	for _, reason := range []Reason{ByFollowing, ByRule, BySplit, ByBase, ByFallback, ByRolledBack} {
+		e.reasons[reason] = live.reason(reason)
+	}
+	return e, nil
+}
+
+// fingerprint returns 16 hexadecimal digits that stand for the parts.
+func fingerprint(parts ...string) string {
+	sum := sha256.Sum256([]byte(strings.Join(parts, "\x00")))
+	return hex.EncodeToString(sum[:8])
+}
+
+// Name returns the rollout's name.
+func (e *Engine) Name() string { return e.name }
+
+// Variants returns the variants' names, in the order of the configuration. The first is the baseline.
+func (e *Engine) Variants() []string { return append([]string(nil), e.variants...) }
+
+// Observes reports whether outcomes are to be reported: false if the configuration turned that off.
+func (e *Engine) Observes() bool { return e.observe }
+
+// ResponseHeader returns the name of the header that tells the client which variant served, or "".
+func (e *Engine) ResponseHeader() string { return e.announcer.response }
+
+// Run does the engine's background work until the context ends: it watches the files that the configuration names. A
+// host runs it exactly once.
+func (e *Engine) Run(ctx context.Context) {
+	e.files.Run(ctx, func(path string, err error) {
+		if err != nil {
+			e.log.Error("keeping what was read before", "rollout", e.name, "file", path, "error", err)
+			return
+		}
+		e.log.Info("read a file that changed", "rollout", e.name, "file", path)
+	})
+}
+
+// Decide chooses the variant for a request. address is the client's address as the gateway resolved it, never a raw
+// header; empty or malformed, it is unknown. The request is only read. Decide never fails: whatever breaks inside means
+// the base, is counted, and is logged once a minute.
+func (e *Engine) Decide(r *http.Request, address string, now time.Time) (d Decision) {
+	defer func() {
+		if fault := recover(); fault != nil {
+			d = e.decision(0, ByBase, "")
+			e.live.faults.Add(1)
+			if e.live.shouldLog(now) {
+				e.log.Error("the decision broke, the base serves", "rollout", e.name, "panic", fmt.Sprint(fault))
+			}
+		}
+	}()
+	d = e.choose(r, address)
+	if d.Index != 0 && !e.ends.IsZero() && !now.Before(e.ends) {
+		d = e.decision(0, ByRolledBack, "")
+	}
+	return d
+}
+
+// choose finds the first that applies.
+func (e *Engine) choose(r *http.Request, address string) Decision {
+	if len(e.announcer.follow) > 0 {
+		if variant := e.announcer.followed(r); variant >= 0 {
+			return e.decision(variant, ByFollowing, "")
+		}
+	}
+	in := expr.Input{Request: r, Address: address}
+	key := ""
+	keyRead := false
+	for i := e.table.First(&in); i != expr.None; i = e.table.After(&in, i) {
+		rule := &e.rules[i]
+		if rule.slots < balance.Slots {
+			if !keyRead {
+				key = e.key.Read(&in)
+				keyRead = true
+			}
+			if slot, ok := e.slot(rule.salt, key); !ok || slot >= rule.slots {
+				continue
+			}
+		}
+		return e.decision(rule.variant, ByRule, rule.name)
+	}
+	if !keyRead {
+		key = e.key.Read(&in)
+	}
+	slot, ok := e.slot(e.splitSalt, key)
+	if !ok {
+		return e.decision(0, ByBase, "")
+	}
+	line := e.line
+	if set := e.live.weightsFor(e.declaration); set != nil {
+		line = set.line
+	}
+	return e.decision(line.At(slot), BySplit, "")
+}
+
+// slot places a client on a line. Without a key there is no place, unless the rollout draws such requests: then every
+// line draws for itself, so that missing one says nothing about the next.
+func (e *Engine) slot(salt balance.Salt, key string) (slot int, ok bool) {
+	if key != "" {
+		return salt.Slot(key), true
+	}
+	if e.key.Random() {
+		return int(rand.Uint32() >> 16), true
+	}
+	return 0, false
+}
+
+func (e *Engine) decision(variant int, reason Reason, rule string) Decision {
+	return Decision{Variant: e.variants[variant], Index: variant, Reason: reason, Rule: rule, Generation: e.generation}
+}
+
+// Announce tells the upstream which variant serves, in the request's headers: what the client sent in their place, in
+// any spelling, is removed, and so is every request that a proxy strip them.
+func (e *Engine) Announce(d Decision, r *http.Request) { e.announcer.tell(d.Variant, r) }
+
+// FallsBack reports whether the base may serve a request whose variant failed before a byte of the response was
+// written. The host must make sure that the request can be sent again.
+func (e *Engine) FallsBack(d Decision, r *http.Request) bool {
+	return d.Index != 0 && e.fallback[r.Method]
+}
+
+// Fallback returns the decision by which the base serves in the place of a variant that failed. The failure must be
+// reported with the first decision; the outcome of the base's answer counts as nothing.
+func (e *Engine) Fallback(failed Decision) Decision {
+	failed.Variant, failed.Rule = e.variants[0], ""
+	failed.Index = 0
+	failed.Reason = ByFallback
+	return failed
+}
+
+// Report counts how a decision turned out, at the time when that became known. An outcome after a fallback is counted as a decision only: the base did not
+// get that request by its own merit.
+func (e *Engine) Report(d Decision, o Outcome, now time.Time) {
+	if count := e.reasons[d.Reason]; count != nil {
+		count.Add(1)
+	}
+	if d.Reason == ByFallback || d.Index >= len(e.counters) {
+		return
+	}
+	c := e.counters[d.Index]
+	c.last.Store(now.UnixNano())
+	switch o.verdict() {
+	case failure:
+		c.failure.Add(1)
+	case neutral:
+		c.neutral.Add(1)
+		return
+	default:
+		c.success.Add(1)
+	}
+	if o.Status != 0 {
+		c.latency.Add(int64(o.Latency))
+	}
+}
+
+// SetWeight gives a variant another share of the split, at once and until the configuration declares other weights,
+// salt or revision. The baseline takes what the others leave.
+func (e *Engine) SetWeight(variant, weight string) error {
+	share, err := balance.ParseWeight(weight)
+	if err != nil {
+		return err
+	}
+	weights := e.Weights()
+	for i, name := range e.variants {
+		if name != variant {
+			continue
+		}
+		if i == 0 {
+			return fmt.Errorf("%q is the baseline, which takes what the others leave: set their weights", variant)
+		}
+		weights[i] = share
+		line, err := balance.NewLine(weights)
+		if err != nil {
+			return err
+		}
+		e.live.weights.Store(&liveWeights{declaration: e.declaration, line: line, weights: weights})
+		return nil
+	}
+	return fmt.Errorf("unknown variant %q%s", variant, expr.Suggest(variant, e.variants))
+}
+
+// Weights returns the variants' weights as they are now. The baseline's is what the others leave.
+func (e *Engine) Weights() []balance.Weight {
+	weights := e.weights
+	if set := e.live.weightsFor(e.declaration); set != nil {
+		weights = set.weights
+	}
+	weights = append([]balance.Weight(nil), weights...)
+	weights[0] = balance.Full
+	for _, w := range weights[1:] {
+		weights[0] -= w
+	}
+	return weights
+}
