@@ -79,13 +79,17 @@ vuln: ## known vulnerabilities that the gateway's code reaches
 	integration/tools/govulncheck/check.sh
 
 .PHONY: bench
-bench: ## benchmarks
+bench: build ## benchmarks of the engine, and of the gateway where integration/bench has them
 	$(call step,benchmarks)
 	go test -run '^$$' -bench . -benchmem ./core/...
+	if [[ -d integration/bench ]]; then \
+		cd integration && GRAYLING_CADDY=$(CURDIR)/bin/caddy go test -count=1 -run '^$$' -bench . -benchmem ./bench/...; \
+	fi
 
 .PHONY: fmt
-fmt: ## format the Go code
+fmt: ## format the Go code and group its imports
 	gofmt -w .
+	$(call tool,golangci-lint) fmt
 
 .PHONY: clean
 clean: ## remove what was built in the checkout
