@@ -4,12 +4,12 @@
 set -euo pipefail
 
 programs=(
-	gcc:gcc gcc:libc6-dev    # go test -race links C
-	python3:python3          # the rule of assignment in Python gives the same variants
-	postgres:postgresql      # ... and in SQL
+	gcc:gcc gcc:libc6-dev # go test -race links C
+	python3:python3       # the assignment written in Python gives the same variants
+	postgres:postgresql   # ... and in SQL
 )
 
-PATH=$PATH:$(echo /usr/lib/postgresql/*/bin) # Debian keeps the server's programs out of the PATH
+PATH+=$(printf ':%s' /usr/lib/postgresql/*/bin) # Debian keeps the server's programs out of the PATH
 missing=()
 for program in "${programs[@]}"; do
 	command -v "${program%%:*}" >/dev/null || missing+=("${program##*:}")
