@@ -78,6 +78,9 @@ var fallbackScenarios = []scenario{
 			if a.Status != 200 || a.Backend() != "stable" || a.Echo.Length != 4 {
 				t.Errorf("%d from %q with %d bytes, want 200 from stable with 4", a.Status, a.Backend(), a.Echo.Length)
 			}
+			if got := g.Decision(t, "checkout", a).String(); got != "stable fallback" {
+				t.Errorf("decision %q, want stable fallback", got)
+			}
 		},
 	},
 	{
