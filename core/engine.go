@@ -206,7 +206,7 @@ func (e *Engine) Report(d Decision, o Outcome, now time.Time) {
 	if count := e.reasons[d.Reason]; count != nil {
 		count.Add(1)
 	}
-	if d.Reason == ByFallback || d.Index >= len(e.counters) {
+	if !e.observe || d.Reason == ByFallback || d.Index >= len(e.counters) {
 		return
 	}
 	c := e.counters[d.Index]

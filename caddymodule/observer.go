@@ -1,0 +1,118 @@
+package caddymodule
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/grayling-gateway/grayling/core"
+)
+
+// statusClientGone is what reverse_proxy writes when the client went away.
+const statusClientGone = 499
+
+// observer passes a response through and sees when it begins and how. It buffers nothing and keeps the ways of the
+// writer that it wraps: flushing, hijacking, sendfile, deadlines.
+type observer struct {
+	caddyhttp.ResponseWriterWrapper
+	engine   *core.Engine
+	decision core.Decision
+	request  *http.Request
+	begin    time.Time
+	status   int // of the final response; 0 before it begins
+	latency  time.Duration
+	begun    bool // whether anything was written, informational responses too
+	reported bool
+}
+
+// WriteHeader sees the response begin. Informational responses (1xx) come before it, except 101, which is final.
+func (o *observer) WriteHeader(status int) {
+	o.begun = true
+	if o.status == 0 && (status >= 200 || status == http.StatusSwitchingProtocols) {
+		o.respond(status)
+	}
+	o.ResponseWriterWrapper.WriteHeader(status)
+}
+
+// Write begins the response if nothing did.
+func (o *observer) Write(p []byte) (int, error) {
+	o.respondImplicitly()
+	return o.ResponseWriterWrapper.Write(p)
+}
+
+// ReadFrom begins the response if nothing did, and leaves the copying to the wrapped writer: the kernel may do it.
+func (o *observer) ReadFrom(r io.Reader) (int64, error) {
+	o.respondImplicitly()
+	return o.ResponseWriterWrapper.ReadFrom(r)
+}
+
+// FlushError begins the response if nothing did: flushing sends its header.
+func (o *observer) FlushError() error {
+	o.respondImplicitly()
+	return http.NewResponseController(o.ResponseWriter).Flush()
+}
+
+func (o *observer) respondImplicitly() {
+	if o.status == 0 {
+		o.begun = true
+		o.respond(http.StatusOK)
+	}
+}
+
+// respond sees the final response begin: the last moment at which its header can be changed.
+func (o *observer) respond(status int) {
+	o.status, o.latency = status, time.Since(o.begin)
+	header := o.Header()
+	if name := o.engine.ResponseHeader(); name != "" {
+		header.Set(name, o.decision.Variant)
+	}
+	// A stream counts when its header is sent: how long it lasts, and how it ends, says nothing about the variant.
+	if status == http.StatusSwitchingProtocols || o.request.Method == http.MethodConnect ||
+		strings.HasPrefix(header.Get("Content-Type"), "text/event-stream") {
+		o.report(core.Outcome{Status: status, Latency: o.latency})
+	}
+}
+
+// finish reports how the response ended. broken tells that it was aborted after it began.
+func (o *observer) finish(err error, broken bool) {
+	outcome := core.Outcome{Status: o.status, Latency: o.latency}
+	gone := o.request.Context().Err() != nil
+	switch {
+	case o.status == statusClientGone:
+		outcome.Gone = true
+	case broken:
+		outcome.Failed, outcome.Gone = true, gone
+	case err != nil:
+		outcome.Status, outcome.Gone = errorStatus(err), gone
+		outcome.Latency = time.Since(o.begin)
+	case o.status == 0:
+		outcome.Status, outcome.Latency = http.StatusOK, time.Since(o.begin) // the server writes an empty response
+	}
+	o.report(outcome)
+}
+
+func (o *observer) report(outcome core.Outcome) {
+	if !o.reported {
+		o.reported = true
+		o.engine.Report(o.decision, outcome, time.Now())
+	}
+}
+
+// errorStatus returns the status that Caddy will answer an error with.
+func errorStatus(err error) int {
+	var handlerError caddyhttp.HandlerError
+	if errors.As(err, &handlerError) && handlerError.StatusCode != 0 {
+		return handlerError.StatusCode
+	}
+	return http.StatusInternalServerError
+}
+
+// Interface guards
+var (
+	_ http.ResponseWriter = (*observer)(nil)
+	_ io.ReaderFrom       = (*observer)(nil)
+)
