@@ -60,8 +60,8 @@ func (c *checker) fail(path, format string, args ...any) {
 	c.problems = append(c.problems, Problem{Path: path, Text: fmt.Sprintf(format, args...)})
 }
 
-// joined returns the problems as one error, or nil.
-func joined(problems []Problem) error {
+// Join returns the problems as one error, or nil if there are none.
+func Join(problems []Problem) error {
 	list := make([]error, 0, len(problems))
 	for _, p := range problems {
 		list = append(list, errors.New(p.Path+": "+p.Text))
@@ -75,7 +75,7 @@ func check(config Config, host Host) (checked, []Problem) {
 	p.name = config.Name
 	c.name("name", "the rollout", config.Name)
 	c.rest("", config.Rest, []string{"name", "variants", "rules", "key", "salt", "revision", "ends", "announce",
-		"fallback_methods", "observe"})
+		"fallback_methods", "observe", "trusted_proxies", "proxy"})
 	c.variants(config.Variants, &p)
 	p.salt = config.Salt
 	if p.salt == "" {
@@ -108,7 +108,7 @@ func (c *checker) variants(variants []Variant, p *checked) {
 	for _, i := range inOrder(len(variants), func(i int) int { return variants[i].Order }) {
 		v := variants[i]
 		path := fmt.Sprintf("variants[%d]", i)
-		c.rest(path+".", v.Rest, []string{"name", "weight", "order"})
+		c.rest(path+".", v.Rest, []string{"name", "weight", "order", "upstreams", "proxy"})
 		c.name(path+".name", "the variant", v.Name)
 		if seen[v.Name] {
 			c.fail(path+".name", "there are two variants %q: names are unique", v.Name)
@@ -225,7 +225,7 @@ func (c *checker) fallbackMethods(methods []string) map[string]bool {
 	}
 	set := make(map[string]bool, len(methods))
 	for i, method := range methods {
-		path := fmt.Sprintf("fallback_methods[%d]", i)
+		path := fmt.Sprintf("%s[%d]", c.spelled("fallback_methods"), i)
 		switch {
 		case method == "none" && len(methods) == 1:
 			return nil
@@ -282,6 +282,10 @@ func (c *checker) rest(prefix string, rest map[string]any, known []string) {
 		unknown = append(unknown, key)
 	}
 	sort.Strings(unknown)
+	known = append([]string(nil), known...)
+	for i, key := range known {
+		known[i] = c.spelled(key)
+	}
 	for _, key := range unknown {
 		hint := expr.Suggest(key, known)
 		if hint == "" {
@@ -289,6 +293,20 @@ func (c *checker) rest(prefix string, rest map[string]any, known []string) {
 		}
 		c.fail(prefix+key, "unknown key%s", hint)
 	}
+}
+
+// spelled returns a key of the configuration as the host's users write it.
+func (c *checker) spelled(key string) string {
+	if !c.host.CamelCase {
+		return key
+	}
+	words := strings.Split(key, "_")
+	for i, word := range words {
+		if i > 0 {
+			words[i] = strings.ToUpper(word[:1]) + word[1:]
+		}
+	}
+	return strings.Join(words, "")
 }
 
 func (c *checker) prefixes(path string, texts []string) []netip.Prefix {

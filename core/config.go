@@ -40,6 +40,14 @@ type Config struct {
 	// Observe is "off" where outcomes of requests must not be watched, which saves a little time. Empty: they are.
 	Observe string `json:"observe,omitempty"`
 
+	// TrustedProxies holds the CIDRs of proxies whose X-Forwarded-For is believed, where the gateway does not resolve the
+	// client's address itself (Traefik). Empty: the client is who connects.
+	TrustedProxies []string `json:"-"`
+
+	// Proxy is what every variant with upstreams has in common, where the gateway has no proxy of its own for variants
+	// (Traefik). A variant's own settings take precedence, one by one.
+	Proxy Proxy `json:"-"`
+
 	// Rest catches keys that are none of the above, where a host's decoder drops them in silence. Each is an error.
 	Rest map[string]any `json:"-" mapstructure:",remain"`
 }
@@ -56,6 +64,65 @@ type Variant struct {
 	// Order sorts the variants where a configuration cannot hold them in order: by this number, then as they come.
 	// 0 for all: as they come.
 	Order int `json:"order,omitempty"`
+
+	// Upstreams are the addresses to which the engine's host proxies this variant's requests itself: http:// and https://
+	// URLs, or srv+http:// and srv+https:// with a name whose SRV records lead to the addresses. Empty: the gateway
+	// reaches the variant in its own way. Either all variants have upstreams or none has.
+	Upstreams []string `json:"-"`
+
+	// Proxy is how the upstreams are reached, beyond what the rollout's Proxy says.
+	Proxy Proxy `json:"-"`
+
+	// Rest catches unknown keys, as in Config.
+	Rest map[string]any `json:"-" mapstructure:",remain"`
+}
+
+// Proxy is how upstreams are reached. Durations are texts such as 500ms or 1m30s.
+type Proxy struct {
+	// DialTimeout bounds connecting. Empty: 5s.
+	DialTimeout string `json:"-"`
+
+	// ResponseTimeout bounds the wait for the header of the response. Empty: no bound, as with Traefik's own services.
+	ResponseTimeout string `json:"-"`
+
+	// IdleTimeout is how long an unused connection is kept. Empty: 90s.
+	IdleTimeout string `json:"-"`
+
+	// MaxIdle is how many unused connections are kept for each address. 0: 200.
+	MaxIdle int `json:"-"`
+
+	// PassHost is "false" where the upstream gets its own address as the Host header instead of the client's. Empty:
+	// the client's.
+	PassHost string `json:"-"`
+
+	// HTTP2 is "false" where HTTP/2 must not be spoken to https upstreams. Empty: it is, if they offer it.
+	HTTP2 string `json:"-"`
+
+	// Resolver is the address of the name server that answers SRV queries, such as 127.0.0.1:8600. Empty: the system's.
+	Resolver string `json:"-"`
+
+	// TLS is how https upstreams are met.
+	TLS TLS `json:"-"`
+
+	// Rest catches unknown keys, as in Config.
+	Rest map[string]any `json:"-" mapstructure:",remain"`
+}
+
+// TLS is how https upstreams are met. Certificates and keys are PEM: "file:/path", "env:NAME", or the text itself, which
+// a gateway may show to whoever can read its configuration.
+type TLS struct {
+	// CA holds the certificate authorities that an upstream's certificate must come from. Empty: the system's.
+	CA string `json:"-"`
+
+	// Certificate and Key authenticate the gateway to the upstream. Both or none.
+	Certificate string `json:"-"`
+	Key         string `json:"-"`
+
+	// ServerName is the name that the upstream's certificate must be for. Empty: the host of its address.
+	ServerName string `json:"-"`
+
+	// UnsafeSkipVerify is "true" where any certificate will do, so that anybody in between can read and answer.
+	UnsafeSkipVerify string `json:"-"`
 
 	// Rest catches unknown keys, as in Config.
 	Rest map[string]any `json:"-" mapstructure:",remain"`

@@ -27,6 +27,9 @@ type Host struct {
 	// own configuration. Such a rule has no When. A condition that panics makes the base serve.
 	Conditions map[string]func(r *http.Request) bool
 
+	// CamelCase tells that the gateway's users write keys as fallbackMethods and not as fallback_methods.
+	CamelCase bool
+
 	// Log gets what an operator should know: files that cannot be read, decisions that broke. Nil: nobody.
 	Log *slog.Logger
 
@@ -55,7 +58,7 @@ func Compile(config Config, live *Live, host Host) (*Engine, error) {
 	host.watch = files.Add
 	plan, problems := check(config, host)
 	if len(problems) > 0 {
-		return nil, joined(problems)
+		return nil, Join(problems)
 	}
 	if live == nil {
 		live = NewLive()
