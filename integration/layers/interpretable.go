@@ -16,6 +16,10 @@ import (
 // late and say little ("nil type"), and for half of these there is none. Each case is in testdata/src/interpreted.
 //
 // Files named *_native_test.go are not interpreted and not looked at.
+//
+// Three differences are left to the interpreted tests: the arguments of a deferred call are evaluated when it runs, not
+// when it is deferred; fmt finds no methods of own types inside other values, and prints %d of an own number that has a
+// String method as a struct; and an untyped constant above the largest int64 is an error, uint64(...) around it is not.
 var Interpretable = &analysis.Analyzer{
 	Name: "interpretable",
 	Doc:  "report what Yaegi 0.16.1 cannot run as Go does",
@@ -72,6 +76,8 @@ func (l *linter) node(n ast.Node, stack []ast.Node) bool {
 		}
 	case *ast.RangeStmt:
 		l.rangeOver(n)
+	case *ast.SwitchStmt:
+		l.conditions(n)
 	case *ast.TypeSwitchStmt:
 		l.typeSwitch(n)
 	case *ast.AssignStmt:
@@ -139,6 +145,15 @@ func (l *linter) addLoopVars(vars ...ast.Expr) {
 	for _, v := range vars {
 		if id, ok := v.(*ast.Ident); ok && l.pass.TypesInfo.Defs[id] != nil {
 			l.loopVars[l.pass.TypesInfo.Defs[id]] = true
+		}
+	}
+}
+
+// conditions reports a case of several conditions, of which Yaegi may see only some.
+func (l *linter) conditions(s *ast.SwitchStmt) {
+	for _, clause := range s.Body.List {
+		if list := clause.(*ast.CaseClause).List; s.Tag == nil && len(list) > 1 {
+			l.report(list[1], "several conditions in a case: join them with ||")
 		}
 	}
 }

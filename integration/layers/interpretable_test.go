@@ -2,6 +2,7 @@ package layers
 
 import (
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -15,6 +16,10 @@ import (
 var interpreted = []string{"core", "traefikplugin"}
 
 func TestInterpretedCode(t *testing.T) {
+	top, err := filepath.Abs(root)
+	if err != nil {
+		t.Fatal(err)
+	}
 	config := &packages.Config{Mode: packages.LoadAllSyntax, Dir: root, Tests: true}
 	var patterns []string
 	for _, dir := range interpreted {
@@ -45,7 +50,8 @@ func TestInterpretedCode(t *testing.T) {
 			t.Errorf("%s: %v", action.Package, action.Err)
 		}
 		for _, d := range action.Diagnostics {
-			if line := action.Package.Fset.Position(d.Pos).String() + ": " + d.Message; !reported[line] {
+			line := strings.TrimPrefix(action.Package.Fset.Position(d.Pos).String(), top+"/") + ": " + d.Message
+			if !reported[line] {
 				reported[line] = true
 				t.Error(line)
 			}

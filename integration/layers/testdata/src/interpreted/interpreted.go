@@ -118,6 +118,16 @@ func typeSwitches(anything any, err error, n node) {
 	_, _ = anything.(leaf)
 }
 
+func conditions(failed bool, status int) {
+	switch {
+	case failed, status >= 500: // want `several conditions in a case`
+	case failed || status == 0:
+	}
+	switch status {
+	case 200, 204:
+	}
+}
+
 func assignments() (n int, err error) {
 	n, err = 1, nil // want `nil in an assignment of several values`
 	n, err = 1, errMissing
