@@ -83,7 +83,7 @@ bench: build ## benchmarks of the engine, and of the gateway where integration/b
 	$(call step,benchmarks)
 	go test -run '^$$' -bench . -benchmem ./core/...
 	if [[ -d integration/bench ]]; then \
-		cd integration && GRAYLING_CADDY=$(CURDIR)/bin/caddy go test -count=1 -run '^$$' -bench . -benchmem ./bench/...; \
+		cd integration && GRAYLING_CADDY=$(CURDIR)/bin/caddy go run ./bench; \
 	fi
 
 .PHONY: fmt
