@@ -277,22 +277,30 @@ func (c *checker) name(path, what, name string) {
 
 // rest reports keys that nobody knows.
 func (c *checker) rest(prefix string, rest map[string]any, known []string) {
-	unknown := make([]string, 0, len(rest))
-	for key := range rest {
-		unknown = append(unknown, key)
-	}
-	sort.Strings(unknown)
-	known = append([]string(nil), known...)
+	spelled := make([]string, len(known))
 	for i, key := range known {
-		known[i] = c.spelled(key)
+		spelled[i] = c.spelled(key)
 	}
-	for _, key := range unknown {
+	c.problems = append(c.problems, UnknownKeys(prefix, rest, spelled)...)
+}
+
+// UnknownKeys returns a problem for every key of rest, the keys of a section that nobody knows, in alphabetical order.
+// known are those of the section that there are, and prefix is the section's path with a dot.
+func UnknownKeys(prefix string, rest map[string]any, known []string) []Problem {
+	keys := make([]string, 0, len(rest))
+	for key := range rest {
+		keys = append(keys, key)
+	}
+	sort.Strings(keys)
+	problems := make([]Problem, 0, len(keys))
+	for _, key := range keys {
 		hint := expr.Suggest(key, known)
 		if hint == "" {
 			hint = "; there are " + strings.Join(known, ", ")
 		}
-		c.fail(prefix+key, "unknown key%s", hint)
+		problems = append(problems, Problem{Path: prefix + key, Text: "unknown key" + hint})
 	}
+	return problems
 }
 
 // spelled returns a key of the configuration as the host's users write it.

@@ -52,7 +52,7 @@ func (o Outcome) verdict() verdict {
 	switch {
 	case o.Gone:
 		return neutral
-	case o.Failed, o.Status >= 500, o.Status == 0:
+	case o.Failed || o.Status >= 500 || o.Status == 0:
 		return failure
 	}
 	return success

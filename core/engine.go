@@ -114,21 +114,30 @@ func (e *Engine) Run(ctx context.Context) {
 // Decide chooses the variant for a request. address is the client's address as the gateway resolved it, never a raw
 // header; empty or malformed, it is unknown. The request is only read. Decide never fails: whatever breaks inside means
 // the base, is counted, and is logged once a minute.
-func (e *Engine) Decide(r *http.Request, address string, now time.Time) (d Decision) {
-	defer func() {
-		if fault := recover(); fault != nil {
-			d = e.decision(0, ByBase, "")
-			e.live.faults.Add(1)
-			if e.live.shouldLog(now) {
-				e.log.Error("the decision broke, the base serves", "rollout", e.name, "panic", fmt.Sprint(fault))
-			}
-		}
-	}()
-	d = e.choose(r, address)
-	if d.Index != 0 && !e.ends.IsZero() && !now.Before(e.ends) {
-		d = e.decision(0, ByRolledBack, "")
-	}
+func (e *Engine) Decide(r *http.Request, address string, now time.Time) Decision {
+	d := e.decision(0, ByBase, "") // what stays if the rest panics
+	e.decide(&d, r, address, now)
 	return d
+}
+
+func (e *Engine) decide(d *Decision, r *http.Request, address string, now time.Time) {
+	defer e.recovered(now)
+	*d = e.choose(r, address)
+	if d.Index != 0 && !e.ends.IsZero() && !now.Before(e.ends) {
+		*d = e.decision(0, ByRolledBack, "")
+	}
+}
+
+// recovered ends a panic of the function that defers it.
+func (e *Engine) recovered(now time.Time) {
+	fault := recover()
+	if fault == nil {
+		return
+	}
+	e.live.faults.Add(1)
+	if e.live.shouldLog(now) {
+		e.log.Error("the decision broke, the base serves", "rollout", e.name, "panic", fmt.Sprint(fault))
+	}
 }
 
 // choose finds the first that applies.

@@ -107,7 +107,8 @@ func (n *node) literals() (v *value, texts []string, ok bool) {
 		leftValue, left, leftOK := n.left.literals()
 		rightValue, right, rightOK := n.right.literals()
 		if leftOK && rightOK && leftValue.same(rightValue) {
-			texts = append(left, right...)
+			texts = append(texts, left...)
+			texts = append(texts, right...)
 			return leftValue, texts, true
 		}
 	}
