@@ -156,7 +156,7 @@ func (t *Table) run(in *Input, pc int) int {
 			}
 			read = v
 		}
-		holds := false
+		var holds bool
 		switch i.op {
 		case equal:
 			holds = text == i.text

@@ -85,6 +85,7 @@ type replayed struct {
 	rest io.ReadCloser
 }
 
+// Read returns what was kept, then what the source has left.
 func (r *replayed) Read(p []byte) (int, error) {
 	if len(r.kept) > 0 {
 		n := copy(p, r.kept)
@@ -94,4 +95,5 @@ func (r *replayed) Read(p []byte) (int, error) {
 	return r.rest.Read(p)
 }
 
+// Close closes the source.
 func (r *replayed) Close() error { return r.rest.Close() }

@@ -1,0 +1,69 @@
+package traefikplugin
+
+import (
+	"log"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"strings"
+)
+
+// clients finds out who a request comes from.
+type clients struct {
+	trusted []netip.Prefix // proxies whose X-Forwarded-For is believed
+}
+
+// address returns the client's address: who connects, or, behind trusted proxies, the last address in X-Forwarded-For
+// that is not one of them. What stands further to the left a client could have written itself.
+func (c *clients) address(r *http.Request) string {
+	address := host(r.RemoteAddr)
+	if len(c.trusted) == 0 || !c.trusts(address) {
+		return address
+	}
+	fields := r.Header["X-Forwarded-For"]
+	for i := len(fields) - 1; i >= 0; i-- {
+		hops := strings.Split(fields[i], ",")
+		for k := len(hops) - 1; k >= 0; k-- {
+			hop := strings.TrimSpace(hops[k])
+			if _, err := netip.ParseAddr(hop); err != nil {
+				return address // what a trusted proxy would not write
+			}
+			address = hop
+			if !c.trusts(hop) {
+				return address
+			}
+		}
+	}
+	return address
+}
+
+func (c *clients) trusts(text string) bool {
+	address, err := netip.ParseAddr(text)
+	if err != nil {
+		return false
+	}
+	address = address.Unmap().WithZone("")
+	for _, prefix := range c.trusted {
+		if prefix.Contains(address) {
+			return true
+		}
+	}
+	return false
+}
+
+// host returns the host of host:port, without brackets.
+func host(hostport string) string {
+	if i := strings.LastIndexByte(hostport, ':'); i >= 0 {
+		hostport = hostport[:i]
+	}
+	if n := len(hostport); n > 1 && hostport[0] == '[' {
+		hostport = hostport[1 : n-1]
+	}
+	return hostport
+}
+
+// logger writes what an operator should know to where Traefik logs a plugin's errors.
+func logger(middleware string) *slog.Logger {
+	handler := slog.NewTextHandler(log.Writer(), &slog.HandlerOptions{Level: slog.LevelWarn})
+	return slog.New(handler).With("middleware", middleware)
+}

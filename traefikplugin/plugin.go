@@ -1,0 +1,41 @@
+// Package traefikplugin is the Traefik host of Grayling: a middleware plugin that Traefik interprets with Yaegi.
+//
+// A rollout whose variants have upstreams is in proxy mode: the plugin proxies to them itself, with any provider of
+// Traefik. A rollout whose variants have none is in service mode: the plugin announces its decision in a request header,
+// and child routers (parentRefs) that match the header lead to Traefik's own services. The base's child router matches
+// no header and has a lower priority, so whatever is wrong ends there.
+package traefikplugin
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/grayling-gateway/grayling/core"
+)
+
+// CreateConfig returns an empty configuration for Traefik to fill.
+func CreateConfig() *core.Config { return &core.Config{} }
+
+// New returns the middleware for one router. Traefik calls it for every router that uses the middleware and again at
+// every reload, until ctx ends; all that are configured equally share one rollout. The error holds everything that is
+// wrong with the configuration at once.
+func New(ctx context.Context, next http.Handler, config *core.Config, middleware string) (http.Handler, error) {
+	return NewFor(ctx, next, config, middleware, core.Host{})
+}
+
+// NewFor is New with conditions of the caller's own: another plugin may build upon this one.
+func NewFor(ctx context.Context, next http.Handler, config *core.Config, middleware string, host core.Host) (http.Handler, error) {
+	host.CamelCase = true
+	if host.Log == nil {
+		host.Log = logger(middleware)
+	}
+	rollout, err := rollouts.join(ctx, *config, host)
+	if err != nil {
+		return nil, err
+	}
+	clients := clients{trusted: rollout.trusted}
+	if rollout.proxies != nil {
+		return &proxyMode{rollout: rollout, clients: clients}, nil
+	}
+	return &serviceMode{engine: rollout.engine, clients: clients, next: next, observe: rollout.engine.Observes() || rollout.engine.ResponseHeader() != ""}, nil
+}

@@ -1,0 +1,148 @@
+package traefikplugin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/grayling-gateway/grayling/core"
+	"github.com/grayling-gateway/grayling/core/expr"
+)
+
+// keep is how long a rollout is remembered after the last router that used it.
+const keep = 60 * time.Second
+
+// rollouts are all rollouts of this Traefik. The interpreter, and with it this variable, outlives every reload.
+var rollouts = &registry{byName: map[string]*remembered{}}
+
+// registry remembers rollouts by name.
+type registry struct {
+	mu     sync.Mutex
+	byName map[string]*remembered // guarded by mu
+}
+
+// remembered is what outlives a configuration: the live state, and the rollout as it was configured last.
+type remembered struct {
+	live      *core.Live
+	current   *rollout
+	instances []context.Context // of the middlewares that use current; they end one by one
+	ended     time.Time         // when the last of them was seen to have ended; zero while some run
+}
+
+// rollout is one configuration of a rollout, shared by all middlewares that are configured so.
+type rollout struct {
+	specification string
+	engine        *core.Engine
+	trusted       []netip.Prefix
+	proxies       *proxies // nil in service mode
+	stop          context.CancelFunc
+}
+
+// join returns the rollout of a configuration for a middleware that lives until ctx ends. Middlewares of one name that
+// live at the same time must be configured equally.
+func (g *registry) join(ctx context.Context, config core.Config, host core.Host) (*rollout, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	specification := fmt.Sprintf("%+v", config)
+	known := g.byName[config.Name]
+	if known != nil {
+		known.drop(time.Now())
+		if known.current.specification == specification {
+			known.add(ctx, g)
+			return known.current, nil
+		}
+		if len(known.instances) > 0 {
+			return nil, fmt.Errorf("rollout %q: another middleware has this name and is configured differently: make them equal, or give one another name", config.Name)
+		}
+	}
+	live := core.NewLive()
+	if known != nil {
+		live = known.live
+	}
+	made, err := newRollout(config, live, host)
+	if err != nil {
+		return nil, fmt.Errorf("rollout %q:\n%w", config.Name, err)
+	}
+	if known == nil {
+		known = &remembered{live: live}
+		g.byName[config.Name] = known
+	} else {
+		known.current.stop()
+	}
+	known.current = made
+	known.add(ctx, g)
+	return made, nil
+}
+
+// add counts a middleware in. Caller holds the registry's mutex.
+func (k *remembered) add(ctx context.Context, g *registry) {
+	k.instances = append(k.instances, ctx)
+	k.ended = time.Time{}
+	context.AfterFunc(ctx, g.left)
+}
+
+// drop counts out the middlewares that have ended. Caller holds the registry's mutex.
+func (k *remembered) drop(now time.Time) {
+	var running []context.Context
+	for _, ctx := range k.instances {
+		if ctx.Err() == nil {
+			running = append(running, ctx)
+		}
+	}
+	k.instances = running
+	if len(running) == 0 && k.ended.IsZero() {
+		k.ended = now
+	}
+}
+
+// left runs when a middleware has ended.
+func (g *registry) left() {
+	g.forget(time.Now())
+	time.AfterFunc(keep, func() { g.forget(time.Now()) })
+}
+
+// forget drops the rollouts that nobody has used for a while.
+func (g *registry) forget(now time.Time) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for name, known := range g.byName {
+		known.drop(now)
+		if len(known.instances) == 0 && now.Sub(known.ended) >= keep {
+			known.current.stop()
+			delete(g.byName, name)
+		}
+	}
+}
+
+// newRollout compiles a configuration and starts its background work.
+func newRollout(config core.Config, live *core.Live, host core.Host) (*rollout, error) {
+	made := &rollout{specification: fmt.Sprintf("%+v", config)}
+	var problems []core.Problem
+	for i, text := range config.TrustedProxies {
+		prefix, err := expr.ParsePrefix(text)
+		if err != nil {
+			problems = append(problems, core.Problem{Path: fmt.Sprintf("trustedProxies[%d]", i), Text: err.Error()})
+		}
+		made.trusted = append(made.trusted, prefix)
+	}
+	settings, proxyProblems := readProxies(config)
+	problems = append(problems, proxyProblems...)
+	engine, err := core.Compile(config, live, host)
+	if len(problems) > 0 {
+		return nil, errors.Join(err, core.Join(problems))
+	}
+	if err != nil {
+		return nil, err
+	}
+	made.engine = engine
+	ctx, cancel := context.WithCancel(context.Background())
+	made.stop = cancel
+	if settings != nil {
+		made.proxies = newProxies(ctx, settings, engine, host.Log)
+	}
+	go engine.Run(ctx)
+	return made, nil
+}

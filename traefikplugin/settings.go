@@ -1,0 +1,225 @@
+package traefikplugin
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/grayling-gateway/grayling/core"
+)
+
+// proxySettings is a variant's upstreams and how they are reached, read and checked.
+type proxySettings struct {
+	upstreams       []upstream
+	dialTimeout     time.Duration
+	responseTimeout time.Duration
+	idleTimeout     time.Duration
+	maxIdle         int
+	passHost        bool
+	http2           bool
+	resolver        string
+	tls             *tls.Config
+}
+
+// upstream is an address, or the name of SRV records that lead to addresses.
+type upstream struct {
+	url     *url.URL
+	service string // the name of SRV records; "" if url holds the address
+}
+
+// readProxies reads the upstreams of all variants; nil if no variant has any.
+func readProxies(config core.Config) ([]proxySettings, []core.Problem) {
+	r := &settingsReader{}
+	with := 0
+	for _, v := range config.Variants {
+		if len(v.Upstreams) > 0 {
+			with++
+		}
+	}
+	var list []proxySettings
+	for i, v := range config.Variants {
+		path := fmt.Sprintf("variants[%d]", i)
+		if with > 0 && len(v.Upstreams) == 0 {
+			r.fail(path+".upstreams", "variant %q has no upstreams, but others have: give it some, or leave them out everywhere and lead to services by child routers", v.Name)
+		}
+		if with == 0 && !isZero(v.Proxy) {
+			r.fail(path+".proxy", "there is nothing to proxy to: give the variants upstreams")
+		}
+		list = append(list, r.variant(path, v, config.Proxy))
+	}
+	if with == 0 && !isZero(config.Proxy) {
+		r.fail("proxy", "there is nothing to proxy to: give the variants upstreams")
+	}
+	r.rest("proxy", config.Proxy)
+	if with == 0 {
+		return nil, r.problems
+	}
+	return list, r.problems
+}
+
+func isZero(p core.Proxy) bool { return fmt.Sprintf("%+v", p) == fmt.Sprintf("%+v", core.Proxy{}) }
+
+// settingsReader collects what is wrong with proxy settings.
+type settingsReader struct {
+	problems []core.Problem
+}
+
+func (r *settingsReader) fail(path, format string, args ...any) {
+	r.problems = append(r.problems, core.Problem{Path: path, Text: fmt.Sprintf(format, args...)})
+}
+
+func (r *settingsReader) rest(path string, p core.Proxy) {
+	r.problems = append(r.problems, core.UnknownKeys(path+".", p.Rest, []string{"dialTimeout", "responseTimeout", "idleTimeout",
+		"maxIdle", "passHost", "http2", "resolver", "tls"})...)
+	r.problems = append(r.problems, core.UnknownKeys(path+".tls.", p.TLS.Rest, []string{"ca", "certificate", "key", "serverName",
+		"unsafeSkipVerify"})...)
+}
+
+// variant reads one variant's upstreams. What its own settings leave out comes from those of the rollout.
+func (r *settingsReader) variant(path string, v core.Variant, common core.Proxy) proxySettings {
+	r.rest(path+".proxy", v.Proxy)
+	own := v.Proxy
+	path += "."
+	s := proxySettings{
+		dialTimeout:     r.duration(path+"proxy.dialTimeout", first(own.DialTimeout, common.DialTimeout, "5s")),
+		responseTimeout: r.duration(path+"proxy.responseTimeout", first(own.ResponseTimeout, common.ResponseTimeout, "0s")),
+		idleTimeout:     r.duration(path+"proxy.idleTimeout", first(own.IdleTimeout, common.IdleTimeout, "90s")),
+		passHost:        r.flag(path+"proxy.passHost", first(own.PassHost, common.PassHost, "true")),
+		http2:           r.flag(path+"proxy.http2", first(own.HTTP2, common.HTTP2, "true")),
+		resolver:        first(own.Resolver, common.Resolver),
+		maxIdle:         own.MaxIdle,
+	}
+	if s.maxIdle == 0 {
+		s.maxIdle = common.MaxIdle
+	}
+	if s.maxIdle == 0 {
+		s.maxIdle = 200
+	}
+	if s.maxIdle < 0 {
+		r.fail(path+"proxy.maxIdle", "%d is negative: how many unused connections may be kept?", s.maxIdle)
+	}
+	if _, _, err := net.SplitHostPort(s.resolver); s.resolver != "" && err != nil {
+		r.fail(path+"proxy.resolver", "%q is not the address of a name server such as 127.0.0.1:8600", s.resolver)
+	}
+	s.tls = r.tls(path+"proxy.tls.", own.TLS, common.TLS)
+	for i, text := range v.Upstreams {
+		s.upstreams = append(s.upstreams, r.upstream(fmt.Sprintf("%supstreams[%d]", path, i), text))
+	}
+	return s
+}
+
+func (r *settingsReader) upstream(path, text string) upstream {
+	address, err := url.Parse(text)
+	if err != nil || address.Host == "" {
+		r.fail(path, "%q is not an address such as http://10.0.0.1:8080 or srv+http://_http._tcp.shop", text)
+		return upstream{url: &url.URL{}}
+	}
+	switch address.Scheme {
+	case "http", "https":
+		return upstream{url: address}
+	case "srv+http", "srv+https":
+		service := address.Host
+		if address.Port() != "" {
+			r.fail(path, "%q: SRV records name the port: leave it out", text)
+		}
+		address.Scheme = strings.TrimPrefix(address.Scheme, "srv+")
+		address.Host = ""
+		return upstream{url: address, service: service}
+	}
+	r.fail(path, "%q: unknown scheme %q: there are http, https, srv+http and srv+https", text, address.Scheme)
+	return upstream{url: address}
+}
+
+func (r *settingsReader) tls(path string, own, common core.TLS) *tls.Config {
+	config := &tls.Config{
+		ServerName:         first(own.ServerName, common.ServerName),
+		InsecureSkipVerify: r.flag(path+"unsafeSkipVerify", first(own.UnsafeSkipVerify, common.UnsafeSkipVerify, "false")),
+		MinVersion:         tls.VersionTLS12,
+	}
+	if ca := first(own.CA, common.CA); ca != "" {
+		pem := r.secret(path+"ca", ca)
+		config.RootCAs = x509.NewCertPool()
+		if pem != "" && !config.RootCAs.AppendCertsFromPEM([]byte(pem)) {
+			r.fail(path+"ca", "there is no PEM certificate in it")
+		}
+	}
+	certificate, key := first(own.Certificate, common.Certificate), first(own.Key, common.Key)
+	if (certificate == "") != (key == "") {
+		r.fail(path+"certificate", "a certificate and its key belong together: name both or none")
+		return config
+	}
+	if certificate == "" {
+		return config
+	}
+	certificate, key = r.secret(path+"certificate", certificate), r.secret(path+"key", key)
+	if certificate == "" || key == "" {
+		return config
+	}
+	pair, err := tls.X509KeyPair([]byte(certificate), []byte(key))
+	if err != nil {
+		r.fail(path+"certificate", "certificate and key do not make a pair") // err could quote the key
+	}
+	config.Certificates = []tls.Certificate{pair}
+	return config
+}
+
+// secret returns what a text like file:/path or env:NAME stands for; any other text is itself.
+func (r *settingsReader) secret(path, text string) string {
+	value, err := readSecret(text)
+	if err != nil {
+		r.fail(path, "%v", err)
+	}
+	return value
+}
+
+func readSecret(text string) (string, error) {
+	if name, ok := strings.CutPrefix(text, "env:"); ok {
+		value := os.Getenv(name)
+		if value == "" {
+			return "", fmt.Errorf("the environment variable %s is empty", name)
+		}
+		return value, nil
+	}
+	if file, ok := strings.CutPrefix(text, "file:"); ok {
+		content, err := os.ReadFile(file)
+		if err != nil {
+			return "", fmt.Errorf("reading a file: %w", err)
+		}
+		if len(content) == 0 {
+			return "", errors.New(file + " is empty")
+		}
+		return string(content), nil
+	}
+	return text, nil
+}
+
+func (r *settingsReader) duration(path, text string) time.Duration {
+	d, err := time.ParseDuration(text)
+	if err != nil || d < 0 {
+		r.fail(path, "%q is not a duration such as 500ms or 1m30s", text)
+	}
+	return d
+}
+
+func (r *settingsReader) flag(path, text string) bool {
+	if text != "true" && text != "false" {
+		r.fail(path, "%q is neither true nor false", text)
+	}
+	return text == "true"
+}
+
+// first returns the first text that is not empty, or "".
+func first(texts ...string) string {
+	for _, text := range texts {
+		if text != "" {
+			return text
+		}
+	}
+	return ""
+}
