@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 
 	"github.com/caddyserver/caddy/v2"
@@ -55,7 +56,7 @@ func (a *App) engine(name, specification string, compile func(*core.Live) (*core
 	defer a.mu.Unlock()
 	if known, ok := a.rollouts[name]; ok {
 		if known.specification != specification {
-			return nil, errDifferent
+			return nil, fmt.Errorf("another rollout %w", errDifferent)
 		}
 		return known.engine, nil
 	}
@@ -75,7 +76,7 @@ func (a *App) engine(name, specification string, compile func(*core.Live) (*core
 	return engine, nil
 }
 
-var errDifferent = errors.New("another rollout has this name and is configured differently: make them equal, or give one another name")
+var errDifferent = errors.New("has this name and is configured differently: make them equal, or give one another name")
 
 // Start runs the background work of every rollout.
 func (a *App) Start() error {

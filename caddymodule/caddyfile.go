@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
@@ -54,15 +56,15 @@ var subdirectives = []string{"variant", "rule", "key", "salt", "revision", "anno
 // The first variant is the baseline. A weight is a percentage such as 5, 5% or 0.25%; the baseline takes what the others
 // leave. Conditions and expressions stand in backticks.
 func parseRollout(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
-	p := &parser{Helper: h, rollout: new(Handler), seen: make(map[string]bool), lines: make(map[string]line)}
+	p := &parser{Helper: h, rollout: new(Handler), seen: make(map[string]bool), places: make(map[string]place)}
 	p.Next() // the directive's name
 	if !p.Args(&p.rollout.Name) {
-		return nil, p.Err("a rollout needs a name")
+		return nil, p.Err("a rollout needs a name: rollout [<matcher>] <name> { ... }")
 	}
+	p.here("name", "rollout")
 	if p.NextArg() {
 		return nil, p.Errf("unexpected %q: a rollout has one name", p.Val())
 	}
-	p.here("name", "rollout")
 	for nesting := p.Nesting(); p.NextBlock(nesting); {
 		if err := p.subdirective(); err != nil {
 			return nil, err
@@ -80,19 +82,25 @@ type parser struct {
 	rollout *Handler
 	models  []written // of the variants, for like
 	seen    map[string]bool
-	lines   map[string]line // by the path of a problem
+	places  map[string]place // by the path of a problem
 }
 
-// line is a place in a Caddyfile.
-type line struct {
-	label string
-	fail  func(error) error // adds file and line
+// place is where something stands in a Caddyfile.
+type place struct {
+	token caddyfile.Token
+	label string // of what stands there, for an error
 }
 
 // here remembers that the value of a path stands where the cursor is.
 func (p *parser) here(path, label string) {
-	dispenser := *p.Dispenser
-	p.lines[path] = line{label: label, fail: dispenser.WrapErr}
+	p.places[path] = place{token: p.Token(), label: label}
+}
+
+// errorf returns an error with file and line.
+func (at place) errorf(format string, args ...any) error {
+	d := caddyfile.NewDispenser([]caddyfile.Token{at.token})
+	d.Next()
+	return d.Errf(format, args...)
 }
 
 func (p *parser) subdirective() error {
@@ -187,8 +195,9 @@ func (p *parser) list(into *[]string) error {
 }
 
 func (p *parser) noBlock(name string) error {
+	at := place{token: p.Token()}
 	if p.NextBlock(p.Nesting()) {
-		return p.Errf("%s takes no block", name)
+		return at.errorf("%s takes no block", name)
 	}
 	return nil
 }
@@ -214,14 +223,14 @@ func (p *parser) check() error {
 	}
 	var problems []error
 	for _, problem := range core.Check(p.rollout.config(), host) {
-		place, ok := p.lines[problem.Path]
-		for path := problem.Path; !ok && path != ""; place, ok = p.lines[path] {
-			path = path[:max(strings.LastIndexAny(path, ".["), 0)] // the nearest that has a line
+		at, ok := p.places[problem.Path]
+		for path := problem.Path; !ok && path != ""; at, ok = p.places[path] {
+			path = path[:max(strings.LastIndexAny(path, ".["), 0)] // the nearest that has a place
 		}
 		if !ok {
-			place = p.lines["name"]
+			at = p.places["name"]
 		}
-		problems = append(problems, place.fail(errors.New(place.label+": "+problem.Text)))
+		problems = append(problems, at.errorf("%s: %s", at.label, problem.Text))
 	}
 	return errors.Join(problems...)
 }
@@ -233,12 +242,20 @@ func (p *parser) unique() error {
 	if err != nil {
 		return err
 	}
+	at := p.places["name"]
 	key := "rollout " + p.rollout.Name
-	if known, ok := p.State[key]; ok && known != specification {
-		return p.lines["name"].fail(errors.New("rollout " + p.rollout.Name + ": " + errDifferent.Error()))
+	first, ok := p.State[key].(declared)
+	if ok && first.specification != specification {
+		return at.errorf("rollout %s: the one at %s:%d %w", p.rollout.Name, first.token.File, first.token.Line, errDifferent)
 	}
-	p.State[key] = specification
+	p.State[key] = declared{specification: specification, token: at.token}
 	return nil
+}
+
+// declared is a rollout that stands above.
+type declared struct {
+	specification string
+	token         caddyfile.Token
 }
 
 // rule reads
@@ -250,9 +267,12 @@ func (p *parser) rule() error {
 		return p.Err("a rule needs a name, a variant and a condition: rule <name> <variant> [<percent>] <condition>")
 	}
 	p.here(indexed("rules", len(p.rollout.Rules)), "rule "+r.Name)
-	if p.CountRemainingArgs() > 0 && weightPattern.MatchString(p.peek()) {
+	switch next := p.peek(); {
+	case weightPattern.MatchString(next):
 		p.NextArg()
 		r.Percent = p.Val()
+	case notAddress.MatchString(next) && !strings.ContainsAny(next, "()\""):
+		return p.Errf("rule %s: %q is not a percentage such as 5, 5%% or 0.25%%", r.Name, next)
 	}
 	matchers, err := p.condition(&r)
 	if err != nil {
@@ -267,32 +287,60 @@ func (p *parser) rule() error {
 
 // condition reads what is left of a rule's line, and its block.
 func (p *parser) condition(r *Rule) (caddy.ModuleMap, error) {
-	switch first := p.peek(); {
-	case p.CountRemainingArgs() == 0: // a block of matchers
-		matchers, err := caddyhttp.ParseCaddyfileNestedMatcherSet(p.Dispenser)
-		if err == nil && len(matchers) == 0 {
-			err = p.Errf("rule %s needs a condition, a matcher, or a block of matchers", r.Name)
+	at := place{token: p.Token()}
+	switch first, count := p.peek(), p.CountRemainingArgs(); {
+	case count == 0:
+		return p.matchers(*r)
+	case strings.IndexAny(first, "@/*") == 0:
+		if count > 1 {
+			return nil, at.errorf("rule %s takes one @matcher or path; for more, write a matcher such as: path /a/* /b/*", r.Name)
 		}
-		return matchers, err
-	case p.CountRemainingArgs() == 1 && strings.IndexAny(first, "@/*") == 0:
 		matchers, ok, err := p.MatcherToken()
 		if err != nil {
-			return nil, p.WrapErr(err)
+			return nil, at.errorf("rule %s: %w", r.Name, err)
 		}
 		if ok && matchers == nil { // *
 			r.When = "true"
 		}
-		return matchers, p.noBlock("rule " + r.Name)
-	case p.CountRemainingArgs() == 1:
+		return matchers, p.noBlock("rule " + r.Name + ", which has a matcher,")
+	case count == 1:
 		p.NextArg()
 		r.When = p.Val()
-		return nil, p.noBlock("rule " + r.Name)
+		return nil, p.noBlock("rule " + r.Name + ", which has a condition,")
+	case !isMatcher(first):
+		return nil, at.errorf("rule %s: %q is not a matcher%s; a condition of several words stands in backticks: `header(\"X-Version\") == \"v2\"`",
+			r.Name, first, expr.Suggest(first, matcherNames()))
 	default: // a matcher with its arguments
-		if _, err := caddy.GetModule("http.matchers." + first); err != nil {
-			return nil, p.Errf("rule %s: %q is not a matcher; a condition of several words stands in backticks: `header(\"X-Version\") == \"v2\"`", r.Name, first)
-		}
 		return caddyhttp.ParseCaddyfileNestedMatcherSet(p.Dispenser)
 	}
+}
+
+// matchers reads a block of matchers.
+func (p *parser) matchers(r Rule) (caddy.ModuleMap, error) {
+	at := place{token: p.Token()}
+	// Caddy's parser places an unknown matcher at the end of the block.
+	ahead := *p.Dispenser
+	for nesting := ahead.Nesting(); ahead.NextBlock(nesting); {
+		if name := ahead.Token(); !name.Quoted() && !isMatcher(name.Text) {
+			return nil, place{token: name}.errorf("rule %s: unknown matcher %q%s", r.Name, name.Text, expr.Suggest(name.Text, matcherNames()))
+		}
+		ahead.NextSegment()
+	}
+	matchers, err := caddyhttp.ParseCaddyfileNestedMatcherSet(p.Dispenser)
+	if err == nil && len(matchers) == 0 {
+		err = at.errorf("rule %s needs a condition, a matcher, or a block of matchers", r.Name)
+	}
+	return matchers, err
+}
+
+func isMatcher(name string) bool { return slices.Contains(matcherNames(), name) }
+
+func matcherNames() []string {
+	var names []string
+	for _, module := range caddy.GetModules("http.matchers") {
+		names = append(names, module.ID.Name())
+	}
+	return names
 }
 
 func indexed(list string, i int) string { return fmt.Sprintf("%s[%d]", list, i) }

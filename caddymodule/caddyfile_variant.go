@@ -2,6 +2,8 @@ package caddymodule
 
 import (
 	"encoding/json"
+	"errors"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -10,11 +12,16 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
+
+	"github.com/grayling-gateway/grayling/core/expr"
 )
 
 // written is what a variant was written with, so that another variant can be like it.
 type written struct {
-	upstreams []caddyfile.Token   // addresses on the variant's own line; none: the block holds directives
+	directive caddyfile.Token     // the word variant, which says where
+	name      string              // of the variant
+	upstreams []caddyfile.Token   // addresses on the variant's own line
+	proxy     bool                // whether the block holds subdirectives of reverse_proxy, or else directives
 	lines     []caddyfile.Segment // of the block
 }
 
@@ -26,11 +33,12 @@ type written struct {
 //		<directives; with upstreams: subdirectives of reverse_proxy>
 //	}]
 func (p *parser) variant() error {
-	directive := p.Token()
-	var v Variant
-	if !p.Args(&v.Name) {
+	w := written{directive: p.Token()}
+	if !p.Args(&w.name) {
 		return p.Err("a variant needs a name: variant <name> [<weight>] [<upstream...>]")
 	}
+	v := Variant{}
+	v.Name = w.name
 	if len(p.rollout.Variants) == 0 {
 		p.here("variants", "variants")
 	}
@@ -39,108 +47,134 @@ func (p *parser) variant() error {
 		p.NextArg()
 		v.Weight = p.Val()
 	}
-	w, err := p.written(v.Name)
+	err := p.finish(&w)
 	if err != nil {
 		return err
 	}
-	if len(w.upstreams) > 0 {
-		v.Routes, err = p.proxy(directive, w)
+	if w.proxy {
+		v.Routes, err = p.reverseProxy(w)
 	} else if len(w.lines) > 0 {
-		v.Routes, err = p.block(directive, w)
+		v.Routes, err = p.block(w)
 	}
 	p.rollout.Variants = append(p.rollout.Variants, v)
 	p.models = append(p.models, w)
 	return err
 }
 
-// written reads the rest of a variant's line and its block, and completes them by what the variant is like.
-func (p *parser) written(variant string) (written, error) {
-	w := written{upstreams: p.RemainingArgsAsTokens()}
-	if len(w.upstreams) > 0 && w.upstreams[0].Text == "where" {
-		return w, p.Errf("variant %s: where, which selects upstreams by their metadata, is not available: name the addresses", variant)
+// notAddress finds what cannot be an upstream's address and was probably meant to be a weight.
+var notAddress = regexp.MustCompile(`^[-+.]|%$|,|` + weightPattern.String())
+
+// finish reads the rest of a variant's line and its block, and completes them by what the variant is like.
+func (p *parser) finish(w *written) error {
+	for p.NextArg() {
+		switch {
+		case p.Val() == "where" && len(w.upstreams) == 0:
+			return p.Errf("variant %s: where, which selects upstreams by their metadata, is not available: name the addresses", w.name)
+		case notAddress.MatchString(p.Val()):
+			return p.Errf("variant %s: %q is not an address; a weight such as 5, 5%% or 0.25%% stands before the addresses, once", w.name, p.Val())
+		}
+		w.upstreams = append(w.upstreams, p.Token())
 	}
-	var model string
+	w.proxy = len(w.upstreams) > 0
+
+	var model *written
 	for nesting := p.Nesting(); p.NextBlock(nesting); {
-		segment := p.NextSegment()
-		switch name := segment[0].Text; {
-		case name != "like" && name != "set":
-		case name == "like" && len(segment) != 2:
-			return w, p.Errf("variant %s: like takes the name of a variant", variant)
-		case name == "like" && (model != "" || len(w.lines) > 0):
-			return w, p.Errf("variant %s: like stands once, and first: what follows overrides what it copies", variant)
-		case name == "like":
-			model = segment[1].Text
-			continue
-		case len(segment) != 3:
-			return w, p.Errf("variant %s: set takes a request header and its value", variant)
+		line := p.NextSegment()
+		at := place{token: line[0]}
+		switch name := line[0].Text; {
+		case name == "set" && len(line) != 3:
+			return at.errorf("variant %s: set takes a request header and its value", w.name)
+		case name != "like":
+			w.lines = append(w.lines, line)
+		case len(line) != 2:
+			return at.errorf("variant %s: like takes the name of a variant", w.name)
+		case model != nil || len(w.lines) > 0:
+			return at.errorf("variant %s: like stands once, and first: what follows overrides what it copies", w.name)
+		default:
+			if model = p.model(line[1].Text); model == nil {
+				return at.errorf("variant %s: like %s: there is no variant of that name above%s",
+					w.name, line[1].Text, expr.Suggest(line[1].Text, p.variantNames()))
+			}
+			if w.proxy && !model.proxy && len(model.lines) > 0 {
+				return at.errorf("variant %s has addresses, but %s, which it is like, a block of directives: "+
+					"write a block of directives, or addresses there too", w.name, model.name)
+			}
 		}
-		w.lines = append(w.lines, segment)
 	}
-	if model != "" {
-		i := slices.IndexFunc(p.rollout.Variants, func(v Variant) bool { return v.Name == model })
-		if i < 0 {
-			return w, p.Errf("variant %s: like %s: there is no variant of that name above", variant, model)
-		}
-		other := p.models[i]
-		if len(w.upstreams) > 0 && len(other.upstreams) == 0 && len(other.lines) > 0 {
-			return w, p.Errf("variant %s has upstreams, but %s, which it is like, a block of directives: write a block of directives", variant, model)
-		}
-		w = w.like(other, model)
+	if model != nil {
+		w.copy(model)
 	}
 	w.translateSet()
-	return w, nil
+	return nil
+}
+
+// model returns the variant of a name that stands above, or nil.
+func (p *parser) model(name string) *written {
+	i := slices.IndexFunc(p.models, func(w written) bool { return w.name == name })
+	if i < 0 {
+		return nil
+	}
+	return &p.models[i]
+}
+
+func (p *parser) variantNames() []string {
+	names := make([]string, 0, len(p.models))
+	for _, w := range p.models {
+		names = append(names, w.name)
+	}
+	return names
 }
 
 // translateSet writes set as the subdirective or directive that does it.
-func (w written) translateSet() {
+func (w *written) translateSet() {
 	name := "request_header"
-	if len(w.upstreams) > 0 {
+	if w.proxy {
 		name = "header_up"
 	}
-	for i, segment := range w.lines {
-		if segment[0].Text == "set" {
-			w.lines[i] = slices.Clone(segment)
+	for i, line := range w.lines {
+		if line[0].Text == "set" {
+			w.lines[i] = slices.Clone(line)
 			w.lines[i][0].Text = name
 		}
 	}
 }
 
-// like returns w completed by what another variant was written with: its upstreams, if w has none, and the lines of its
-// block that no line of w replaces, before those of w.
-func (w written) like(other written, name string) written {
+// copy completes w by what another variant was written with: its upstreams, if w has none, and the lines of its block
+// that no line of w replaces, before those of w.
+func (w *written) copy(model *written) {
 	replaced := make(map[string]bool)
-	for _, segment := range w.lines {
-		replaced[kind(segment)] = true
+	for _, line := range w.lines {
+		replaced[kind(line)] = true
 	}
-	addresses := len(w.upstreams) > 0 || replaced["to"] || replaced["dynamic"]
-	if !addresses {
-		w.upstreams = other.upstreams
+	w.proxy = w.proxy || model.proxy
+	upstreams := len(w.upstreams) > 0 || w.proxy && (replaced["to"] || replaced["dynamic"])
+	if !upstreams {
+		w.upstreams = model.upstreams
 	}
 	var lines []caddyfile.Segment
-	for _, segment := range other.lines {
-		k := kind(segment)
-		if replaced[k] || addresses && (k == "to" || k == "dynamic") {
+	for _, line := range model.lines {
+		k := kind(line)
+		if replaced[k] || upstreams && (k == "to" || k == "dynamic") {
 			continue
 		}
-		segment = slices.Clone(segment)
-		for i := range segment {
+		line = slices.Clone(line)
+		for i := range line {
 			// Another file makes Caddy's parser begin a new line, although the numbers of lines go back; and an error
 			// says where the line came from.
-			segment[i].File += " (like " + name + ")"
+			line[i].File += " (like " + model.name + ")"
 		}
-		lines = append(lines, segment)
+		lines = append(lines, line)
 	}
 	w.lines = append(lines, w.lines...)
-	return w
 }
 
 // kind says which lines replace each other: those of one name; where a line is about one header or one matcher, those of
 // one name and header or matcher.
-func kind(segment caddyfile.Segment) string {
-	name := segment[0].Text
+func kind(line caddyfile.Segment) string {
+	name := line[0].Text
 	var args []string
-	for _, token := range segment[1:] {
-		if token.Text == "{" || token.Line != segment[0].Line {
+	for _, token := range line[1:] {
+		if token.Text == "{" || token.Line != line[0].Line {
 			break
 		}
 		args = append(args, token.Text)
@@ -165,15 +199,16 @@ func kind(segment caddyfile.Segment) string {
 	return strings.ToLower(name + " " + matcher + " " + strings.TrimLeft(args[0], "+-?>"))
 }
 
-// proxy makes upstreams and a block of subdirectives one reverse_proxy, by Caddy's own parser.
-func (p *parser) proxy(directive caddyfile.Token, w written) (caddyhttp.RouteList, error) {
-	d := segment(directive, "reverse_proxy", w)
+// reverseProxy makes upstreams and a block of subdirectives one reverse_proxy, by Caddy's own parser.
+func (p *parser) reverseProxy(w written) (caddyhttp.RouteList, error) {
+	d := w.as("reverse_proxy")
 	proxy := new(reverseproxy.Handler)
-	if err := proxy.UnmarshalCaddyfile(d); err != nil {
-		return nil, err
+	err := proxy.UnmarshalCaddyfile(d)
+	if err == nil {
+		err = proxy.FinalizeUnmarshalCaddyfile(p.WithDispenser(d))
 	}
-	if err := proxy.FinalizeUnmarshalCaddyfile(p.WithDispenser(d)); err != nil {
-		return nil, err
+	if err != nil {
+		return nil, placed(err, w.directive, "variant "+w.name+" is a reverse_proxy, as it has addresses: ")
 	}
 	return caddyhttp.RouteList{{
 		HandlersRaw: []json.RawMessage{caddyconfig.JSONModuleObject(proxy, "handler", "reverse_proxy", nil)},
@@ -181,32 +216,62 @@ func (p *parser) proxy(directive caddyfile.Token, w written) (caddyhttp.RouteLis
 }
 
 // block makes a block of directives routes, sorted and grouped as Caddy does in handle.
-func (p *parser) block(directive caddyfile.Token, w written) (caddyhttp.RouteList, error) {
-	handler, err := httpcaddyfile.ParseSegmentAsSubroute(p.WithDispenser(segment(directive, "variant", w)))
+func (p *parser) block(w written) (caddyhttp.RouteList, error) {
+	handler, err := httpcaddyfile.ParseSegmentAsSubroute(p.WithDispenser(w.as("variant")))
 	if err != nil {
-		return nil, err
+		return nil, p.blame(w, err)
 	}
 	return handler.(*caddyhttp.Subroute).Routes, nil
 }
 
-// segment writes a variant as a directive of that name with upstreams and a block.
-func segment(directive caddyfile.Token, name string, w written) *caddyfile.Dispenser {
-	token := func(text string, line int) caddyfile.Token {
-		t := directive.Clone()
-		t.Text, t.Line = text, line
+// blame gives an error in a block its place. Caddy's parser takes a block as a whole and places most errors at its end;
+// so here every line is tried alone, with the matchers that it may need.
+func (p *parser) blame(w written, err error) error {
+	prefix := "variant " + w.name + ", a block of directives, as it has no addresses: "
+	isMatcher := func(line caddyfile.Segment) bool { return strings.HasPrefix(line[0].Text, "@") }
+	matchers := slices.DeleteFunc(slices.Clone(w.lines), func(line caddyfile.Segment) bool { return !isMatcher(line) })
+	for _, line := range w.lines {
+		if isMatcher(line) {
+			continue
+		}
+		alone := w
+		alone.lines = append(slices.Clone(matchers), line)
+		if _, err := httpcaddyfile.ParseSegmentAsSubroute(p.WithDispenser(alone.as("variant"))); err != nil {
+			return placed(err, line[0], prefix)
+		}
+	}
+	return placed(err, w.directive, prefix)
+}
+
+// placed adds a token's place to an error that names none.
+func placed(err error, token caddyfile.Token, prefix string) error {
+	text := strings.TrimSuffix(prefix+err.Error(), ", at "+blockEnd+":0")
+	if strings.Contains(text, ", at ") {
+		return errors.New(text)
+	}
+	return place{token: token}.errorf("%s", text)
+}
+
+// blockEnd is the file of the brace that ends a block which is written here.
+const blockEnd = "the end of the block"
+
+// as writes a variant as a directive of that name with upstreams and a block.
+func (w *written) as(name string) *caddyfile.Dispenser {
+	token := func(text string) caddyfile.Token {
+		t := w.directive.Clone()
+		t.Text = text
 		return t
 	}
-	tokens := []caddyfile.Token{token(name, directive.Line)}
+	tokens := []caddyfile.Token{token(name)}
 	for _, upstream := range w.upstreams {
-		tokens = append(tokens, token(upstream.Text, directive.Line))
+		tokens = append(tokens, token(upstream.Text))
 	}
 	if len(w.lines) > 0 {
-		tokens = append(tokens, token("{", directive.Line))
+		tokens = append(tokens, token("{"))
 		for _, line := range w.lines {
 			tokens = append(tokens, line...)
 		}
-		last := tokens[len(tokens)-1]
-		tokens = append(tokens, token("}", last.Line+last.NumLineBreaks()+1))
+		tokens = append(tokens, caddyfile.Token{Text: "}", File: blockEnd})
 	}
 	return caddyfile.NewDispenser(tokens)
 }
