@@ -137,12 +137,21 @@ var forgeryScenarios = []scenario{
 			},
 		},
 		run: func(t *testing.T, g *gateway.Gateway) {
-			a := g.Do(t, gateway.Request{
-				Method: "POST", Header: []string{"Trailer: X-Rollout-Variant", "Transfer-Encoding: chunked"}, Chunked: true,
-				Body: "4\r\nbody\r\n0\r\nX-Rollout-Variant: canary\r\n\r\n",
-			})
-			if got := fields(a.Echo.Trailer, "X-Rollout-Variant"); len(got) != 0 {
-				t.Errorf("the backend got the client's trailer X-Rollout-Variant: %q", got)
+			for _, header := range [][]string{
+				{"Transfer-Encoding: chunked", "Trailer: X-Rollout-Variant"},
+				{"Transfer-Encoding: chunked", "Trailer: X-Other"},
+				{"Transfer-Encoding: chunked"},
+			} {
+				a := g.Do(t, gateway.Request{
+					Method: "POST", Header: header, Chunked: true,
+					Body: "4\r\nbody\r\n0\r\nX-Rollout-Variant: canary\r\nX-Other: 1\r\n\r\n",
+				})
+				if got := fields(a.Echo.Trailer, "X-Rollout-Variant"); len(got) != 0 {
+					t.Errorf("%q: the backend got the client's trailer X-Rollout-Variant: %q", header, got)
+				}
+				if len(header) == 2 && header[1] == "Trailer: X-Other" {
+					expectFields(t, "another trailer", a.Echo.Trailer, []string{"X-Other: 1"})
+				}
 			}
 		},
 	},

@@ -84,6 +84,7 @@ func expectRefusal(t *testing.T, g *gateway.Gateway, s gateway.Site, names []str
 	t.Helper()
 	err := g.Load(s)
 	if err == nil {
+		g.Reload(t, g.Site) // for those that follow
 		t.Fatal("it was accepted")
 	}
 	for _, name := range names {

@@ -167,7 +167,7 @@ var splitScenarios = []scenario{
 		}()),
 		exchanges: []exchange{
 			{Request: get("X-User: " + low), want: "stable rolled_back"},
-			{Request: get("X-User: " + high), want: "stable rolled_back"},
+			{Request: get("X-User: " + high), want: "stable split"}, // only who would get the canary is taken back
 			{Request: get("X-Version: v2"), want: "stable rolled_back"},
 		},
 		run: func(t *testing.T, g *gateway.Gateway) {

@@ -257,7 +257,7 @@ func expectEvents(t *testing.T, g *gateway.Gateway, client *http.Client, url str
 // holds anything back never gets it.
 func expectEvent(t *testing.T, g *gateway.Gateway, lines *bufio.Reader, event string) {
 	t.Helper()
-	g.Backend("canary").Events <- event
+	deliver(t, g.Backend("canary").Events, event, "the canary to send an event")
 	for _, want := range []string{"data: " + event + "\n", "\n"} {
 		if got, err := lines.ReadString('\n'); err != nil || got != want {
 			t.Fatalf("line %q, %v, want %q", got, err, want)

@@ -4,6 +4,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"regexp"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/grayling-gateway/grayling/integration/gateway"
@@ -13,7 +16,7 @@ import (
 type vectors struct {
 	Splits []struct {
 		Salt     string
-		Variants []struct{ Name, Weight string }
+		Variants []weighted
 		Key      string
 		Variant  string
 	}
@@ -22,10 +25,19 @@ type vectors struct {
 		In                       bool
 	}
 	Refused []struct {
-		Variants []struct{ Name, Weight string }
+		Variants []weighted
 		Why      string
 	}
 }
+
+type weighted struct{ Name, Weight string }
+
+// isAddress says whether a bad weight could be a host's name where a Caddyfile has both in one place.
+func isAddress(s weighted) bool {
+	return s.Weight != "" && !strings.ContainsAny(s.Weight, "%,") && !plainNumber.MatchString(s.Weight)
+}
+
+var plainNumber = regexp.MustCompile(`^[0-9.]+$`)
 
 // onVectors is one key of the vectors, to be sent to a rollout under a path of its own.
 type onVectors struct{ path, key, want string }
@@ -56,6 +68,9 @@ var vectorScenario = scenario{
 		t.Logf("%d vectors on %d rollouts", len(keys), len(rollouts))
 
 		for _, refused := range v.Refused {
+			if slices.ContainsFunc(refused.Variants, isAddress) {
+				continue
+			}
 			r := gateway.Rollout{Name: "refused", Key: []string{`ip()`}}
 			for i, variant := range refused.Variants {
 				r.Variants = append(r.Variants, gateway.Variant{Name: position(i), Weight: variant.Weight})
@@ -95,18 +110,34 @@ func (v vectors) site() (rollouts []gateway.Rollout, keys []onVectors) {
 		keys = append(keys, onVectors{place(fmt.Sprint(s.Salt, s.Variants), r), s.Key, want})
 	}
 	for _, s := range v.Rules {
+		if !configurable.MatchString(s.Rule) {
+			// No host takes the name, but a rule's line is the line of a split with this salt.
+			r := gateway.Rollout{
+				Salt:     s.Salt + "/" + s.Rule,
+				Variants: []gateway.Variant{{Name: position(0)}, {Name: position(1), Weight: s.Percent}},
+			}
+			keys = append(keys, onVectors{place(fmt.Sprint("line", s.Salt, s.Rule, s.Percent), r), s.Key, position(in(s.In))})
+			continue
+		}
 		r := gateway.Rollout{
 			Salt:     s.Salt,
 			Variants: []gateway.Variant{{Name: position(0)}, {Name: position(1)}},
 			Rules:    []gateway.Rule{{Name: s.Rule, Use: position(1), Percent: s.Percent, When: `true`}},
 		}
-		want := position(0)
-		if s.In {
-			want = position(1)
-		}
-		keys = append(keys, onVectors{place(fmt.Sprint("rule", s.Salt, s.Rule, s.Percent), r), s.Key, want})
+		keys = append(keys, onVectors{place(fmt.Sprint("rule", s.Salt, s.Rule, s.Percent), r), s.Key, position(in(s.In))})
 	}
 	return rollouts, keys
+}
+
+// configurable is what names of rules may look like.
+var configurable = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
+
+// in is the position of the variant that a rule's percentage gives.
+func in(taken bool) int {
+	if taken {
+		return 1
+	}
+	return 0
 }
 
 func position(i int) string { return fmt.Sprintf("v%d", i) }

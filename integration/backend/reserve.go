@@ -38,6 +38,9 @@ func reserve(addr string) (int, error) {
 func listen(fd int) (net.Listener, error) {
 	f := os.NewFile(uintptr(fd), "backend")
 	defer f.Close()
+	if err := syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_REUSEADDR, 1); err != nil {
+		return nil, err
+	}
 	if err := syscall.Listen(fd, syscall.SOMAXCONN); err != nil {
 		return nil, err
 	}

@@ -134,6 +134,9 @@ func (c *caddy) decision(rollout, probe string) (Decision, error) {
 		return s
 	}
 	d := Decision{field("rollout_" + rollout), field("rollout_" + rollout + "_reason"), field("probe_" + rollout + "_rule")}
+	if _, ok := entry["probe_"+rollout+"_variant"]; !ok {
+		return d, nil // Caddy leaves out what log_append adds where a response broke off
+	}
 	placeholders := Decision{field("probe_" + rollout + "_variant"), field("probe_" + rollout + "_reason"), d.Rule}
 	if d != placeholders {
 		return d, fmt.Errorf("access log has %q, placeholders have %q", d, placeholders)
