@@ -229,6 +229,8 @@ func (c *checker) fallbackMethods(methods []string) map[string]bool {
 		switch {
 		case method == "none" && len(methods) == 1:
 			return nil
+		case set[method]:
+			c.fail(path, "%s is given twice", method)
 		case method == "none":
 			c.fail(path, `"none" stands alone`)
 		case method == "" || method != strings.ToUpper(method) || strings.ContainsAny(method, " ,\t"):
@@ -245,6 +247,9 @@ func (c *checker) variant(path, name string, variants []string) int {
 		if v == name {
 			return i
 		}
+	}
+	if len(variants) == 0 {
+		return 0 // which is a problem of its own
 	}
 	if name == "" {
 		c.fail(path, "which variant? There are %s", strings.Join(variants, ", "))
