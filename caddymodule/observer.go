@@ -1,8 +1,10 @@
 package caddymodule
 
 import (
+	"bufio"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"time"
@@ -56,6 +58,16 @@ func (o *observer) FlushError() error {
 	return http.NewResponseController(o.ResponseWriter).Flush()
 }
 
+// Hijack sees the connection taken over, which begins a stream that is out of sight.
+func (o *observer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	conn, buffer, err := http.NewResponseController(o.ResponseWriter).Hijack()
+	if err == nil && o.status == 0 {
+		o.begun = true
+		o.respond(http.StatusSwitchingProtocols)
+	}
+	return conn, buffer, err
+}
+
 func (o *observer) respondImplicitly() {
 	if o.status == 0 {
 		o.begun = true
@@ -66,32 +78,39 @@ func (o *observer) respondImplicitly() {
 // respond sees the final response begin: the last moment at which its header can be changed.
 func (o *observer) respond(status int) {
 	o.status, o.latency = status, time.Since(o.begin)
-	header := o.Header()
-	if name := o.engine.ResponseHeader(); name != "" {
-		header.Set(name, o.decision.Variant)
-	}
+	o.announce()
 	// A stream counts when its header is sent: how long it lasts, and how it ends, says nothing about the variant.
-	if status == http.StatusSwitchingProtocols || o.request.Method == http.MethodConnect ||
-		strings.HasPrefix(header.Get("Content-Type"), "text/event-stream") {
+	if status == http.StatusSwitchingProtocols || o.request.Method == http.MethodConnect || isEventStream(o.Header()) {
 		o.report(core.Outcome{Status: status, Latency: o.latency})
 	}
 }
 
-// finish reports how the response ended. broken tells that it was aborted after it began.
-func (o *observer) finish(err error, broken bool) {
-	outcome := core.Outcome{Status: o.status, Latency: o.latency}
-	gone := o.request.Context().Err() != nil
-	switch {
-	case o.status == statusClientGone:
-		outcome.Gone = true
-	case broken:
-		outcome.Failed, outcome.Gone = true, gone
-	case err != nil:
-		outcome.Status, outcome.Gone = errorStatus(err), gone
-		outcome.Latency = time.Since(o.begin)
-	case o.status == 0:
-		outcome.Status, outcome.Latency = http.StatusOK, time.Since(o.begin) // the server writes an empty response
+func isEventStream(header http.Header) bool {
+	const mediaType = "text/event-stream"
+	value := header.Get("Content-Type")
+	return len(value) >= len(mediaType) && strings.EqualFold(value[:len(mediaType)], mediaType)
+}
+
+// announce tells the client which variant serves, whatever an upstream says.
+func (o *observer) announce() {
+	if name := o.engine.ResponseHeader(); name != "" {
+		o.Header().Set(name, o.decision.Variant)
 	}
+}
+
+// finish reports how the response ended. broken tells that the variant panicked, as it does to abort a response that has
+// begun.
+func (o *observer) finish(err error, broken bool) {
+	outcome := core.Outcome{Status: o.status, Latency: o.latency, Failed: broken}
+	if o.status == 0 && !broken { // the server will answer: with an error, or with an empty response
+		o.announce()
+		outcome.Status, outcome.Latency = http.StatusOK, time.Since(o.begin)
+	}
+	if err != nil {
+		outcome.Status = errorStatus(err)
+	}
+	incomplete := broken || err != nil || o.status == 0
+	outcome.Gone = outcome.Status == statusClientGone || incomplete && o.request.Context().Err() != nil
 	o.report(outcome)
 }
 
@@ -114,5 +133,6 @@ func errorStatus(err error) int {
 // Interface guards
 var (
 	_ http.ResponseWriter = (*observer)(nil)
+	_ http.Hijacker       = (*observer)(nil)
 	_ io.ReaderFrom       = (*observer)(nil)
 )
