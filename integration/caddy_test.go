@@ -266,6 +266,31 @@ var caddyScenarios = []scenario{
 		},
 	},
 	{
+		name: "a span names the decision", only: "caddy", because: "an interpreted plugin has no span at hand",
+		site: gateway.Site{Traces: true, Verbatim: `{{site}} {
+			{{probe "checkout"}}
+			tracing
+			rollout checkout {
+				variant stable {{upstream "stable"}}
+				variant canary {{upstream "canary"}}
+				rule qa canary ` + "`header(\"X-Version\") == \"v2\"`" + `
+			}
+		}`},
+		run: func(t *testing.T, g *gateway.Gateway) {
+			for _, c := range []struct{ version, variant, reason string }{{"v2", "canary", "rule"}, {"v1", "stable", "split"}} {
+				g.Get(t, "/", "X-Version: "+c.version)
+				spans := string(receive(t, g.Backend("collector").Spans, "spans"))
+				// In the protocol an attribute is its name, then a tagged value: nothing but a few bytes lies between.
+				for name, value := range map[string]string{"rollout.checkout.variant": c.variant, "rollout.checkout.reason": c.reason} {
+					_, after, found := strings.Cut(spans, name)
+					if !found || !strings.Contains(after[:min(len(after), len(value)+8)], value) {
+						t.Errorf("no attribute %s=%s in %q", name, value, spans)
+					}
+				}
+			}
+		},
+	},
+	{
 		name: "the log names the variant of a stream that broke", only: "caddy", because: "the access log's fields are the host's",
 		site: site(checkout(qa)),
 		run: func(t *testing.T, g *gateway.Gateway) {

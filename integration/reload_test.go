@@ -3,6 +3,7 @@ package integration
 import (
 	"bufio"
 	"errors"
+	"fmt"
 	"maps"
 	"net/http"
 	"net/url"
@@ -166,25 +167,35 @@ var reloadScenarios = []scenario{
 	},
 }
 
-// sample is some users of checkout.
-var sample = users("checkout", 0, slots, 20)
+// constant are users of checkout who keep their variant at every share from 25% to 75%.
+var constant = append(users("checkout", 0, slots/4, 10), users("checkout", slots*3/4, slots, 10)...)
 
 // anyRequest is a client's n-th request: half of the clients keep their connection, half make a new one.
 // It says whether the connection was closed before a byte of the answer. net/http does that to a
 // connection whose request arrives just when its server shuts down, with or without a rollout, and
 // RFC 9110 lets clients repeat a GET then.
 func anyRequest(g *gateway.Gateway, client, n int) (unanswered bool, err error) {
-	key := sample[n%len(sample)]
+	key, want := constant[n%len(constant)], "stable"
+	if slot("checkout", key) < slots/4 {
+		want = "canary"
+	}
+	var got string
 	if client%2 == 0 {
-		_, err = visit(g.Client(), g.URL("/"), key)
+		got, err = visit(g.Client(), g.URL("/"), key)
 		var noResponse *url.Error
-		return errors.As(err, &noResponse), err
+		unanswered = errors.As(err, &noResponse)
+	} else {
+		var a gateway.Answer
+		a, err = g.Try(gateway.Request{Header: []string{"X-User: " + key}})
+		if err == nil && a.Status != http.StatusOK {
+			err = statusError(a.Status)
+		}
+		got, unanswered = a.Backend(), a.Status == 0
 	}
-	a, err := g.Try(gateway.Request{Header: []string{"X-User: " + key}})
-	if err == nil && a.Status != http.StatusOK {
-		err = statusError(a.Status)
+	if err == nil && got != want {
+		err = fmt.Errorf("%s is on %s, want %s", key, got, want)
 	}
-	return a.Status == 0, err
+	return unanswered, err
 }
 
 // expectFirst holds the canary's users to be those in the first n slots.

@@ -20,6 +20,9 @@ type Server struct {
 	// Hanging gets one value for each GET /hang that arrived.
 	Hanging chan struct{}
 
+	// Spans gets the body of each POST /v1/traces: OpenTelemetry's protocol.
+	Spans chan []byte
+
 	addr string
 
 	mu       sync.Mutex
@@ -40,6 +43,7 @@ func Start(t testing.TB, name string) *Server {
 		Events:    make(chan string),
 		Abandoned: make(chan struct{}, 100),
 		Hanging:   make(chan struct{}, 100),
+		Spans:     make(chan []byte, 100),
 		addr:      l.Addr().String(),
 		reserved:  -1,
 		count:     make(map[string]int),

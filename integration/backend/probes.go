@@ -37,6 +37,7 @@ type Echo struct {
 //	/hang            no answer until the client goes away
 //	/cut             half an answer, then the connection is closed
 //	/status/{code}   that status
+//	/v1/traces       takes spans
 //
 // Everything else is answered with an Echo. The header X-Drop with the backend's name makes it close
 // the connection instead of answering.
@@ -50,6 +51,7 @@ func (s *Server) handler() http.Handler {
 	mux.HandleFunc("/hang", s.hang)
 	mux.HandleFunc("/cut", s.cut)
 	mux.HandleFunc("/status/{code}", s.status)
+	mux.HandleFunc("POST /v1/traces", s.spans)
 	mux.HandleFunc("/", s.echo)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.mu.Lock()
@@ -148,6 +150,12 @@ func (s *Server) hang(_ http.ResponseWriter, r *http.Request) {
 	s.Hanging <- struct{}{}
 	<-r.Context().Done()
 	s.Abandoned <- struct{}{}
+}
+
+func (s *Server) spans(_ http.ResponseWriter, r *http.Request) {
+	if body, err := io.ReadAll(r.Body); err == nil {
+		s.Spans <- body
+	}
 }
 
 // cut promises 100 bytes and sends four.

@@ -41,6 +41,10 @@ func (Caddy) launch(g *Gateway) instance {
 		g.t.Fatal(err)
 	}
 	cmd := c.command(g.t, "run", "--config", c.configFile(), "--adapter", "caddyfile")
+	if g.Site.Traces {
+		cmd.Env = append(cmd.Env, "OTEL_EXPORTER_OTLP_ENDPOINT=http://"+g.Backend("collector").Addr(),
+			"OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf", "OTEL_BSP_SCHEDULE_DELAY=100")
+	}
 	c.process = run(g.t, cmd)
 	// The admin endpoint opens before the sites do, and certificates are made after that.
 	Eventually(g.t, "Caddy is ready", func() bool {

@@ -17,6 +17,8 @@ type Site struct {
 	// Verbatim is used instead of Rollouts, in the language of the only host of the scenario: a
 	// text/template with {{site}}, {{other}} (two free addresses), {{upstream "name"}}, {{probe "rollout"}} and {{dir}}.
 	Verbatim string
+	// Traces has the gateway send its spans to the backend "collector".
+	Traces bool
 }
 
 // Rollout is the neutral twin of core.Config: the same words, as they stand in the documentation.
