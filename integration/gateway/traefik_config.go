@@ -69,12 +69,9 @@ const (
         grayling: {{plugin $r}}
 {{- end}}
   services:
-    none: {loadBalancer: {}}
-{{- range $r := .Rollouts}}
-{{- range $v := $r.Variants}}
+{{- range $r := .Rollouts}}{{range $v := $r.Variants}}
     {{$r.Name}}-{{$v.Name}}: {loadBalancer: {servers: {{servers $v}}}}
-{{- end}}
-{{- end}}
+{{- end}}{{end}}
 `
 	proxyMode = `http:
   routers:
@@ -118,7 +115,7 @@ func (t *traefik) dynamic(site Site) ([]byte, error) {
 		"entryPoints": func() string { return scalar(entryPoints) },
 		"upstream":    func(name string) string { return scalar("http://" + t.g.Backend(name).Addr()) },
 		"dir":         func() string { return t.g.Dir },
-		"under":       func(path string) string { return scalar("PathPrefix(`/" + strings.Trim(path, "/*") + "`)") },
+		"under":       func(path string) string { return scalar("PathPrefix(`" + or(strings.TrimSuffix(path, "*"), "/") + "`)") },
 		"announced": func(r Rollout, variant string) string {
 			return scalar(fmt.Sprintf("Header(`%s`, `%s`)", or(r.Announce.Request, "X-Rollout-Variant"), variant))
 		},
