@@ -5,7 +5,7 @@ set -euo pipefail
 
 programs=(
 	gcc:gcc gcc:libc6-dev # go test -race links C
-	curl:curl                # the lines of the README
+	curl:curl             # the lines of the README
 	python3:python3       # the assignment written in Python gives the same variants
 	postgres:postgresql   # ... and in SQL
 )
