@@ -38,9 +38,10 @@ var fallbackScenarios = []scenario{
 			fell.check(t, g)
 			fell.Request = get("X-Version: v2") // by rule as well
 			a := g.Do(t, fell.Request)
-			if a.Status != 200 || a.Backend() != "stable" || g.Decision(t, "checkout", a).Reason != "fallback" {
-				t.Errorf("by rule: %d from %q, %s", a.Status, a.Backend(), g.Decision(t, "checkout", a))
+			if a.Status != 200 || a.Backend() != "stable" {
+				t.Errorf("by rule: %d from %q", a.Status, a.Backend())
 			}
+			expectDecision(t, "by rule", g, "checkout", a, "stable fallback")
 			exchange{Request: get("X-User: " + high), want: "stable split"}.check(t, g)
 
 			for key, got := range land(t, g, users("checkout", 0, slots/2, 300), asUser) {
@@ -56,9 +57,7 @@ var fallbackScenarios = []scenario{
 					if a.Status != 502 {
 						t.Errorf("%s with body %q: status %d, want 502", method, body, a.Status)
 					}
-					if got := g.Decision(t, "checkout", a).String(); got != "canary split" {
-						t.Errorf("%s with body %q: decision %q, want canary split", method, body, got)
-					}
+					expectDecision(t, method+" with body "+body, g, "checkout", a, "canary split")
 				}
 			}
 			if got := stable.Count("") - before; got != 0 {
@@ -78,9 +77,7 @@ var fallbackScenarios = []scenario{
 			if a.Status != 200 || a.Backend() != "stable" || a.Echo.Length != 4 {
 				t.Errorf("%d from %q with %d bytes, want 200 from stable with 4", a.Status, a.Backend(), a.Echo.Length)
 			}
-			if got := g.Decision(t, "checkout", a).String(); got != "stable fallback" {
-				t.Errorf("decision %q, want stable fallback", got)
-			}
+			expectDecision(t, "with a body", g, "checkout", a, "stable fallback")
 		},
 	},
 	{
@@ -134,9 +131,7 @@ var fallbackScenarios = []scenario{
 			if err == nil || a.Status != 200 || a.Backend() != "canary" || a.Body != "half" {
 				t.Errorf("%d from %q with %q, error %v, want the canary's half answer and an error", a.Status, a.Backend(), a.Body, err)
 			}
-			if got := g.Decision(t, "checkout", a).String(); got != "canary split" {
-				t.Errorf("decision %q, want canary split", got)
-			}
+			expectDecision(t, "the half answer", g, "checkout", a, "canary split")
 			if got := g.Backend("stable").Count(""); got != 0 {
 				t.Errorf("%d requests reached the stable backend", got)
 			}

@@ -93,11 +93,21 @@ func (e exchange) checkOn(t *testing.T, g *gateway.Gateway, rollout string) {
 	if a.Backend() == "" && status == http.StatusOK {
 		t.Errorf("%s: no backend answered: %q", e.describe(), a.Body)
 	}
-	if got := g.Decision(t, rollout, a).String(); got != e.want {
-		t.Errorf("%s: decision %q, want %q", e.describe(), got, e.want)
-	}
+	expectDecision(t, e.describe(), g, rollout, a, e.want)
 	expectFields(t, e.describe()+": upstream", a.Echo.Header, e.upstream)
 	expectFields(t, e.describe()+": client", a.Header, e.client)
+}
+
+// expectDecision holds what the gateway recorded to want. Where nothing shows the reason, the variant has to
+// do: the reasons are the engine's own, the same code on every host, and its tests run interpreted too.
+func expectDecision(t *testing.T, what string, g *gateway.Gateway, rollout string, a gateway.Answer, want string) {
+	t.Helper()
+	if !g.Traits.Reasons {
+		want, _, _ = strings.Cut(want, " ")
+	}
+	if got := g.Decision(t, rollout, a).String(); got != want {
+		t.Errorf("%s: decision %q, want %q", what, got, want)
+	}
 }
 
 func (e exchange) describe() string {

@@ -37,13 +37,19 @@ func build() {
 	if built.dir, built.err = os.MkdirTemp("", "gateway-bin"); built.err != nil {
 		return
 	}
-	var mod []byte
-	if mod, built.err = exec.Command("go", "env", "GOMOD").Output(); built.err != nil {
+	var root string
+	if root, built.err = checkout(); built.err != nil {
 		return
 	}
 	cmd := exec.Command("go", "build", "-o", built.dir+"/", "./cmd/caddy")
-	cmd.Dir = filepath.Join(filepath.Dir(string(mod)), "..")
+	cmd.Dir = root
 	built.log, built.err = cmd.CombinedOutput()
+}
+
+// checkout is the directory of the project that the tests are a part of.
+func checkout() (string, error) {
+	mod, err := exec.Command("go", "env", "GOMOD").Output()
+	return filepath.Join(filepath.Dir(string(mod)), ".."), err
 }
 
 // Main runs the tests of a package that starts gateways, and removes what was built for them.

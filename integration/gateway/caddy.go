@@ -21,6 +21,9 @@ type Caddy struct{}
 // Name is "caddy".
 func (Caddy) Name() string { return "caddy" }
 
+// Traits of Caddy: the module writes into its access log, and a load that fails changes nothing.
+func (Caddy) Traits() Traits { return Traits{Reasons: true, Keeps: true} }
+
 type caddy struct {
 	g         *Gateway
 	process   *process
@@ -45,7 +48,7 @@ func (Caddy) launch(g *Gateway) instance {
 		cmd.Env = append(cmd.Env, "OTEL_EXPORTER_OTLP_ENDPOINT=http://"+g.Backend("collector").Addr(),
 			"OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf", "OTEL_BSP_SCHEDULE_DELAY=100")
 	}
-	c.process = run(g.t, cmd)
+	c.process = run(g.t, cmd, caddyEntry)
 	// The admin endpoint opens before the sites do, and certificates are made after that.
 	Eventually(g.t, "Caddy is ready", func() bool {
 		if !c.process.running() {
@@ -148,7 +151,25 @@ func (c *caddy) decision(rollout, probe string) (Decision, error) {
 	return d, nil
 }
 
-func (c *caddy) log() string { return c.process.stderr() }
+func (c *caddy) log() string { return c.process.log() }
+
+func (c *caddy) root() string {
+	return filepath.Join(c.g.Dir, "data", "caddy", "pki", "authorities", "local", "root.crt")
+}
+
+func (c *caddy) pprof() string { return "http://" + c.adminAddr + "/debug/pprof/" }
+
+// caddyEntry finds the probe of a line of Caddy's standard output, which is the access log.
+func caddyEntry(line map[string]any) (probe string, access bool) {
+	request, _ := line["request"].(map[string]any)
+	headers, _ := request["headers"].(map[string]any)
+	values, _ := headers[probeHeader].([]any)
+	if len(values) == 0 {
+		return "", true
+	}
+	probe, _ = values[0].(string)
+	return probe, true
+}
 
 // Command runs Caddy's command line beside the running one and returns all that it printed.
 func (g *Gateway) Command(t testing.TB, args ...string) (string, error) {
@@ -159,22 +180,6 @@ func (g *Gateway) Command(t testing.TB, args ...string) (string, error) {
 	}
 	out, err := c.command(t, args...).CombinedOutput()
 	return string(out), err
-}
-
-// Goroutines is the number of goroutines in the running gateway.
-func (g *Gateway) Goroutines(t testing.TB) int {
-	t.Helper()
-	c := g.instance.(*caddy)
-	resp, err := c.admin.Get("http://" + c.adminAddr + "/debug/pprof/goroutine?debug=1")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	var n int
-	if _, err := fmt.Fscanf(resp.Body, "goroutine profile: total %d", &n); err != nil {
-		t.Fatalf("reading the goroutine profile: %v", err)
-	}
-	return n
 }
 
 // AccessLog returns one field of a request's access-log entry, "" if it is absent.

@@ -15,8 +15,9 @@ import (
 
 // Gateway is a product that serves a site, with its backends.
 type Gateway struct {
-	Host string
-	Site Site
+	Host   string
+	Traits Traits
+	Site   Site
 	// Dir holds everything the gateway writes, and the files that its configuration names.
 	Dir string
 
@@ -39,7 +40,7 @@ func Start(t testing.TB, host Host, site Site) *Gateway {
 	t.Helper()
 	ports := freePorts(t, 4)
 	g := &Gateway{
-		Host: host.Name(), Site: site, Dir: t.TempDir(), t: t,
+		Host: host.Name(), Traits: host.Traits(), Site: site, Dir: t.TempDir(), t: t,
 		plain: ports[0], other: ports[1], secure: ports[2], admin: ports[3],
 		backends: make(map[string]*backend.Server),
 		clients:  make(map[string]*http.Client),

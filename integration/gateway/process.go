@@ -18,10 +18,12 @@ import (
 const probeHeader = "X-Probe"
 
 // process is a gateway's binary at work. Its standard output is the access log, one JSON object a
-// line; its standard error is shown when the test fails.
+// line; what is no entry of it, and its standard error, is shown when the test fails.
 type process struct {
-	cmd    *exec.Cmd
-	exited chan struct{} // closed after exit
+	cmd     *exec.Cmd
+	entryOf entryOf
+	panics  bool          // it may panic, and say so
+	exited  chan struct{} // closed after exit
 
 	mu     sync.Mutex
 	arrive *sync.Cond
@@ -29,11 +31,14 @@ type process struct {
 	logs   bytes.Buffer
 }
 
+// entryOf says whether a line is an entry of the access log, and finds the request's probe.
+type entryOf func(line map[string]any) (probe string, access bool)
+
 // run starts the command and stops it, politely, at the test's end. A gateway that panicked, raced
 // or did not end by itself fails the test.
-func run(t testing.TB, cmd *exec.Cmd) *process {
+func run(t testing.TB, cmd *exec.Cmd, entryOf entryOf) *process {
 	t.Helper()
-	p := &process{cmd: cmd, exited: make(chan struct{}), access: make(map[string]map[string]any)}
+	p := &process{cmd: cmd, entryOf: entryOf, exited: make(chan struct{}), access: make(map[string]map[string]any)}
 	p.arrive = sync.NewCond(&p.mu)
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
@@ -64,25 +69,17 @@ func (p *process) read(stdout io.Reader) {
 			return
 		}
 		var entry map[string]any
-		if json.Unmarshal(line, &entry) != nil {
-			continue
-		}
+		json.Unmarshal(line, &entry)
+		probe, access := p.entryOf(entry)
 		p.mu.Lock()
-		p.access[probeOf(entry)] = entry
-		p.arrive.Broadcast()
+		if entry != nil && access {
+			p.access[probe] = entry
+			p.arrive.Broadcast()
+		} else {
+			p.logs.Write(line)
+		}
 		p.mu.Unlock()
 	}
-}
-
-func probeOf(entry map[string]any) string {
-	request, _ := entry["request"].(map[string]any)
-	headers, _ := request["headers"].(map[string]any)
-	values, _ := headers[probeHeader].([]any)
-	if len(values) == 0 {
-		return ""
-	}
-	probe, _ := values[0].(string)
-	return probe
 }
 
 // entry waits for the access-log entry of a request: it is written after the answer.
@@ -107,7 +104,7 @@ func (p *process) entry(probe string) (map[string]any, error) {
 	return p.access[probe], nil
 }
 
-func (p *process) stderr() string {
+func (p *process) log() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.logs.String()
@@ -135,9 +132,9 @@ func (p *process) stop(t testing.TB) {
 			<-p.exited
 		}
 	}
-	logs := p.stderr()
+	logs := p.log()
 	for _, sign := range []string{"WARNING: DATA RACE", "panic", "goroutine 1 ["} {
-		if strings.Contains(logs, sign) {
+		if strings.Contains(logs, sign) && !p.panics {
 			t.Errorf("%s logged %q", p.cmd.Path, sign)
 		}
 	}

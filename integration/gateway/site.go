@@ -59,7 +59,10 @@ type Decision struct{ Variant, Reason, Rule string }
 
 // String is "variant reason", with the rule after a colon: "canary rule:qa".
 func (d Decision) String() string {
-	s := d.Variant + " " + d.Reason
+	s := d.Variant
+	if d.Reason != "" {
+		s += " " + d.Reason
+	}
 	if d.Rule != "" {
 		s += ":" + d.Rule
 	}
@@ -69,8 +72,17 @@ func (d Decision) String() string {
 // Host is one product in one mode.
 type Host interface {
 	Name() string
+	Traits() Traits
 	// launch starts the product with g.Site and returns when it answers.
 	launch(g *Gateway) instance
+}
+
+// Traits are how products differ where a scenario has to know.
+type Traits struct {
+	// Reasons tells that a decision's reason and rule can be seen from outside, not the variant alone.
+	Reasons bool
+	// Keeps tells that a configuration with an error leaves the one before serving.
+	Keeps bool
 }
 
 // instance is a running product.
@@ -83,4 +95,8 @@ type instance interface {
 	decision(rollout, probe string) (Decision, error)
 	// log is everything logged so far, without the access log.
 	log() string
+	// root is the file of the certificate authority that the site's certificate is from.
+	root() string
+	// pprof is the address under which the profiles of net/http/pprof are.
+	pprof() string
 }

@@ -5,7 +5,6 @@ import (
 	"crypto/x509"
 	"net/http"
 	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/quic-go/quic-go/http3"
@@ -76,7 +75,7 @@ func (g *Gateway) handshakes() bool {
 // trust verifies the gateway by the root certificate that it made for this test.
 func (g *Gateway) trust(t testing.TB) *tls.Config {
 	t.Helper()
-	root := filepath.Join(g.Dir, "data", "caddy", "pki", "authorities", "local", "root.crt")
+	root := g.instance.root()
 	pem, err := os.ReadFile(root)
 	if err != nil {
 		t.Fatal(err)

@@ -1,0 +1,46 @@
+package gateway
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"regexp"
+	"strconv"
+	"testing"
+)
+
+// Goroutines is the number of goroutines in the running gateway.
+func (g *Gateway) Goroutines(t testing.TB) int {
+	t.Helper()
+	return g.profile(t, "goroutine?debug=1", `goroutine profile: total (\d+)`)
+}
+
+// Heap is how many bytes the running gateway uses after a garbage collection.
+func (g *Gateway) Heap(t testing.TB) int {
+	t.Helper()
+	return g.profile(t, "heap?gc=1&debug=1", `# HeapAlloc = (\d+)`)
+}
+
+// profile reads a number in one of the gateway's own profiles.
+func (g *Gateway) profile(t testing.TB, path, number string) int {
+	t.Helper()
+	client := http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true}}
+	resp, err := client.Get(g.instance.pprof() + path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := regexp.MustCompile(number).FindSubmatch(text)
+	if found == nil {
+		t.Fatalf("%s says %s without %s", path, resp.Status, number)
+	}
+	n, err := strconv.Atoi(string(found[1]))
+	if err != nil {
+		t.Fatal(fmt.Errorf("%s: %w", path, err))
+	}
+	return n
+}

@@ -1,0 +1,199 @@
+package gateway
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"text/template"
+)
+
+// A request for markPath is answered with the number of the load in markHeader, on every entry point and
+// whatever the site is.
+const (
+	markPath   = "/.loaded"
+	markHeader = "X-Loaded"
+)
+
+// static is the part of the configuration that Traefik reads once. The entry point "traefik" is that of
+// its API and its profiles.
+func (t *traefik) static() []byte {
+	var trusted string
+	if len(t.g.Site.TrustedProxies) > 0 {
+		trusted = ", forwardedHeaders: {trustedIPs: " + scalar(t.g.Site.TrustedProxies) + "}"
+	}
+	var b bytes.Buffer
+	fmt.Fprintf(&b, `global: {checkNewVersion: false, sendAnonymousUsage: false}
+log: {level: WARN, format: json}
+accessLog: {format: json, fields: {headers: {defaultMode: keep}}}
+api: {insecure: true, debug: true, dashboard: false}
+ping: {}
+entryPoints:
+  traefik: {address: "127.0.0.1:%[1]d"}
+  plain: {address: "127.0.0.1:%[2]d"%[5]s}
+  other: {address: "127.0.0.1:%[3]d"%[5]s}
+  secure: {address: "127.0.0.1:%[4]d", http: {tls: {}}, http3: {}%[5]s}
+providers:
+  providersThrottleDuration: 0s
+  file: {filename: dynamic.yml, watch: true}
+experimental:
+  localPlugins:
+    grayling: {moduleName: %[6]s}
+`, t.g.admin, t.g.plain, t.g.other, t.g.secure, trusted, t.plugin)
+	return b.Bytes()
+}
+
+// serviceMode and proxyMode write a site's routers and services; variants are the same in both.
+const (
+	serviceMode = `http:
+  routers:
+    {{routers}}
+{{- range $r := .Rollouts}}
+    {{$r.Name}}:
+      rule: {{under $r.Path}}
+      entryPoints: {{entryPoints}}
+      middlewares: [{{$r.Name}}]
+{{- range $i, $v := $r.Variants}}
+    {{$r.Name}}-{{$v.Name}}:
+      parentRefs: [{{$r.Name}}]
+      rule: {{if $i}}{{announced $r $v.Name}}{{else}}{{under $r.Path}}{{end}}
+      priority: {{if $i}}2{{else}}1{{end}}
+      service: {{$r.Name}}-{{$v.Name}}
+{{- end}}
+{{- end}}
+  middlewares:
+    {{middlewares}}
+{{- range $r := .Rollouts}}
+    {{$r.Name}}:
+      plugin:
+        grayling: {{plugin $r}}
+{{- end}}
+  services:
+{{- range $r := .Rollouts}}{{range $v := $r.Variants}}
+    {{$r.Name}}-{{$v.Name}}: {loadBalancer: {servers: {{servers $v}}}}
+{{- end}}{{end}}
+`
+	proxyMode = `http:
+  routers:
+    {{routers}}
+{{- range $r := .Rollouts}}
+    {{$r.Name}}:
+      rule: {{under $r.Path}}
+      entryPoints: {{entryPoints}}
+      middlewares: [{{$r.Name}}]
+      service: noop@internal
+{{- end}}
+  middlewares:
+    {{middlewares}}
+{{- range $r := .Rollouts}}
+    {{$r.Name}}:
+      plugin:
+        grayling: {{plugin $r}}
+{{- end}}
+`
+)
+
+// dynamic is a site in Traefik's words.
+func (t *traefik) dynamic(site Site) ([]byte, error) {
+	text := site.Verbatim
+	if text == "" {
+		text = t.mode
+	}
+	entryPoints := []string{"plain", "other"}
+	if site.TLS {
+		entryPoints = append(entryPoints, "secure")
+		text += "tls: {stores: {default: {defaultCertificate: {{certificate}}}}}\n"
+	}
+	tmpl, err := template.New("dynamic.yml").Funcs(template.FuncMap{
+		// The first entries of these sections: what load waits for.
+		"routers": func() string {
+			return `loaded: {rule: "Path(` + "`" + markPath + "`" + `)", priority: 1000000, middlewares: [loaded], service: ping@internal, entryPoints: [traefik, plain, other, secure]}`
+		},
+		"middlewares": func() string {
+			return fmt.Sprintf(`loaded: {headers: {customResponseHeaders: {%s: "%d"}}}`, markHeader, t.loads)
+		},
+		"entryPoints": func() string { return scalar(entryPoints) },
+		"upstream":    func(name string) string { return scalar("http://" + t.g.Backend(name).Addr()) },
+		"dir":         func() string { return t.g.Dir },
+		"under": func(path string) string {
+			return scalar("PathPrefix(`" + or(strings.TrimSuffix(path, "*"), "/") + "`)")
+		},
+		"announced": func(r Rollout, variant string) string {
+			return scalar(fmt.Sprintf("Header(`%s`, `%s`)", or(r.Announce.Request, "X-Rollout-Variant"), variant))
+		},
+		"servers": func(v Variant) string {
+			var list []map[string]string
+			for _, url := range t.upstreams(v) {
+				list = append(list, map[string]string{"url": url})
+			}
+			return scalar(list)
+		},
+		"plugin": func(r Rollout) string { return scalar(t.rollout(site, r)) },
+		"certificate": func() string {
+			c := t.authority.Issue(t.g.t, "localhost")
+			return scalar(map[string]string{"certFile": c.File, "keyFile": c.KeyFile})
+		},
+	}).Parse(text)
+	if err != nil {
+		return nil, err
+	}
+	var b bytes.Buffer
+	err = tmpl.Execute(&b, site)
+	return b.Bytes(), err
+}
+
+func (t *traefik) upstreams(v Variant) []string {
+	upstreams := v.Upstreams
+	if len(upstreams) == 0 {
+		upstreams = []string{t.g.Backend(v.Name).Addr()}
+	}
+	var urls []string
+	for _, u := range upstreams {
+		urls = append(urls, "http://"+u)
+	}
+	return urls
+}
+
+// rollout is the plugin's configuration, in its own words.
+func (t *traefik) rollout(site Site, r Rollout) map[string]any {
+	var variants, rules []map[string]any
+	for _, v := range r.Variants {
+		variant := present{"name": v.Name, "weight": v.Weight}
+		if t.mode == proxyMode {
+			variant["upstreams"] = t.upstreams(v)
+		}
+		variants = append(variants, variant.fields())
+	}
+	for _, rule := range r.Rules {
+		rules = append(rules, present{"name": rule.Name, "use": rule.Use, "percent": rule.Percent, "when": rule.When}.fields())
+	}
+	a := r.Announce
+	return present{
+		"name": r.Name, "variants": variants, "rules": rules, "key": r.Key, "salt": r.Salt, "revision": r.Revision, "ends": r.Ends,
+		"fallbackMethods": r.Fallback, "trustedProxies": site.TrustedProxies,
+		"announce": present{"request": a.Request, "response": a.Response, "baggage": a.Baggage, "follow": a.Follow}.fields(),
+	}.fields()
+}
+
+// present is a mapping, of which what is empty will not be written.
+type present map[string]any
+
+func (p present) fields() map[string]any {
+	for key, value := range p {
+		switch fmt.Sprint(value) {
+		case "", "[]", "map[]", "false":
+			delete(p, key)
+		}
+	}
+	return p
+}
+
+// scalar writes a value in YAML's flow style, which JSON is a part of. Traefik reads the file as a
+// template first.
+func scalar(value any) string {
+	b, err := json.Marshal(value)
+	if err != nil {
+		panic(err) // there are only strings in it
+	}
+	return strings.ReplaceAll(string(b), "{{", `{\u007b`)
+}
