@@ -48,6 +48,8 @@ type rule struct {
 	variant int
 	slots   int // of 65,536 that the percentage takes in
 	salt    balance.Salt
+
+	decision Decision // by this rule; filled in when the engine is made
 }
 
 // checker collects the problems of one configuration.
@@ -303,7 +305,11 @@ func UnknownKeys(prefix string, rest map[string]any, known []string) []Problem {
 		if hint == "" {
 			hint = "; there are " + strings.Join(known, ", ")
 		}
-		problems = append(problems, Problem{Path: prefix + key, Text: "unknown key" + hint})
+		text := "unknown key" + hint
+		if _, isSection := rest[key].(map[string]any); isSection {
+			text += "; the elements of lists have indexes, as in rules[0], and in a label every dot begins a new level"
+		}
+		problems = append(problems, Problem{Path: prefix + key, Text: text})
 	}
 	return problems
 }

@@ -29,7 +29,7 @@ func NewFor(ctx context.Context, next http.Handler, config *core.Config, middlew
 	if host.Log == nil {
 		host.Log = logger(middleware)
 	}
-	rollout, err := rollouts.join(ctx, *config, host)
+	rollout, err := rollouts.join(ctx, asWritten(*config), host)
 	if err != nil {
 		return nil, err
 	}

@@ -168,7 +168,7 @@ func TestProblemsAreReportedAtOnce(t *testing.T) {
 		Rules:          []core.Rule{{Name: "qa", Use: "canry", When: `heder("X") == "1"`}},
 		TrustedProxies: []string{"10.0.0.0/33"},
 		Proxy:          core.Proxy{DialTimeout: "5", HTTP2: "yes", Resolver: "here", MaxIdle: -1, Rest: map[string]any{"dailTimeout": "1s"}},
-		Rest:           map[string]any{"fallback_methods": "GET"},
+		Rest:           map[string]any{"fallback_methods": "GET", "rule": map[string]any{"qa": "x"}},
 	}
 	config.Variants[0].Proxy.TLS = core.TLS{CA: "file:/nowhere/ca.pem", Certificate: "env:GRAYLING_NO_SUCH_VARIABLE"}
 	_, err := New(context.Background(), http.NotFoundHandler(), &config, "checkout@file")
@@ -178,6 +178,7 @@ func TestProblemsAreReportedAtOnce(t *testing.T) {
 	for _, want := range []string{
 		`rollout "broken":`,
 		`fallback_methods: unknown key (did you mean "fallbackMethods"?)`,
+		`rule: unknown key (did you mean "rules"?); the elements of lists have indexes, as in rules[0], and in a label every dot begins a new level`,
 		`rules[0].use: unknown variant "canry" (did you mean "canary"?)`,
 		`rules[0].when: column 1: unknown function "heder" (did you mean "header"?)`,
 		`trustedProxies[0]: "10.0.0.0/33" is neither an IP address nor a CIDR such as 10.0.0.0/8`,

@@ -141,7 +141,10 @@ func newRollout(config core.Config, live *core.Live, host core.Host) (*rollout, 
 	ctx, cancel := context.WithCancel(context.Background())
 	made.stop = cancel
 	if settings != nil {
-		made.proxies = newProxies(ctx, settings, engine, host.Log)
+		made.proxies = newProxies(ctx, inOrder(settings, engine.Variants()), engine, host.Log)
+	}
+	if revealsKey(config) {
+		host.Log.Warn("a private key stands in the configuration, which Traefik's API shows: name it, as file:/path or env:NAME", "rollout", config.Name)
 	}
 	go engine.Run(ctx)
 	return made, nil

@@ -16,6 +16,7 @@ import (
 
 // proxySettings is a variant's upstreams and how they are reached, read and checked.
 type proxySettings struct {
+	variant         string
 	upstreams       []upstream
 	dialTimeout     time.Duration
 	responseTimeout time.Duration
@@ -63,6 +64,19 @@ func readProxies(config core.Config) ([]proxySettings, []core.Problem) {
 	return list, r.problems
 }
 
+// inOrder returns the settings in the order of the engine's variants, whose names are unique.
+func inOrder(settings []proxySettings, variants []string) []proxySettings {
+	list := make([]proxySettings, 0, len(variants))
+	for _, name := range variants {
+		for _, s := range settings {
+			if s.variant == name {
+				list = append(list, s)
+			}
+		}
+	}
+	return list
+}
+
 func isZero(p core.Proxy) bool { return fmt.Sprintf("%+v", p) == fmt.Sprintf("%+v", core.Proxy{}) }
 
 // settingsReader collects what is wrong with proxy settings.
@@ -87,6 +101,7 @@ func (r *settingsReader) variant(path string, v core.Variant, common core.Proxy)
 	own := v.Proxy
 	path += "."
 	s := proxySettings{
+		variant:         v.Name,
 		dialTimeout:     r.duration(path+"proxy.dialTimeout", first(own.DialTimeout, common.DialTimeout, "5s")),
 		responseTimeout: r.duration(path+"proxy.responseTimeout", first(own.ResponseTimeout, common.ResponseTimeout, "0s")),
 		idleTimeout:     r.duration(path+"proxy.idleTimeout", first(own.IdleTimeout, common.IdleTimeout, "90s")),
@@ -178,6 +193,20 @@ func (r *settingsReader) secret(path, text string) string {
 	return value
 }
 
+// revealsKey reports whether a configuration contains a private key itself, and not where it is.
+func revealsKey(config core.Config) bool {
+	keys := []string{config.Proxy.TLS.Key}
+	for _, v := range config.Variants {
+		keys = append(keys, v.Proxy.TLS.Key)
+	}
+	for _, key := range keys {
+		if key != "" && !strings.HasPrefix(key, "env:") && !strings.HasPrefix(key, "file:") {
+			return true
+		}
+	}
+	return false
+}
+
 func readSecret(text string) (string, error) {
 	if name, ok := strings.CutPrefix(text, "env:"); ok {
 		value := os.Getenv(name)
@@ -207,11 +236,16 @@ func (r *settingsReader) duration(path, text string) time.Duration {
 	return d
 }
 
+// flag reads a truth value. 1 and 0 are what Traefik's decoder makes of the booleans of a Kubernetes resource.
 func (r *settingsReader) flag(path, text string) bool {
-	if text != "true" && text != "false" {
-		r.fail(path, "%q is neither true nor false", text)
+	switch text {
+	case "true", "1":
+		return true
+	case "false", "0":
+		return false
 	}
-	return text == "true"
+	r.fail(path, "%q is neither true nor false", text)
+	return false
 }
 
 // first returns the first text that is not empty, or "".

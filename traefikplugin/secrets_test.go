@@ -1,0 +1,75 @@
+package traefikplugin
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"log/slog"
+	"math/big"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/grayling-gateway/grayling/core"
+)
+
+// pair returns a certificate and its private key as PEM.
+func pair(t *testing.T) (certificate, key string) {
+	t.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}
+	signed, err := x509.CreateCertificate(rand.Reader, template, template, &private.PublicKey, private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	encoded, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: signed})),
+		string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: encoded}))
+}
+
+func TestPrivateKeyInTheConfiguration(t *testing.T) {
+	certificate, key := pair(t)
+	file := filepath.Join(t.TempDir(), "key.pem")
+	if err := os.WriteFile(file, []byte(key), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Setenv("GRAYLING_TEST_KEY", key); err != nil { //nolint:usetesting // interpreted code has an environment of its own
+		t.Fatal(err)
+	}
+	defer func() { _ = os.Unsetenv("GRAYLING_TEST_KEY") }()
+	for given, warnings := range map[string]int{key: 1, "file:" + file: 0, "env:GRAYLING_TEST_KEY": 0} {
+		config := checkout(t)
+		config.Name += string(rune('a' + len(given)%26))
+		config.Variants[0].Upstreams = []string{"https://a"}
+		config.Variants[1].Upstreams = []string{"https://b"}
+		config.Proxy.TLS = core.TLS{Certificate: certificate, Key: given}
+		var log bytes.Buffer
+		host := core.Host{Log: slog.New(slog.NewTextHandler(&log, nil))}
+		ctx, cancel := context.WithCancel(context.Background())
+		for i := 0; i < 2; i++ { // two routers with one middleware
+			if _, err := NewFor(ctx, http.NotFoundHandler(), &config, "checkout@file", host); err != nil {
+				t.Error(err)
+			}
+		}
+		cancel()
+		if got := strings.Count(log.String(), "a private key stands in the configuration"); got != warnings {
+			t.Errorf("%.8s: %d warnings, want %d", given, got, warnings)
+		}
+		if strings.Contains(log.String(), "BEGIN") {
+			t.Error("the log shows the key")
+		}
+	}
+}

@@ -1,0 +1,71 @@
+package traefikplugin
+
+import "github.com/grayling-gateway/grayling/core"
+
+// asWritten puts right what Traefik's decoders make of a configuration.
+//
+// A list of texts given as one text (in a label, or in a key-value store, which knows no other) arrives cut at every
+// comma, those inside expressions too. And off is a boolean in the YAML of Kubernetes, which arrives as 0.
+func asWritten(config core.Config) core.Config {
+	config.Key = rejoined(config.Key)
+	config.Observe = offIfFalse(config.Observe)
+	config.Announce.Request = offIfFalse(config.Announce.Request)
+	return config
+}
+
+func offIfFalse(text string) string {
+	if text == "0" || text == "false" {
+		return "off"
+	}
+	return text
+}
+
+// rejoined puts expressions together again that were cut at commas. What cannot be completed stays as it came.
+func rejoined(pieces []string) []string {
+	var list []string
+	begun := 0 // the first piece of the expression at hand
+	text := ""
+	for i, piece := range pieces {
+		if i > begun {
+			text += ","
+		}
+		text += piece
+		if isWhole(text) {
+			list = append(list, text)
+			begun = i + 1
+			text = ""
+		}
+	}
+	return append(list, pieces[begun:]...)
+}
+
+// isWhole reports whether every string and parenthesis that an expression opens is closed.
+func isWhole(expression string) bool {
+	depth := 0
+	var quote rune // the one that closes the string at hand; 0 outside of strings
+	escaped := false
+	for _, c := range expression {
+		if escaped {
+			escaped = false
+			continue
+		}
+		if quote != 0 {
+			if c == '\\' && quote == '"' {
+				escaped = true
+			}
+			if c == quote {
+				quote = 0
+			}
+			continue
+		}
+		switch c {
+		case '"', '`':
+			quote = c
+		case '(':
+			depth++
+		case ')':
+			depth--
+		}
+	}
+	return quote == 0 && depth <= 0
+}

@@ -1,0 +1,68 @@
+package traefikplugin
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/grayling-gateway/grayling/core"
+)
+
+func TestExpressionsCutAtCommasAreRejoined(t *testing.T) {
+	for _, expressions := range [][]string{
+		{},
+		{`cookie("uid")`},
+		{`cookie("uid")`, `ip()`},
+		{`query("a,b")`, `query(",")`, `ip()`},
+		{`header("X").in("a", "b")`, "query(`\\,`)", `query("\",(")`, `random()`},
+	} {
+		var pieces []string
+		if len(expressions) > 0 {
+			pieces = strings.Split(strings.Join(expressions, ","), ",") // as Traefik does
+		}
+		if got := rejoined(pieces); strings.Join(got, "|") != strings.Join(expressions, "|") {
+			t.Errorf("%q became %q", expressions, got)
+		}
+		if got := rejoined(expressions); strings.Join(got, "|") != strings.Join(expressions, "|") {
+			t.Errorf("%q, not cut, became %q", expressions, got)
+		}
+	}
+	broken := []string{`ip()`, `cookie("uid`, `query("v")`}
+	if got := rejoined(broken); strings.Join(got, "|") != strings.Join(broken, "|") {
+		t.Errorf("%q became %q", broken, got)
+	}
+}
+
+func TestOffAsABoolean(t *testing.T) {
+	for _, off := range []string{"off", "0", "false"} {
+		config := core.Config{Observe: off, Announce: core.Announce{Request: off}}
+		if got := asWritten(config); got.Observe != "off" || got.Announce.Request != "off" {
+			t.Errorf("%s became %q and %q", off, got.Observe, got.Announce.Request)
+		}
+	}
+	if got := asWritten(core.Config{}); got.Observe != "" || got.Announce.Request != "" {
+		t.Errorf("nothing became %q and %q", got.Observe, got.Announce.Request)
+	}
+}
+
+func TestFlagsOfKubernetes(t *testing.T) {
+	r := &settingsReader{}
+	if !r.flag("f", "1") || !r.flag("f", "true") || r.flag("f", "0") || r.flag("f", "false") || len(r.problems) != 0 {
+		t.Errorf("problems: %v", r.problems)
+	}
+}
+
+func TestOrderHoldsForUpstreamsToo(t *testing.T) {
+	front := behind(t, backend(t, "first").URL, backend(t, "second").URL, func(c *core.Config) {
+		c.Variants[0].Order = 2
+		c.Variants[0].Name = "canary"
+		c.Variants[1].Name = "stable"
+		c.Variants[0].Weight = "10%"
+		c.Variants[1].Weight = ""
+	})
+	for header, want := range map[string]string{"X-Version: v2": "first canary", "X-Version: v1": "second stable"} {
+		response, body := ask(t, "GET", front.URL, "", header)
+		if got := strings.TrimSuffix(body, " GET ") + " " + response.Header.Get("X-Saw"); got != want {
+			t.Errorf("%s: %s, want %s", header, got, want)
+		}
+	}
+}
