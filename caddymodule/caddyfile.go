@@ -25,6 +25,9 @@ func init() {
 // weightPattern tells a weight or percentage from an upstream's address and from a condition.
 var weightPattern = regexp.MustCompile(`^\d+(\.\d+)?%?$`)
 
+// looksLikeWeight finds what was meant to be one.
+var looksLikeWeight = regexp.MustCompile(`^[-+]?[\d.,]+%?$`)
+
 // subdirectives are the words that a rollout's block may begin a line with.
 var subdirectives = []string{"variant", "rule", "key", "salt", "revision", "announce", "ends", "fallback_methods", "observe"}
 
@@ -271,7 +274,7 @@ func (p *parser) rule() error {
 	case weightPattern.MatchString(next):
 		p.NextArg()
 		r.Percent = p.Val()
-	case notAddress.MatchString(next) && !strings.ContainsAny(next, "()\""):
+	case looksLikeWeight.MatchString(next):
 		return p.Errf("rule %s: %q is not a percentage such as 5, 5%% or 0.25%%", r.Name, next)
 	}
 	matchers, err := p.condition(&r)

@@ -170,8 +170,8 @@ func (h *Handler) config() core.Config {
 	for _, r := range h.Rules {
 		config.Rules = append(config.Rules, r.Rule)
 	}
-	if config.Revision == "" && len(h.Variants) > 1 {
-		config.Revision = derivedRevision(h.Variants[1])
+	if config.Revision == "" {
+		config.Revision = derivedRevision(h.Variants)
 	}
 	return config
 }

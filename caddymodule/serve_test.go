@@ -96,6 +96,55 @@ func TestVariantWithoutAnAnswer(t *testing.T) {
 	}
 }
 
+// TestPlaceholdersInExpressions: values that Caddy knows, and those that it does not.
+func TestPlaceholdersInExpressions(t *testing.T) {
+	g := start(t, `
+		vars number 7
+		route {
+			rollout `+unique("placeholders")+` {
+				variant stable {
+					respond "{http.vars.rollout_variant}"
+				}
+				variant canary {
+					respond "{http.vars.rollout_variant}"
+				}
+				variant blue {
+					respond "{http.vars.rollout_variant}"
+				}
+				rule number canary `+"`placeholder(\"http.vars.number\") >= 7 && path() == \"/number\"`"+`
+				rule unknown canary `+"`placeholder(\"nobody.knows\").exists()`"+`
+				rule unset canary `+"`placeholder(\"http.vars.unset\").exists()`"+`
+				rule header blue `+"`placeholder(\"http.request.header.X-Color\") == \"blue\"`"+`
+			}
+		}`)
+	for _, test := range []struct{ path, header, want string }{
+		{"/number", "X-Color: blue", "canary"}, {"/", "X-Color: blue", "blue"}, {"/", "X-Color: red", "stable"},
+	} {
+		if got := g.get(t, test.path, test.header); got.body != test.want {
+			t.Errorf("%s %s: %+v, want %s", test.path, test.header, got, test.want)
+		}
+	}
+}
+
+// TestHandleErrors: an error page knows which variant failed.
+func TestHandleErrors(t *testing.T) {
+	g := start(t, `
+		rollout `+unique("errors")+` {
+			variant stable {
+				error "broken" 503
+			}
+			announce {
+				response X-Served-By
+			}
+		}
+		handle_errors {
+			respond "{err.status_code} {vars.rollout_variant}"
+		}`)
+	if got := g.get(t, "/"); got.status != 503 || got.body != "503 stable" || got.header.Get("X-Served-By") != "stable" {
+		t.Errorf("%+v", got)
+	}
+}
+
 // TestBrokenMatcher: the base serves, and it is counted.
 func TestBrokenMatcher(t *testing.T) {
 	name := unique("matcher")

@@ -2,11 +2,13 @@ package caddymodule
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"regexp"
+	"slices"
 )
 
 // specification returns a fingerprint of everything that the handler is configured with. Handlers of one name in one
@@ -19,11 +21,18 @@ func (h *Handler) specification() (string, error) {
 	return fingerprint(text), nil
 }
 
-// derivedRevision names what is being released where the user does not: the variant's name and routes.
-func derivedRevision(candidate Variant) string {
+// derivedRevision names what is being released where the user does not: the name and routes of the candidate, which is the
+// second variant in order.
+func derivedRevision(variants []Variant) string {
+	if len(variants) < 2 {
+		return ""
+	}
+	inOrder := slices.Clone(variants)
+	slices.SortStableFunc(inOrder, func(a, b Variant) int { return cmp.Compare(a.Order, b.Order) })
+	candidate := inOrder[1]
 	text, err := json.Marshal(candidate.Routes)
 	if err != nil {
-		return ""
+		return "" // loading the routes will say what is wrong
 	}
 	return fingerprint(append([]byte(candidate.Name+"\x00"), text...))
 }
