@@ -35,17 +35,7 @@ type traefik struct {
 func start(t *testing.T, options ...string) *traefik {
 	t.Helper()
 	dir := t.TempDir()
-	plugins := filepath.Join(dir, "plugins-local", "src", filepath.Dir(module))
-	if err := os.MkdirAll(plugins, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	root, err := filepath.Abs(checkout)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Symlink(root, filepath.Join(plugins, filepath.Base(module))); err != nil {
-		t.Fatal(err)
-	}
+	link(t, filepath.Join(dir, "plugins-local", "src", module))
 	p := &traefik{web: freeAddress(t), api: freeAddress(t)}
 	cmd := exec.Command(tool(t, "traefik"), append([]string{
 		"--entryPoints.web.address=" + p.web,

@@ -1,0 +1,73 @@
+package traefikconfig
+
+import (
+	"strings"
+	"testing"
+)
+
+// TestErrors gives configurations with mistakes to Traefik, which tells the user what the plugin says of them.
+func TestErrors(t *testing.T) {
+	p := start(t, "--providers.file.filename="+file(t, "errors.yaml", read(t, "integration/traefikconfig/testdata/errors.yaml")))
+	for router, want := range map[string][]string{
+		"unknown-keys": {
+			`rollout "unknown-keys":`,
+			`fallback_methods: unknown key (did you mean "fallbackMethods"?)`,
+			`plan: unknown key; there are name, variants, rules, key, salt, revision, ends, announce, fallbackMethods, observe, trustedProxies, proxy`,
+			`variants[0].wieght: unknown key (did you mean "weight"?)`,
+			`rules[0].if: unknown key; there are name, use, percent, when, order`,
+			`announce.respond: unknown key (did you mean "response"?)`,
+			`variants[0].proxy.passHostHeader: unknown key; there are dialTimeout, responseTimeout, idleTimeout, maxIdle, passHost, http2, resolver, tls`,
+			`variants[0].proxy.tls.insecureSkipVerify: unknown key; there are ca, certificate, key, serverName, unsafeSkipVerify`,
+			`proxy.max_idle: unknown key (did you mean "maxIdle"?)`,
+			`proxy.tls.cert: unknown key; there are ca, certificate, key, serverName, unsafeSkipVerify`,
+		},
+		"not-a-list": {
+			`rules[0].qa: unknown key; there are name, use, percent, when, order; the elements of lists have indexes, as in rules[0], and in a label every dot begins a new level`,
+		},
+		"expressions": {
+			`rules[0].when: column 1: unknown function "heder" (did you mean "header"?)`,
+			`rules[1].when: column 1: placeholder`,
+			`key[1]: column 1:`,
+		},
+		"both-modes": {
+			`variants[1].upstreams: variant "canary" has no upstreams, but others have: give it some, or leave them out everywhere and lead to services by child routers`,
+		},
+		"wrong-type": {`cannot parse 'Proxy.MaxIdle' as int`},
+	} {
+		t.Run(router, func(t *testing.T) {
+			got := strings.Join(p.problems(t, router+"@file"), "\n")
+			for _, line := range want {
+				if !strings.Contains(got+"\n", line) {
+					t.Errorf("no line %s in\n%s", line, got)
+				}
+			}
+		})
+	}
+}
+
+// TestErrorsInLabels shows mistakes that only labels and key-value stores make possible.
+func TestErrorsInLabels(t *testing.T) {
+	const config = `
+		traefik.http.routers.shop.rule=Host(` + "`shop.example`" + `)
+		traefik.http.routers.shop.middlewares=shop
+		traefik.http.middlewares.shop.plugin.grayling.name=shop
+		traefik.http.middlewares.shop.plugin.grayling.variants[0].name=stable
+		traefik.http.middlewares.shop.plugin.grayling.rules.qa.use=stable
+		traefik.http.middlewares.shop.plugin.grayling.announce.header.request=X-Lane
+		traefik.http.middlewares.shop.plugin.grayling.FallbackMethod=GET
+		traefik.http.middlewares.shop.plugin.grayling.key=cookie("uid"),query("a
+	`
+	docker := startDocker(t, container{name: "shop", labels: pairs(t, config)})
+	p := start(t, "--providers.docker.endpoint="+docker)
+	got := strings.Join(p.problems(t, "shop@docker"), "\n")
+	for _, line := range []string{
+		`FallbackMethod: unknown key (did you mean "fallbackMethods"?)`,
+		`rules[0].qa: unknown key; there are name, use, percent, when, order; the elements of lists have indexes, as in rules[0], and in a label every dot begins a new level`,
+		`announce.header: unknown key; there are request, response, baggage, follow; the elements`,
+		`key[1]: column 7: string literal not terminated`,
+	} {
+		if !strings.Contains(got+"\n", line) {
+			t.Errorf("no line %s in\n%s", line, got)
+		}
+	}
+}
