@@ -76,6 +76,7 @@ type keys struct {
 	variant, reason, rule         string // placeholders
 	logVariant, logReason         string
 	attributeVariant, attributeBy string
+	told                          string // variable
 }
 
 // CaddyModule returns the Caddy module information.
@@ -112,6 +113,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		variant: "http.rollout." + h.Name + ".variant", reason: "http.rollout." + h.Name + ".reason",
 		rule: "http.rollout." + h.Name + ".rule", logVariant: "rollout_" + h.Name, logReason: "rollout_" + h.Name + "_reason",
 		attributeVariant: "rollout." + h.Name + ".variant", attributeBy: "rollout." + h.Name + ".reason",
+		told: "rollout_told_" + h.Name,
 	}
 	return h.loadRoutes(ctx)
 }

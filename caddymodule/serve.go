@@ -8,7 +8,6 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
-	"go.uber.org/zap"
 
 	"github.com/grayling-gateway/grayling/core"
 )
@@ -20,6 +19,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	address, _ := caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string)
 	decision := h.engine.Decide(r, address, begin)
 	h.tell(decision, r)
+	guardTrailer(r, h.announced())
 	if !h.engine.FallsBack(decision, r) {
 		_, err := h.try(w, r, next, decision, begin)
 		return err
@@ -76,18 +76,25 @@ func (h *Handler) serveNext(w http.ResponseWriter, r *http.Request) error {
 func (h *Handler) tell(d core.Decision, r *http.Request) {
 	h.engine.Announce(d, r)
 	ctx := r.Context()
-	if vars, ok := ctx.Value(caddyhttp.VarsCtxKey).(map[string]any); ok {
-		vars["rollout_variant"] = h.variants[d.Index].name
+	vars, ok := ctx.Value(caddyhttp.VarsCtxKey).(map[string]any)
+	if !ok {
+		return // not a request of Caddy's HTTP server
 	}
-	if replacer, ok := ctx.Value(caddy.ReplacerCtxKey).(*caddy.Replacer); ok {
-		replacer.Set(h.keys.variant, h.variants[d.Index].name)
-		replacer.Set(h.keys.reason, string(d.Reason))
-		replacer.Set(h.keys.rule, d.Rule)
+	vars["rollout_variant"] = h.variants[d.Index].name
+	t, again := vars[h.keys.told].(*told)
+	if !again {
+		t = &told{keys: &h.keys}
+		vars[h.keys.told] = t
+		if replacer, ok := ctx.Value(caddy.ReplacerCtxKey).(*caddy.Replacer); ok {
+			replacer.Map(t.placeholder)
+		}
 	}
+	t.Decision = d
 	// Before the variant runs: what is added later is missing from the entry of a response that is aborted.
-	if fields, ok := ctx.Value(caddyhttp.ExtraLogFieldsCtxKey).(*caddyhttp.ExtraLogFields); ok {
-		fields.Set(zap.String(h.keys.logVariant, d.Variant))
-		fields.Set(zap.String(h.keys.logReason, string(d.Reason)))
+	if server, ok := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server); ok && server.Logs != nil {
+		if fields, ok := ctx.Value(caddyhttp.ExtraLogFieldsCtxKey).(*caddyhttp.ExtraLogFields); ok {
+			fields.Set(t.field())
+		}
 	}
 	if span := trace.SpanFromContext(ctx); span.IsRecording() {
 		span.SetAttributes(attribute.String(h.keys.attributeVariant, d.Variant), attribute.String(h.keys.attributeBy, string(d.Reason)))
