@@ -143,7 +143,7 @@ func TestFallbackThatFails(t *testing.T) {
 	worse := caddyhttp.Error(http.StatusGatewayTimeout, errPlain)
 	h, name := scriptedRollout(t, func(http.ResponseWriter, *http.Request) error { return worse }, broken, "")
 	w := httptest.NewRecorder()
-	if err := h.ServeHTTP(w, prepare(httptest.NewRequest(http.MethodGet, "/", nil), w), notFound); err != error(worse) {
+	if err := h.ServeHTTP(w, prepare(httptest.NewRequest(http.MethodGet, "/", nil), w), notFound); !errors.Is(err, worse) {
 		t.Errorf("got %v", err)
 	}
 	if got := counts(liveOf(t, name)) + "; " + reasons(liveOf(t, name)); got != "canary 0/1/0; fallback 1, rule 1" {

@@ -110,7 +110,7 @@ func TestOutcomes(t *testing.T) {
 			h, name := scriptedRollout(t, nil, test.canary, `"fallback_methods": ["none"], "announce": {"response": "X-Served-By"}`)
 			server, done := serveReal(t, h)
 			response, err := http.Get(server.URL)
-			result := <-done
+			result, _ := (<-done).(error)
 			status := 0
 			if err == nil {
 				status = response.StatusCode
@@ -122,7 +122,7 @@ func TestOutcomes(t *testing.T) {
 					t.Errorf("the client is told %q", got)
 				}
 			}
-			if test.status != status && (test.status != 0 || result != http.ErrAbortHandler) {
+			if test.status != status && (test.status != 0 || !errors.Is(result, http.ErrAbortHandler)) {
 				t.Errorf("status %d, want %d (the handler returned %v)", status, test.status, result)
 			}
 			if got := counts(liveOf(t, name)); got != test.want {
