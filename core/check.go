@@ -31,7 +31,7 @@ type checked struct {
 	name      string
 	variants  []string
 	weights   []balance.Weight
-	line      balance.Line
+	line      *balance.Line
 	rules     []rule
 	table     *expr.Table
 	key       *expr.Key
@@ -47,7 +47,7 @@ type rule struct {
 	name    string
 	variant int
 	slots   int // of 65,536 that the percentage takes in
-	salt    balance.Salt
+	salt    *balance.Salt
 
 	decision Decision // by this rule; filled in when the engine is made
 }

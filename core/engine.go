@@ -43,9 +43,12 @@ type Engine struct {
 	live        *Live
 	log         *slog.Logger
 	files       *watch.Files
-	splitSalt   balance.Salt
+	splitSalt   *balance.Salt
 	generation  string
 	declaration string // what weights that were set by hand belong to
+	byBase      Decision
+	bySplit     []Decision // for every variant
+	over        bool       // whether the rollout ends some day
 	counters    []*counters
 	reasons     map[Reason]*atomic.Int64
 }
@@ -73,6 +76,14 @@ func Compile(config Config, live *Live, host Host) (*Engine, error) {
 		declared = append(declared, name+"="+plan.weights[i].String())
 		e.counters = append(e.counters, live.counters(name))
 	}
+	e.byBase = e.decision(0, ByBase, "")
+	for i := range plan.variants {
+		e.bySplit = append(e.bySplit, e.decision(i, BySplit, ""))
+	}
+	for i := range e.rules {
+		e.rules[i].decision = e.decision(e.rules[i].variant, ByRule, e.rules[i].name)
+	}
+	e.over = !e.ends.IsZero()
 	e.declaration = fingerprint(e.generation, strings.Join(declared, " "))
 	e.reasons = map[Reason]*atomic.Int64{}
 	for _, reason := range []Reason{ByFollowing, ByRule, BySplit, ByBase, ByFallback, ByRolledBack} {
@@ -115,78 +126,84 @@ func (e *Engine) Run(ctx context.Context) {
 // header; empty or malformed, it is unknown. The request is only read. Decide never fails: whatever breaks inside means
 // the base, is counted, and is logged once a minute.
 func (e *Engine) Decide(r *http.Request, address string, now time.Time) Decision {
-	d := e.decision(0, ByBase, "") // what stays if the rest panics
-	e.decide(&d, r, address, now)
+	d := e.byBase // stays if nothing applies, or the rest panics
+	decide(e, &d, r, address, now)
 	return d
 }
 
-func (e *Engine) decide(d *Decision, r *http.Request, address string, now time.Time) {
-	defer e.recovered(now)
-	*d = e.choose(r, address)
-	if d.Index != 0 && !e.ends.IsZero() && !now.Before(e.ends) {
+// decide fills in a decision. It and what it calls are functions and not methods, because interpreted a method costs
+// five times as much to call.
+func decide(e *Engine, d *Decision, r *http.Request, address string, now time.Time) {
+	defer recovered(e)
+	choose(e, d, r, address)
+	if e.over && d.Index != 0 && !now.Before(e.ends) {
 		*d = e.decision(0, ByRolledBack, "")
 	}
 }
 
 // recovered ends a panic of the function that defers it.
-func (e *Engine) recovered(now time.Time) {
-	fault := recover()
-	if fault == nil {
-		return
+func recovered(e *Engine) {
+	if fault := recover(); fault != nil {
+		faulted(e, fault)
 	}
+}
+
+func faulted(e *Engine, fault any) {
 	e.live.faults.Add(1)
-	if e.live.shouldLog(now) {
+	if e.live.shouldLog(time.Now()) {
 		e.log.Error("the decision broke, the base serves", "rollout", e.name, "panic", fmt.Sprint(fault))
 	}
 }
 
 // choose finds the first that applies.
-func (e *Engine) choose(r *http.Request, address string) Decision {
+func choose(e *Engine, d *Decision, r *http.Request, address string) {
 	if len(e.announcer.follow) > 0 {
 		if variant := e.announcer.followed(r); variant >= 0 {
-			return e.decision(variant, ByFollowing, "")
+			*d = e.decision(variant, ByFollowing, "")
+			return
 		}
 	}
-	in := expr.Input{Request: r, Address: address}
+	in := &expr.Input{Request: r, Address: address}
 	key := ""
 	keyRead := false
-	for i := e.table.First(&in); i != expr.None; i = e.table.After(&in, i) {
+	for i := expr.Next(e.table, in, expr.None); i != expr.None; i = expr.Next(e.table, in, i) {
 		rule := &e.rules[i]
 		if rule.slots < balance.Slots {
 			if !keyRead {
-				key = e.key.Read(&in)
+				key = expr.Read(e.key, in)
 				keyRead = true
 			}
-			if slot, ok := e.slot(rule.salt, key); !ok || slot >= rule.slots {
+			if slot := place(e, rule.salt, key); slot < 0 || slot >= rule.slots {
 				continue
 			}
 		}
-		return e.decision(rule.variant, ByRule, rule.name)
+		*d = rule.decision
+		return
 	}
 	if !keyRead {
-		key = e.key.Read(&in)
+		key = expr.Read(e.key, in)
 	}
-	slot, ok := e.slot(e.splitSalt, key)
-	if !ok {
-		return e.decision(0, ByBase, "")
+	slot := place(e, e.splitSalt, key)
+	if slot < 0 {
+		return
 	}
 	line := e.line
-	if set := e.live.weightsFor(e.declaration); set != nil {
+	if set, _ := e.live.weights.Load().(*liveWeights); set != nil && set.declaration == e.declaration {
 		line = set.line
 	}
-	return e.decision(line.At(slot), BySplit, "")
+	*d = e.bySplit[balance.Owner(line, slot)]
 }
 
-// slot places a client on a line. Without a key there is no place, unless the rollout draws such requests: then every
-// line draws for itself, so that missing one says nothing about the next.
-func (e *Engine) slot(salt balance.Salt, key string) (slot int, ok bool) {
+// place finds a client's slot on a line. Without a key there is none, -1, unless the rollout draws such requests: then
+// every line draws for itself, so that missing one says nothing about the next.
+func place(e *Engine, salt *balance.Salt, key string) int {
 	if key != "" {
-		return salt.Slot(key), true
+		return balance.Slot(salt, key)
 	}
 	if e.key.Random() {
-		return int(rand.Uint32() >> 16), true
+		return int(rand.Uint32() >> 16)
 	}
-	return 0, false
+	return -1
 }
 
 func (e *Engine) decision(variant int, reason Reason, rule string) Decision {

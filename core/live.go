@@ -28,7 +28,7 @@ type Live struct {
 // needs no undoing.
 type liveWeights struct {
 	declaration string
-	line        balance.Line
+	line        *balance.Line
 	weights     []balance.Weight
 }
 

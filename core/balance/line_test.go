@@ -54,7 +54,7 @@ func TestLineAgreesWithItsSlowTwin(t *testing.T) {
 			l := line(t, list)
 			owned := make([]int, n)
 			for slot := 0; slot < Slots; slot++ {
-				got := l.At(slot)
+				got := Owner(l, slot)
 				if want := slowOwner(list, slot); got != want {
 					t.Fatalf("seed %d, %v: slot %d belongs to %d, want %d", seed, list, slot, got, want)
 				}
@@ -79,7 +79,7 @@ func TestStepMovesExactlyTheDifference(t *testing.T) {
 			next := line(t, append([]Weight{0, step}, others...))
 			moved := 0
 			for slot := 0; slot < Slots; slot++ {
-				before, after := previous.At(slot), next.At(slot)
+				before, after := Owner(previous, slot), Owner(next, slot)
 				if before == after {
 					continue
 				}
@@ -104,11 +104,11 @@ func TestRaisingAnArmTakesNobodyFromIt(t *testing.T) {
 		more[grown] += 11_111_111
 		before, after := line(t, base), line(t, more)
 		for slot := 0; slot < Slots; slot++ {
-			if before.At(slot) == grown && after.At(slot) != grown && grown == len(base)-1 {
+			if Owner(before, slot) == grown && Owner(after, slot) != grown && grown == len(base)-1 {
 				t.Fatalf("raising the last variant takes slot %d from it", slot)
 			}
-			if before.At(slot) < grown && before.At(slot) != 0 && after.At(slot) != before.At(slot) {
-				t.Fatalf("raising variant %d moves slot %d of variant %d, which is declared before it", grown, slot, before.At(slot))
+			if Owner(before, slot) < grown && Owner(before, slot) != 0 && Owner(after, slot) != Owner(before, slot) {
+				t.Fatalf("raising variant %d moves slot %d of variant %d, which is declared before it", grown, slot, Owner(before, slot))
 			}
 		}
 	}
@@ -121,7 +121,7 @@ func TestKeysFollowTheirShares(t *testing.T) {
 	salt := NewSalt("checkout")
 	slots := make([]int, keys)
 	for i := range slots {
-		slots[i] = salt.Slot(fmt.Sprintf("user-%d", i))
+		slots[i] = Slot(salt, fmt.Sprintf("user-%d", i))
 	}
 	for _, list := range [][]Weight{
 		{0, 5_000_000}, {0, 50_000_000}, {0, 250_000}, {0, 10_000_000, 20_000_000},
@@ -130,7 +130,7 @@ func TestKeysFollowTheirShares(t *testing.T) {
 		l := line(t, list)
 		counts := make([]int, len(list))
 		for _, slot := range slots {
-			counts[l.At(slot)]++
+			counts[Owner(l, slot)]++
 		}
 		for i := 1; i < len(list); i++ {
 			p := float64(list[i]) / float64(Full)
@@ -149,7 +149,7 @@ func TestSaltsAreIndependent(t *testing.T) {
 	both := 0
 	for i := 0; i < keys; i++ {
 		key := fmt.Sprintf("user-%d", i)
-		if a.Slot(key) < Slots/2 && b.Slot(key) < Slots/2 {
+		if Slot(a, key) < Slots/2 && Slot(b, key) < Slots/2 {
 			both++
 		}
 	}
@@ -186,17 +186,17 @@ func TestTooMuchWeightIsAnError(t *testing.T) {
 }
 
 func TestZeroLineBelongsToTheFirstVariant(t *testing.T) {
-	var l Line
+	l := &Line{}
 	for slot := 0; slot < Slots; slot += 4097 {
-		if l.At(slot) != 0 {
-			t.Errorf("slot %d belongs to variant %d", slot, l.At(slot))
+		if Owner(l, slot) != 0 {
+			t.Errorf("slot %d belongs to variant %d", slot, Owner(l, slot))
 		}
 	}
 }
 
 func ExampleLine() {
 	line, _ := NewLine([]Weight{95_000_000, 5_000_000})
-	slot := NewSalt("checkout").Slot("bob")
-	fmt.Println(slot, line.At(slot))
+	slot := Slot(NewSalt("checkout"), "bob")
+	fmt.Println(slot, Owner(line, slot))
 	// Output: 21776 0
 }

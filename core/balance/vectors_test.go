@@ -73,7 +73,7 @@ func weights(t *testing.T, variants []vectorVariant) []Weight {
 	return list
 }
 
-func line(t *testing.T, weights []Weight) Line {
+func line(t *testing.T, weights []Weight) *Line {
 	t.Helper()
 	l, err := NewLine(weights)
 	if err != nil {
@@ -85,7 +85,7 @@ func line(t *testing.T, weights []Weight) Line {
 func TestVectors(t *testing.T) {
 	v := readVectors(t)
 	for _, want := range v.Slots {
-		if got := NewSalt(want.Salt).Slot(want.Key); got != want.Slot {
+		if got := Slot(NewSalt(want.Salt), want.Key); got != want.Slot {
 			t.Errorf("slot of %q, %q is %d, want %d", want.Salt, want.Key, got, want.Slot)
 		}
 	}
@@ -97,14 +97,14 @@ func TestVectors(t *testing.T) {
 	}
 	for _, want := range v.Splits {
 		l := line(t, weights(t, want.Variants))
-		slot := NewSalt(want.Salt).Slot(want.Key)
-		if got := want.Variants[l.At(slot)].Name; slot != want.Slot || got != want.Variant {
+		slot := Slot(NewSalt(want.Salt), want.Key)
+		if got := want.Variants[Owner(l, slot)].Name; slot != want.Slot || got != want.Variant {
 			t.Errorf("%v: %q falls on %d, %s, want %d, %s", want.Variants, want.Key, slot, got, want.Slot, want.Variant)
 		}
 	}
 	for _, want := range v.Rules {
 		percent, err := ParseWeight(want.Percent)
-		slot := NewSalt(want.Salt + "/" + want.Rule).Slot(want.Key)
+		slot := Slot(NewSalt(want.Salt+"/"+want.Rule), want.Key)
 		if got := slot < percent.Slots(); err != nil || slot != want.Slot || got != want.In {
 			t.Errorf("%s of %q: %q falls on %d, %v (%v), want %d, %v", want.Percent, want.Rule, want.Key, slot, got, err, want.Slot, want.In)
 		}
@@ -120,7 +120,7 @@ func TestVectorRanges(t *testing.T) {
 					continue
 				}
 				inside := slot >= r.From && slot < r.To
-				if got := l.At(slot); (got == i) != inside {
+				if got := Owner(l, slot); (got == i) != inside {
 					t.Errorf("%v: slot %d belongs to variant %d; %s owns [%d, %d)", want.Variants, slot, got, r.Name, r.From, r.To)
 				}
 			}

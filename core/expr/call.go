@@ -88,13 +88,12 @@ func (c *checker) function(call *ast.CallExpr, name *ast.Ident) *value {
 		return nil
 	}
 	f := functions[i]
-	v := &value{source: f.source}
 	if !f.named {
 		if len(call.Args) > 0 {
 			c.fail(call.Args[0].Pos(), "%s takes no argument: write %s", f.name, f.example)
 			return nil
 		}
-		return v
+		return &value{source: f.source}
 	}
 	if len(call.Args) != 1 {
 		c.fail(call.Pos(), "%s takes one text: write %s", f.name, f.example)
@@ -104,19 +103,24 @@ func (c *checker) function(call *ast.CallExpr, name *ast.Ident) *value {
 	if !ok {
 		return nil
 	}
-	v.name = text
-	switch f.source {
+	return c.named(call, f.source, text, f.example)
+}
+
+// named checks the name that a function was called with.
+func (c *checker) named(call *ast.CallExpr, from source, name, example string) *value {
+	at := call.Args[0].Pos()
+	switch from {
 	case fromHeader:
-		if !IsToken(text) {
-			c.fail(call.Args[0].Pos(), "%q is not a header name", text)
+		if !IsToken(name) {
+			c.fail(at, "%q is not a header name", name)
 			return nil
 		}
-		if v.name = http.CanonicalHeaderKey(text); v.name == "Host" {
-			v.source = fromHost
+		if name = http.CanonicalHeaderKey(name); name == "Host" {
+			from = fromHost
 		}
 	case fromCookie:
-		if !IsToken(text) {
-			c.fail(call.Args[0].Pos(), "%q is not a cookie name", text)
+		if !IsToken(name) {
+			c.fail(at, "%q is not a cookie name", name)
 			return nil
 		}
 	case fromPlaceholder:
@@ -124,13 +128,12 @@ func (c *checker) function(call *ast.CallExpr, name *ast.Ident) *value {
 			c.fail(call.Pos(), "placeholder() works only where the gateway has placeholders, as Caddy does; use header(), cookie() or query()")
 			return nil
 		}
-		if strings.ContainsAny(text, "{}") || text == "" {
-			c.fail(call.Args[0].Pos(), `%q: write the placeholder's name without braces, as in %s`, text, f.example)
+		if strings.ContainsAny(name, "{}") || name == "" {
+			c.fail(at, `%q: write the placeholder's name without braces, as in %s`, name, example)
 			return nil
 		}
-		v.lookup = c.host.Placeholder
 	}
-	return v
+	return &value{source: from, name: name, pair: name + "=", lookup: c.host.Placeholder}
 }
 
 // IsToken reports whether text is a token of RFC 9110, section 5.6.2, as header and cookie names are.
@@ -177,7 +180,7 @@ func (c *checker) method(call *ast.CallExpr, fun *ast.SelectorExpr) *node {
 	t.text = text
 	switch name {
 	case "inFile":
-		return c.inFile(argument, t)
+		return c.inFile(argument, v, text)
 	case "matches":
 		pattern, err := regexp.Compile(text)
 		if err != nil {
@@ -239,23 +242,18 @@ func (c *checker) in(call *ast.CallExpr, t test) *node {
 	return &node{kind: isTest, test: t}
 }
 
-func (c *checker) inFile(argument ast.Expr, t test) *node {
+func (c *checker) inFile(argument ast.Expr, v *value, path string) *node {
 	if c.host.Watch == nil {
 		c.fail(argument.Pos(), ".inFile cannot be used here: there is nothing that watches files")
 		return nil
 	}
-	var load func(content []byte) error
-	if t.value.source == fromIP {
-		addresses := &addressSet{}
-		load = addresses.load
-		t = test{op: addressInFile, text: t.text, addresses: addresses}
-	} else {
-		lines := &textSet{}
-		t.op = inFile
-		t.lines = lines
-		load = lines.load
+	t := test{op: inFile, value: v, lines: &textSet{}}
+	load := t.lines.load
+	if v.source == fromIP {
+		t = test{op: addressInFile, addresses: &addressSet{}}
+		load = t.addresses.load
 	}
-	if err := c.host.Watch(t.text, load); err != nil {
+	if err := c.host.Watch(path, load); err != nil {
 		c.fail(argument.Pos(), "%v", err)
 		return nil
 	}

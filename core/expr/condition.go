@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/netip"
 	"regexp"
+	"strings"
 )
 
 // Host is what a gateway contributes to expressions. The zero Host offers neither placeholders nor files.
@@ -24,7 +25,7 @@ type Condition struct {
 
 // Outside wraps a condition that the gateway itself evaluates, such as a matcher of its configuration.
 func Outside(holds func(r *http.Request) bool) *Condition {
-	return &Condition{root: &node{kind: isTest, test: test{op: outside, holds: holds}}}
+	return &Condition{root: &node{kind: isTest, test: test{op: outside, asks: holds}}}
 }
 
 // Always is the condition that always holds.
@@ -61,36 +62,111 @@ type test struct {
 	prefixes  *prefixes
 	lines     *textSet
 	addresses *addressSet
-	holds     func(r *http.Request) bool
+	asks      func(r *http.Request) bool
 }
 
+// operation says how a test is answered. The loop of a program answers the first ones itself.
 type operation uint8
 
 const (
 	equal  operation = iota
-	lookUp           // a map from text to the next instruction; only in programs
+	isIn             // one of texts
+	exists           // whatever the text
+	lookUp           // a map from the text to the next instruction; only in programs
+
+	contains
+	hasPrefix
+	hasSuffix
+	matches
+	inFile
 	less
 	lessOrEqual
 	greater
 	greaterOrEqual
+
 	numberEqual
 	numberLess
 	numberLessOrEqual
 	numberGreater
 	numberGreaterOrEqual
-	isIn
-	inFile
-	has
-	contains
-	hasPrefix
-	hasSuffix
-	matches
-	exists
+
+	has // more than the text: all fields
 	addressEqual
 	addressIn
 	addressInFile
-	outside
+	outside // the gateway's own
 )
+
+// holds answers the tests that the loop of a program does not answer itself. It is spread over several functions,
+// because interpreted a call costs by the size of what is called.
+func holds(t *test, in *Input, text string) bool {
+	if t.op >= has {
+		return holdsBeyondText(t, in)
+	}
+	if t.op >= numberEqual {
+		n, ok := number(text)
+		return ok && holdsNumber(t, n)
+	}
+	switch t.op {
+	case contains:
+		return strings.Contains(text, t.text)
+	case hasPrefix:
+		return strings.HasPrefix(text, t.text)
+	case hasSuffix:
+		return strings.HasSuffix(text, t.text)
+	case matches:
+		return t.pattern.MatchString(text)
+	case inFile:
+		return t.lines.has(text)
+	}
+	return holdsInOrder(t, text)
+}
+
+func holdsInOrder(t *test, text string) bool {
+	switch t.op {
+	case less:
+		return text < t.text
+	case lessOrEqual:
+		return text <= t.text
+	case greater:
+		return text > t.text
+	}
+	return text >= t.text // greaterOrEqual
+}
+
+func holdsNumber(t *test, n float64) bool {
+	switch t.op {
+	case numberEqual:
+		return n == t.number
+	case numberLess:
+		return n < t.number
+	case numberLessOrEqual:
+		return n <= t.number
+	case numberGreater:
+		return n > t.number
+	}
+	return n >= t.number // numberGreaterOrEqual
+}
+
+func holdsBeyondText(t *test, in *Input) bool {
+	switch t.op {
+	case has:
+		return t.value.has(in, t.text)
+	case outside:
+		return t.asks(in.Request)
+	}
+	client, ok := in.ip()
+	if !ok {
+		return false
+	}
+	switch t.op {
+	case addressEqual:
+		return client == t.address
+	case addressIn:
+		return t.prefixes.contains(client)
+	}
+	return t.addresses.has(client) // addressInFile
+}
 
 // literals returns the texts of a condition that only compares one value with literals: ==, .in, and || of them. These
 // are the conditions that a table turns into look-ups.

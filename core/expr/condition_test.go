@@ -54,13 +54,13 @@ var testHost = Host{
 	},
 }
 
-func holds(t testing.TB, source string, in *Input) bool {
+func evaluates(t testing.TB, source string, in *Input) bool {
 	t.Helper()
 	c, problems := ParseCondition(source, testHost)
 	if len(problems) > 0 {
 		t.Fatalf("%s: %s", source, join(problems))
 	}
-	return NewTable([]*Condition{c}).First(in) == 0
+	return Next(NewTable([]*Condition{c}), in, None) == 0
 }
 
 func TestConditions(t *testing.T) {
@@ -137,7 +137,7 @@ func TestConditions(t *testing.T) {
 		{`!(header("X-Version") == "v2") || header("X-Version").lower() == "v2"`, true},
 	} {
 		in := &Input{Request: r, Address: "203.0.113.7"}
-		if got := holds(t, test.source, in); got != test.want {
+		if got := evaluates(t, test.source, in); got != test.want {
 			t.Errorf("%s = %v, want %v", test.source, got, test.want)
 		}
 	}
@@ -165,7 +165,7 @@ func TestAddresses(t *testing.T) {
 		{"010.0.0.1", `ip().in("10.0.0.0/8", "8.0.0.0/8")`, false},
 	} {
 		in := &Input{Request: request(t, "GET /"), Address: test.address}
-		if got := holds(t, test.source, in); got != test.want {
+		if got := evaluates(t, test.source, in); got != test.want {
 			t.Errorf("from %q: %s = %v, want %v", test.address, test.source, got, test.want)
 		}
 	}
@@ -214,7 +214,7 @@ func TestSetFiles(t *testing.T) {
 	}
 	table := NewTable([]*Condition{users, networks})
 	first := func(user, address string) int {
-		return table.First(&Input{Request: request(t, "GET /", "X-User: "+user), Address: address})
+		return Next(table, &Input{Request: request(t, "GET /", "X-User: "+user), Address: address}, None)
 	}
 	if first("10.0.0.1", "") != 0 || first("ada", "10.0.0.1") != 1 || first("ada", "10.0.0.2") != None {
 		t.Fatal("the sets do not hold what was loaded")
@@ -253,7 +253,7 @@ func ExampleParseCondition() {
 	table := NewTable([]*Condition{condition})
 	r, _ := http.NewRequest(http.MethodGet, "/", nil)
 	r.Header.Set("X-Version", "v2")
-	fmt.Println(table.First(&Input{Request: r}))
+	fmt.Println(Next(table, &Input{Request: r}, None))
 
 	_, problems := ParseCondition(`true && heder("X-Version") == "v2"`, Host{})
 	fmt.Println(problems[0])

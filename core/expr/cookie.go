@@ -4,8 +4,26 @@ import "strings"
 
 // cookie returns the value of the first cookie of that name in the Cookie header's fields (RFC 6265, section 5.4),
 // without surrounding quotes. It finds what [http.Request.Cookie] finds, without parsing the other cookies, and keeps
-// values that net/http drops for their characters, such as JSON: a condition should see what the client sent.
-func cookie(fields []string, name string) (string, bool) {
+// values that net/http drops for their characters, such as JSON: a condition should see what the client sent. pair is
+// the name with an equals sign.
+func cookie(fields []string, name, pair string) (string, bool) {
+	field := fields[0]
+	i := strings.Index(field, pair)
+	if i == 0 || i > 1 && field[i-1] == ' ' && field[i-2] == ';' && strings.Index(field, name) == i {
+		// As browsers write it: nothing but the value is left to find.
+		value := field[i+len(pair):]
+		if end := strings.IndexByte(value, ';'); end >= 0 {
+			value = value[:end]
+		}
+		if value == "" || value[0] != '"' && value[len(value)-1] > ' ' {
+			return value, true
+		}
+	}
+	return slowCookie(fields, name)
+}
+
+// slowCookie is cookie for whatever a client may write.
+func slowCookie(fields []string, name string) (string, bool) {
 	for _, field := range fields {
 		from := 0
 		for {

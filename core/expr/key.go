@@ -40,10 +40,10 @@ func RandomKey() *Key { return &Key{random: true} }
 // Random reports whether a request without any of the values is drawn at random.
 func (k *Key) Random() bool { return k.random }
 
-// Read returns the first value that the request has and that is not empty, or "".
-func (k *Key) Read(in *Input) string {
+// Read returns the first value of the key that the request has and that is not empty, or "".
+func Read(k *Key, in *Input) string {
 	for _, v := range k.values {
-		if text, _ := v.read(in); text != "" {
+		if text, _ := read(v, in); text != "" {
 			return text
 		}
 	}

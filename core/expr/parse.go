@@ -7,6 +7,7 @@ import (
 	"go/parser"
 	"go/scanner"
 	"go/token"
+	"net/netip"
 	"regexp"
 	"strconv"
 	"strings"
@@ -161,20 +162,11 @@ func (c *checker) comparison(x *ast.BinaryExpr) *node {
 		c.fail(x.OpPos, "%s cannot order true and false: use == or !=", x.Op)
 		return nil
 	case v.source == fromIP:
-		if x.Op != token.EQL && x.Op != token.NEQ {
-			c.fail(x.OpPos, "addresses have no order: use ==, != or .in")
+		address, ok := c.address(x, lit.text)
+		if !ok {
 			return nil
 		}
-		prefix, err := ParsePrefix(lit.text)
-		if err != nil {
-			c.fail(x.Y.Pos(), "%v", err)
-			return nil
-		}
-		if !prefix.IsSingleIP() {
-			c.fail(x.Y.Pos(), "%q is a network: write ip().in(%q)", lit.text, lit.text)
-			return nil
-		}
-		t = test{op: addressEqual, address: prefix.Addr()}
+		t = test{op: addressEqual, address: address}
 	default:
 		c.checkCase(v, lit.text, x.Y)
 		t.op = textOperations[x.Op]
@@ -187,8 +179,25 @@ func (c *checker) comparison(x *ast.BinaryExpr) *node {
 	return n
 }
 
-// != is == negated, so the two share an operation; the orderings are not each other's negation on texts that are no
-// numbers.
+// address checks what ip() is compared with.
+func (c *checker) address(x *ast.BinaryExpr, text string) (netip.Addr, bool) {
+	if x.Op != token.EQL && x.Op != token.NEQ {
+		c.fail(x.OpPos, "addresses have no order: use ==, != or .in")
+		return netip.Addr{}, false
+	}
+	prefix, err := ParsePrefix(text)
+	if err != nil {
+		c.fail(x.Y.Pos(), "%v", err)
+		return netip.Addr{}, false
+	}
+	if !prefix.IsSingleIP() {
+		c.fail(x.Y.Pos(), "%q is a network: write ip().in(%q)", text, text)
+		return netip.Addr{}, false
+	}
+	return prefix.Addr(), true
+}
+
+// != is == negated; the orderings are not each other's negation on texts that are no numbers.
 var (
 	textOperations = map[token.Token]operation{
 		token.EQL: equal, token.NEQ: equal,

@@ -114,7 +114,7 @@ func TestKeyTakesTheFirstValueThatIsNotEmpty(t *testing.T) {
 		{"", nil, ""},
 	} {
 		in := &Input{Request: request(t, "GET /", test.headers...), Address: test.address}
-		if got := key.Read(in); got != test.want {
+		if got := Read(key, in); got != test.want {
 			t.Errorf("%v from %q: key %q, want %q", test.headers, test.address, got, test.want)
 		}
 	}

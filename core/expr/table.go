@@ -1,8 +1,6 @@
 package expr
 
-import "strings"
-
-// None is what [Table.First] and [Table.After] return when no condition holds.
+// None is what [Next] returns when no condition holds.
 const None = -1
 
 // Table holds the conditions of rules, in order, as one flat program.
@@ -19,9 +17,13 @@ type instruction struct {
 	test
 	cases   map[string]int // lookUp: from the value's text to the next instruction
 	yes, no int
+	empty   int // the next instruction where the value's text is empty; undecided if that takes more than the text
 }
 
-const noMatch = -1
+const (
+	noMatch   = -1
+	undecided = -1 << 62
+)
 
 func matched(condition int) int { return -2 - condition }
 
@@ -45,11 +47,67 @@ func NewTable(conditions []*Condition) *Table {
 	return t
 }
 
-// First returns the index of the first condition that holds, or [None].
-func (t *Table) First(in *Input) int { return t.run(in, t.start) }
-
-// After returns the index of the first condition after the given one that holds, or [None].
-func (t *Table) After(in *Input, condition int) int { return t.run(in, t.resume[condition]) }
+// Next returns the index of the first condition that holds: of all, if after is [None], else of those that come after
+// that one. It returns [None] if none holds. It is the one loop that runs a program.
+//
+// It is a function, as is all that every request runs through, and it does the most common things itself, because
+// interpreted the call of a method costs as much as twenty steps, and that of a function as four. So headers are read
+// here, a value is read once for neighbouring tests of it, and where a text is empty, as most are that rules look for,
+// the way on was found in advance.
+func Next(t *Table, in *Input, after int) int {
+	pc := t.start
+	if after != None {
+		pc = t.resume[after]
+	}
+	var last *value // that was read
+	text := ""
+	ok := false
+	for pc >= 0 {
+		i := &t.code[pc]
+		if i.value != last {
+			last = i.value
+			if last.source == fromHeader && !last.lower {
+				fields := in.Request.Header[last.name]
+				text = ""
+				if ok = len(fields) > 0; ok {
+					text = fields[0]
+				}
+			} else {
+				text, ok = read(last, in)
+			}
+		}
+		if text == "" && i.empty != undecided {
+			pc = i.empty
+			continue
+		}
+		yes := false
+		switch i.op {
+		case equal:
+			yes = text == i.text
+		case exists:
+			yes = ok
+		case isIn:
+			_, yes = i.texts[text]
+		case lookUp:
+			target, found := i.cases[text]
+			if !found {
+				target = i.no
+			}
+			pc = target
+			continue
+		default:
+			yes = holds(&i.test, in, text)
+		}
+		pc = i.no
+		if yes {
+			pc = i.yes
+		}
+	}
+	if pc == noMatch {
+		return None
+	}
+	return -2 - pc
+}
 
 // add appends the program of a condition and returns its entry.
 func (t *Table) add(n *node, yes, no int) int {
@@ -70,13 +128,37 @@ func (t *Table) add(n *node, yes, no int) int {
 
 func (t *Table) emit(i instruction) int {
 	i.value = t.intern(i.value)
+	i.empty = i.whenEmpty()
 	t.code = append(t.code, i)
 	return len(t.code) - 1
 }
 
+// whenEmpty finds the next instruction for an empty text.
+func (i *instruction) whenEmpty() int {
+	yes := false
+	switch {
+	case i.op == exists || i.op >= has:
+		return undecided
+	case i.op == lookUp:
+		if target, found := i.cases[""]; found {
+			return target
+		}
+	case i.op == equal:
+		yes = i.text == ""
+	case i.op == isIn:
+		_, yes = i.texts[""]
+	default:
+		yes = holds(&i.test, nil, "") // a file has no empty lines, whenever it is read
+	}
+	if yes {
+		return i.yes
+	}
+	return i.no
+}
+
 func (t *Table) intern(v *value) *value {
 	if v == nil {
-		return nil
+		v = nothing
 	}
 	for _, known := range t.values {
 		if known.same(v) {
@@ -131,114 +213,4 @@ func (t *Table) addLookUp(conditions []*Condition, first, last, next int) int {
 		}
 	}
 	return t.emit(instruction{test: test{op: lookUp, value: v}, cases: cases, no: next})
-}
-
-// run is the loop. It reads a value once for neighbouring tests of the same value.
-func (t *Table) run(in *Input, pc int) int {
-	var (
-		read *value
-		text string
-		ok   bool
-	)
-	for pc >= 0 {
-		i := &t.code[pc]
-		if v := i.value; v != read && v != nil {
-			// The case of headers is written out: most rules look at headers, and a call costs much when interpreted.
-			if v.source == fromHeader && !v.lower {
-				fields := in.Request.Header[v.name]
-				if ok = len(fields) > 0; ok {
-					text = fields[0]
-				} else {
-					text = ""
-				}
-			} else {
-				text, ok = v.read(in)
-			}
-			read = v
-		}
-		var holds bool
-		switch i.op {
-		case equal:
-			holds = text == i.text
-		case lookUp:
-			if target, found := i.cases[text]; found {
-				pc = target
-			} else {
-				pc = i.no
-			}
-			continue
-		case exists:
-			holds = ok
-		default:
-			holds = i.holdsFor(in, text)
-		}
-		if holds {
-			pc = i.yes
-		} else {
-			pc = i.no
-		}
-	}
-	if pc == noMatch {
-		return None
-	}
-	return -2 - pc
-}
-
-// holdsFor answers the less common tests.
-func (t *test) holdsFor(in *Input, text string) bool {
-	switch t.op {
-	case less:
-		return text < t.text
-	case lessOrEqual:
-		return text <= t.text
-	case greater:
-		return text > t.text
-	case greaterOrEqual:
-		return text >= t.text
-	case isIn:
-		_, found := t.texts[text]
-		return found
-	case inFile:
-		return t.lines.has(text)
-	case has:
-		return t.value.has(in, t.text)
-	case contains:
-		return strings.Contains(text, t.text)
-	case hasPrefix:
-		return strings.HasPrefix(text, t.text)
-	case hasSuffix:
-		return strings.HasSuffix(text, t.text)
-	case matches:
-		return t.pattern.MatchString(text)
-	case addressEqual:
-		address, ok := in.ip()
-		return ok && address == t.address
-	case addressIn:
-		address, ok := in.ip()
-		return ok && t.prefixes.contains(address)
-	case addressInFile:
-		address, ok := in.ip()
-		return ok && t.addresses.has(address)
-	case outside:
-		return t.holds(in.Request)
-	}
-	return t.numberHolds(text)
-}
-
-func (t *test) numberHolds(text string) bool {
-	n, ok := number(text)
-	if !ok {
-		return false
-	}
-	switch t.op {
-	case numberEqual:
-		return n == t.number
-	case numberLess:
-		return n < t.number
-	case numberLessOrEqual:
-		return n <= t.number
-	case numberGreater:
-		return n > t.number
-	}
-	return n >= t.number // numberGreaterOrEqual
 }

@@ -20,44 +20,58 @@ const (
 	fromIP
 	fromPlaceholder
 	fromRandom
+	fromNowhere
 )
 
-// value is a compiled reference to something that a request has. It is comparable but for its host function, which
-// follows from source and name: same tells whether two are the same value.
+// value is a compiled reference to something that a request has.
 type value struct {
 	source source
 	name   string // header (canonical), cookie, parameter or placeholder
+	pair   string // fromCookie: the name with an equals sign
 	lower  bool
-	lookup func(r *http.Request, name string) (string, bool)
+	lookup func(r *http.Request, name string) (string, bool) // fromPlaceholder
 }
 
+// nothing is the value of tests that look at none.
+var nothing = &value{source: fromNowhere}
+
+// same reports whether two values are the same.
 func (v *value) same(w *value) bool {
 	return v.source == w.source && v.name == w.name && v.lower == w.lower
 }
 
-// read returns the value's text and whether the request has it.
-func (v *value) read(in *Input) (string, bool) {
-	text, ok := v.readRaw(in)
+// read returns a value's text and whether the request has it. The common sources come first and the others are left to
+// another function: interpreted, a call costs by the size of what is called.
+func read(v *value, in *Input) (string, bool) {
 	if v.lower {
-		text = strings.ToLower(text)
+		plain := *v
+		plain.lower = false
+		text, ok := read(&plain, in)
+		return strings.ToLower(text), ok
 	}
-	return text, ok
+	if v.source == fromCookie {
+		fields := in.Request.Header["Cookie"]
+		if len(fields) == 0 {
+			return "", false
+		}
+		return cookie(fields, v.name, v.pair)
+	}
+	if v.source == fromQuery {
+		if in.Request.URL.RawQuery == "" {
+			return "", false
+		}
+		return in.parameter(v.name)
+	}
+	return readRare(v, in)
 }
 
-func (v *value) readRaw(in *Input) (string, bool) {
+func readRare(v *value, in *Input) (string, bool) {
 	switch v.source {
 	case fromHeader:
 		if fields := in.Request.Header[v.name]; len(fields) > 0 {
 			return fields[0], true
 		}
 		return "", false
-	case fromCookie:
-		if fields := in.Request.Header["Cookie"]; len(fields) > 0 {
-			return cookie(fields, v.name)
-		}
-		return "", false
-	case fromQuery:
-		return in.parameter(v.name)
 	case fromIP:
 		return in.ipText()
 	case fromPath:
@@ -76,8 +90,10 @@ func (v *value) readRaw(in *Input) (string, bool) {
 		return "http", true
 	case fromPlaceholder:
 		return v.lookup(in.Request, v.name)
+	case fromRandom:
+		return formatRandom(in.draw()), true
 	}
-	return formatRandom(in.draw()), true // fromRandom
+	return "", false
 }
 
 // has reports whether item is one of the comma-separated parts of any of the value's fields.
@@ -88,7 +104,7 @@ func (v *value) has(in *Input, item string) bool {
 	case fromQuery:
 		return anyPart(in.parameters()[v.name], item, v.lower)
 	}
-	text, _ := v.readRaw(in)
+	text, _ := read(&value{source: v.source, name: v.name, pair: v.pair, lookup: v.lookup}, in)
 	return part(text, item, v.lower)
 }
 
