@@ -21,8 +21,8 @@ const statusClientGone = 499
 // writer that it wraps: flushing, hijacking, sendfile, deadlines.
 type observer struct {
 	caddyhttp.ResponseWriterWrapper
+	told     told
 	engine   *core.Engine
-	decision core.Decision
 	request  *http.Request
 	begin    time.Time
 	status   int // of the final response; 0 before it begins
@@ -87,14 +87,14 @@ func (o *observer) respond(status int) {
 
 func isEventStream(header http.Header) bool {
 	const mediaType = "text/event-stream"
-	value := header.Get("Content-Type")
-	return len(value) >= len(mediaType) && strings.EqualFold(value[:len(mediaType)], mediaType)
+	values := header["Content-Type"]
+	return len(values) > 0 && len(values[0]) >= len(mediaType) && strings.EqualFold(values[0][:len(mediaType)], mediaType)
 }
 
 // announce tells the client which variant serves, whatever an upstream says.
 func (o *observer) announce() {
 	if name := o.engine.ResponseHeader(); name != "" {
-		o.Header().Set(name, o.decision.Variant)
+		o.Header().Set(name, o.told.Variant)
 	}
 }
 
@@ -117,7 +117,7 @@ func (o *observer) finish(err error, broken bool) {
 func (o *observer) report(outcome core.Outcome) {
 	if !o.reported {
 		o.reported = true
-		o.engine.Report(o.decision, outcome, time.Now())
+		o.engine.Report(o.told.Decision, outcome, time.Now())
 	}
 }
 

@@ -16,9 +16,8 @@ import (
 // sent again, the base answers in its place.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	begin := time.Now()
-	address, _ := caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string)
+	address, _ := varsOf(r)[caddyhttp.ClientIPVarKey].(string)
 	decision := h.engine.Decide(r, address, begin)
-	h.tell(decision, r)
 	guardTrailer(r, h.announced())
 	if !h.engine.FallsBack(decision, r) {
 		_, err := h.try(w, r, next, decision, begin)
@@ -30,30 +29,30 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	if err == nil || answered || !worthAnother(err) || !saved.restore(w, r) {
 		return err
 	}
-	decision = h.engine.Fallback(decision)
-	h.tell(decision, r)
-	_, err = h.try(w, r, next, decision, begin)
+	_, err = h.try(w, r, next, h.engine.Fallback(decision), begin)
 	return err
 }
 
-// try lets the decided variant answer and reports the outcome. answered tells whether any part of a response was
-// written.
+// try tells the decision, lets the decided variant answer and reports the outcome. answered tells whether any part of a
+// response was written.
 func (h *Handler) try(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler, d core.Decision, begin time.Time) (answered bool, err error) {
 	o := &observer{
 		ResponseWriterWrapper: caddyhttp.ResponseWriterWrapper{ResponseWriter: w},
-		engine:                h.engine, decision: d, request: r, begin: begin,
+		told:                  told{Decision: d, keys: &h.keys},
+		engine:                h.engine, request: r, begin: begin,
 	}
+	vars := varsOf(r)
+	h.tell(&o.told, r, vars)
 	broken := true // until the chain returns: it panics to abort a response that has begun
 	defer func() { o.finish(err, broken) }()
-	err = h.serve(o, r, next, d)
+	err = h.serve(o, r, next, d, vars)
 	broken = false
 	return o.begun, err
 }
 
 // serve runs the variant's routes. They were compiled once, so the handler after the rollout travels in a variable.
-func (h *Handler) serve(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler, d core.Decision) error {
-	vars, ok := r.Context().Value(caddyhttp.VarsCtxKey).(map[string]any)
-	if !ok {
+func (h *Handler) serve(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler, d core.Decision, vars map[string]any) error {
+	if vars == nil {
 		return next.ServeHTTP(w, r) // not a request of Caddy's HTTP server
 	}
 	outer, nested := vars[h.nextKey]
@@ -73,23 +72,19 @@ func (h *Handler) serveNext(w http.ResponseWriter, r *http.Request) error {
 }
 
 // tell makes the decision known to the upstream, and to everything in the configuration that asks.
-func (h *Handler) tell(d core.Decision, r *http.Request) {
-	h.engine.Announce(d, r)
-	ctx := r.Context()
-	vars, ok := ctx.Value(caddyhttp.VarsCtxKey).(map[string]any)
-	if !ok {
+func (h *Handler) tell(t *told, r *http.Request, vars map[string]any) {
+	h.engine.Announce(t.Decision, r)
+	if vars == nil {
 		return // not a request of Caddy's HTTP server
 	}
-	vars["rollout_variant"] = h.variants[d.Index].name
-	t, again := vars[h.keys.told].(*told)
-	if !again {
-		t = &told{keys: &h.keys}
-		vars[h.keys.told] = t
+	ctx := r.Context()
+	vars["rollout_variant"] = h.variants[t.Index].name
+	if _, again := vars[h.keys.told]; !again {
 		if replacer, ok := ctx.Value(caddy.ReplacerCtxKey).(*caddy.Replacer); ok {
-			replacer.Map(t.placeholder)
+			replacer.Map(h.keys.placeholders(vars))
 		}
 	}
-	t.Decision = d
+	vars[h.keys.told] = t
 	// Before the variant runs: what is added later is missing from the entry of a response that is aborted.
 	if server, ok := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server); ok && server.Logs != nil {
 		if fields, ok := ctx.Value(caddyhttp.ExtraLogFieldsCtxKey).(*caddyhttp.ExtraLogFields); ok {
@@ -97,6 +92,6 @@ func (h *Handler) tell(d core.Decision, r *http.Request) {
 		}
 	}
 	if span := trace.SpanFromContext(ctx); span.IsRecording() {
-		span.SetAttributes(attribute.String(h.keys.attributeVariant, d.Variant), attribute.String(h.keys.attributeBy, string(d.Reason)))
+		span.SetAttributes(attribute.String(h.keys.attributeVariant, t.Variant), attribute.String(h.keys.attributeBy, string(t.Reason)))
 	}
 }

@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
@@ -14,17 +15,24 @@ type told struct {
 	keys *keys
 }
 
-// placeholder returns the value of one of the rollout's placeholders.
-func (t *told) placeholder(key string) (any, bool) {
-	switch key {
-	case t.keys.variant:
-		return t.Variant, true
-	case t.keys.reason:
-		return string(t.Reason), true
-	case t.keys.rule:
+// placeholders returns the rollout's placeholders for the request with these variables.
+func (k *keys) placeholders(vars map[string]any) caddy.ReplacerFunc {
+	return func(key string) (any, bool) {
+		if key != k.variant && key != k.reason && key != k.rule {
+			return nil, false
+		}
+		t, ok := vars[k.told].(*told)
+		if !ok {
+			return nil, false
+		}
+		switch key {
+		case k.variant:
+			return t.Variant, true
+		case k.reason:
+			return string(t.Reason), true
+		}
 		return t.Rule, true
 	}
-	return nil, false
 }
 
 // field returns the fields of the access log as one, named so that it takes the place of the one before.
