@@ -30,9 +30,9 @@ func TestConfigurationsOfPages(t *testing.T) {
 	}
 }
 
-// TestExamples loads every example as it lies there.
+// TestExamples loads every example for Caddy as it lies there. Those for Traefik are loaded in traefikconfig.
 func TestExamples(t *testing.T) {
-	for _, file := range append(files(t, "examples"), "Caddyfile.example") {
+	for _, file := range append(files(t, "examples/caddy"), "Caddyfile.example") {
 		t.Run(file, func(t *testing.T) {
 			switch filepath.Ext(file) {
 			case ".caddyfile", ".example":

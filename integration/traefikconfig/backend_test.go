@@ -10,7 +10,8 @@ import (
 	"testing"
 )
 
-// backends stand where configurations say that services are: every address of 10.0.0.0/8 is exchanged for one of ours.
+// backends stand where configurations say that services are: every address of 10.0.0.0/8, and every service called stable
+// or canary, is exchanged for one of ours.
 type backends struct {
 	t         *testing.T
 	mu        sync.Mutex
@@ -22,7 +23,7 @@ func newBackends(t *testing.T) *backends {
 	return &backends{t: t, addresses: make(map[string]string), asked: make(map[string]int)}
 }
 
-var internal = regexp.MustCompile(`\b10\.\d+\.\d+\.\d+:\d+\b`)
+var internal = regexp.MustCompile(`\b(10\.\d+\.\d+\.\d+|stable|canary):\d+\b`)
 
 // local exchanges the addresses in a configuration.
 func (b *backends) local(text string) string {
@@ -55,9 +56,9 @@ func (b *backends) answer(stands string, w http.ResponseWriter, r *http.Request)
 	w.Header().Set("X-Saw", fmt.Sprintf("%q %q own host %v", r.Header["X-Lane"], r.Header["Baggage"], own))
 }
 
-// variant is the variant to which a backend belongs: 10.0.0.x is stable, 10.0.1.x canary, 10.0.2.x mock.
+// variant is the variant to which a backend belongs: by its service's name, or 10.0.0.x is stable, 10.0.1.x canary, 10.0.2.x mock.
 func variant(stands string) string {
-	for prefix, name := range map[string]string{"10.0.0.": "stable", "10.0.1.": "canary", "10.0.2.": "mock"} {
+	for prefix, name := range map[string]string{"10.0.0.": "stable", "10.0.1.": "canary", "10.0.2.": "mock", "stable:": "stable", "canary:": "canary"} {
 		if strings.HasPrefix(stands, prefix) {
 			return name
 		}

@@ -61,6 +61,7 @@ func TestSpellings(t *testing.T) {
 		"padded labels":  func(t *testing.T) (*traefik, *backends) { return inLabels(t, "testdata/labels-padded.txt") },
 		"ordered labels": func(t *testing.T) (*traefik, *backends) { return inLabels(t, "testdata/labels-ordered.txt") },
 		"kv":             inKV,
+		"kubernetes":     inKubernetes,
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := decisions(t, func() (*traefik, *backends) { return spelling(t) })
@@ -98,6 +99,30 @@ func inKV(t *testing.T) (*traefik, *backends) {
 	b := newBackends(t)
 	etcd := startEtcd(t, pairs(t, b.local(read(t, "integration/traefikconfig/testdata/kv.txt"))))
 	return start(t, "--providers.etcd.endpoints="+etcd), b
+}
+
+// inKubernetes wraps the YAML of the plugin in resources. There 5 is a number, and off is a boolean.
+func inKubernetes(t *testing.T) (*traefik, *backends) {
+	t.Helper()
+	b := newBackends(t)
+	dynamic := documents(t, b.local(read(t, "integration/traefikconfig/testdata/rollout.yaml")))[0]["http"].(object)
+	plugin := dynamic["middlewares"].(object)["checkout"].(object)["plugin"].(object)
+	if plugin["grayling"].(object)["observe"] != false {
+		t.Fatalf("off is no boolean: %v", plugin)
+	}
+	metadata := object{"name": "checkout", "namespace": "shop"}
+	objects := []object{
+		{"apiVersion": "traefik.io/v1alpha1", "kind": "Middleware", "metadata": metadata, "spec": object{"plugin": plugin}},
+		{"apiVersion": "traefik.io/v1alpha1", "kind": "IngressRoute", "metadata": metadata, "spec": object{"routes": []any{object{
+			"match":       dynamic["routers"].(object)["checkout"].(object)["rule"],
+			"middlewares": []any{object{"name": "checkout"}},
+			"services":    []any{object{"kind": "TraefikService", "name": "noop@internal"}},
+		}}}},
+	}
+	for _, o := range objects {
+		conforms(t, o)
+	}
+	return start(t, "--providers.kubernetesCRD.endpoint="+startKubernetes(t, objects)), b
 }
 
 // pairs reads lines of key=value. Those that are empty or begin with # are left out.

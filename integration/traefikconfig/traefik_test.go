@@ -37,7 +37,7 @@ func start(t *testing.T, options ...string) *traefik {
 	dir := t.TempDir()
 	link(t, filepath.Join(dir, "plugins-local", "src", module))
 	p := &traefik{web: freeAddress(t), api: freeAddress(t)}
-	cmd := exec.Command(tool(t, "traefik"), append([]string{
+	p.run(t, dir, append([]string{
 		"--entryPoints.web.address=" + p.web,
 		"--entryPoints.web.forwardedHeaders.insecure=true",
 		"--entryPoints.traefik.address=" + p.api,
@@ -46,12 +46,7 @@ func start(t *testing.T, options ...string) *traefik {
 		"--global.checkNewVersion=false",
 		"--global.sendAnonymousUsage=false",
 		"--providers.providersThrottleDuration=100ms",
-		"--log.noColor=true",
 	}, options...)...)
-	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "HOME="+dir, "GRAYLING_TEST_KEY="+os.Getenv("GRAYLING_TEST_KEY"))
-	cmd.Stdout, cmd.Stderr = p, p
-	run(t, cmd)
 	eventually(t, "Traefik's API answers", func() bool {
 		response, err := http.Get("http://" + p.api + "/api/version")
 		if err != nil {
@@ -60,12 +55,22 @@ func start(t *testing.T, options ...string) *traefik {
 		response.Body.Close()
 		return response.StatusCode == http.StatusOK
 	})
+	return p
+}
+
+// run runs Traefik in a directory until the test ends.
+func (p *traefik) run(t *testing.T, dir string, options ...string) {
+	t.Helper()
+	cmd := exec.Command(tool(t, "traefik"), options...)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "HOME="+dir)
+	cmd.Stdout, cmd.Stderr = p, p
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Logf("Traefik's log:\n%s", p.logged())
 		}
 	})
-	return p
+	run(t, cmd)
 }
 
 // Write takes a part of Traefik's log.

@@ -1,0 +1,129 @@
+package traefikconfig
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"go.yaml.in/yaml/v3"
+)
+
+const examples = "examples/traefik/"
+
+// TestFileExamples runs Traefik as examples/traefik/traefik.yml says, with either file.
+func TestFileExamples(t *testing.T) {
+	for _, name := range []string{"service-mode.yaml", "proxy-mode.yaml"} {
+		t.Run(name, func(t *testing.T) {
+			b := newBackends(t)
+			dir := t.TempDir()
+			link(t, filepath.Join(dir, "plugins-local", "src", module))
+			static, web := read(t, examples+"traefik.yml"), freeAddress(t)
+			for old, replacement := range map[string]string{`":80"`: web, "filename: service-mode.yaml": "filename: " + name} {
+				if strings.Count(static, old) != 1 {
+					t.Fatalf("traefik.yml has no %s, or several", old)
+				}
+				static = strings.Replace(static, old, replacement, 1)
+			}
+			for path, content := range map[string]string{"traefik.yml": static, name: b.local(read(t, examples+name))} {
+				if err := os.WriteFile(filepath.Join(dir, path), []byte(content), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			p := &traefik{web: web}
+			p.run(t, dir, "--configFile=traefik.yml")
+			serves(t, p)
+		})
+	}
+}
+
+func TestComposeExample(t *testing.T) {
+	var compose struct {
+		Services map[string]struct {
+			Command any
+			Labels  map[string]string
+		}
+	}
+	b := newBackends(t)
+	if err := yaml.Unmarshal([]byte(b.local(read(t, examples+"compose.yaml"))), &compose); err != nil {
+		t.Fatal(err)
+	}
+	var containers []container
+	for name, service := range compose.Services {
+		containers = append(containers, container{name: name, labels: service.Labels})
+	}
+	p := &traefik{web: freeAddress(t)}
+	var options []string
+	for _, option := range compose.Services["traefik"].Command.([]any) {
+		options = append(options, strings.Replace(option.(string), "address=:80", "address="+p.web, 1))
+	}
+	dir := t.TempDir()
+	link(t, filepath.Join(dir, "plugins-local", "src", module))
+	p.run(t, dir, append(options, "--providers.docker.endpoint="+startDocker(t, containers...))...)
+	serves(t, p)
+}
+
+func TestKVExample(t *testing.T) {
+	b := newBackends(t)
+	p := start(t, "--providers.etcd.endpoints="+startEtcd(t, pairs(t, b.local(read(t, examples+"kv.txt")))))
+	serves(t, p)
+}
+
+func TestKubernetesExample(t *testing.T) {
+	b := newBackends(t)
+	objects := documents(t, read(t, examples+"kubernetes.yaml"))
+	for _, o := range objects {
+		conforms(t, o)
+	}
+	for _, name := range []string{"stable", "canary"} {
+		objects = append(objects, b.service("shop", name)...)
+	}
+	p := start(t, "--providers.kubernetesCRD.endpoint="+startKubernetes(t, objects))
+	serves(t, p)
+}
+
+// serves requires that an example does what the examples have in common.
+func serves(t *testing.T, p *traefik) {
+	t.Helper()
+	const host = "shop.example"
+	p.ready(t, host)
+	for _, test := range []struct{ header, variant string }{
+		{"X-Version: v2", "canary"},
+		{"Cookie: uid=alice", "stable"},
+		{"X-Rollout-Variant: canary\nCookie: uid=alice", "stable"},
+		{"X_Rollout_Variant: canary\nCookie: uid=alice", "stable"},
+		{"Connection: X-Rollout-Variant\nX-Version: v2", "canary"},
+	} {
+		got := p.ask(t, host, request{target: "/", header: strings.Split(test.header, "\n")})
+		if got.Status != 200 || got.By != test.variant || got.Announced != test.variant {
+			t.Errorf("%q: got %+v, want %s", test.header, got, test.variant)
+		}
+	}
+	// The clients of the 5% are the same in every gateway: these are all of user0 to user79.
+	var canaries []string
+	for i := range 80 {
+		user := fmt.Sprintf("user%d", i)
+		if p.ask(t, host, request{target: "/", header: []string{"Cookie: uid=" + user}}).By == "canary" {
+			canaries = append(canaries, user)
+		}
+	}
+	if want := []string{"user20", "user22", "user54", "user68"}; !slices.Equal(canaries, want) {
+		t.Errorf("the canary got %q, want %q", canaries, want)
+	}
+}
+
+// TestEveryExampleIsListed holds the index to the files.
+func TestEveryExampleIsListed(t *testing.T) {
+	index := read(t, examples+"README.md")
+	files, err := os.ReadDir(filepath.Join(checkout, examples))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		if name := file.Name(); name != "README.md" && !strings.Contains(index, "]("+name+")") {
+			t.Errorf("%sREADME.md does not list %s", examples, name)
+		}
+	}
+}
