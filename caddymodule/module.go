@@ -129,7 +129,7 @@ func (h *Handler) loadRoutes(ctx caddy.Context) error {
 		if err := routes.Provision(ctx); err != nil {
 			return fmt.Errorf("rollout %q: variant %q: %w", h.Name, name, err)
 		}
-		h.variants = append(h.variants, served{chain: routes.Compile(caddyhttp.HandlerFunc(h.serveNext)), name: name})
+		h.variants = append(h.variants, served{chain: compile(routes, caddyhttp.HandlerFunc(h.serveNext)), name: name})
 	}
 	return nil
 }
