@@ -92,7 +92,7 @@ func TestVectors(t *testing.T) {
 	for _, want := range v.Weights {
 		w, err := ParseWeight(want.Weight)
 		if err != nil || int64(w) != want.Micro || w.Slots() != want.Slots {
-			t.Errorf("%q is %d in %d slots (%v), want %d in %d", want.Weight, w, w.Slots(), err, want.Micro, want.Slots)
+			t.Errorf("%q is %d in %d slots (%v), want %d in %d", want.Weight, int64(w), w.Slots(), err, want.Micro, want.Slots)
 		}
 	}
 	for _, want := range v.Splits {

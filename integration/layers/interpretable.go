@@ -17,9 +17,7 @@ import (
 //
 // Files named *_native_test.go are not interpreted and not looked at.
 //
-// Three differences are left to the interpreted tests: the arguments of a deferred call are evaluated when it runs, not
-// when it is deferred; fmt finds no methods of own types inside other values, and prints %d of an own number that has a
-// String method as a struct; and an untyped constant above the largest int64 is an error, uint64(...) around it is not.
+// Differences that are left to the interpreted tests are in docs/contributing.md, with all that are found here.
 var Interpretable = &analysis.Analyzer{
 	Name: "interpretable",
 	Doc:  "report what Yaegi 0.16.1 cannot run as Go does",
@@ -39,12 +37,19 @@ var codecs = map[string]bool{
 }
 
 func run(pass *analysis.Pass) (any, error) {
+	if strings.HasSuffix(pass.Pkg.Path(), ".test") { // the generated main of a test
+		return nil, nil
+	}
+	known, err := interpretedSymbols()
+	if err != nil {
+		return nil, err
+	}
 	for _, file := range pass.Files {
 		name := pass.Fset.File(file.Pos()).Name()
 		if strings.HasSuffix(name, "_native_test.go") {
 			continue
 		}
-		l := linter{pass: pass, loopVars: map[types.Object]bool{}}
+		l := linter{pass: pass, known: known, loopVars: map[types.Object]bool{}}
 		ast.PreorderStack(file, nil, l.node)
 	}
 	return nil, nil
@@ -52,11 +57,13 @@ func run(pass *analysis.Pass) (any, error) {
 
 type linter struct {
 	pass     *analysis.Pass
+	known    map[string]bool       // of the standard library
 	loopVars map[types.Object]bool // of the loops met so far
 }
 
 // node checks n, whose ancestors are in stack, the file first.
 func (l *linter) node(n ast.Node, stack []ast.Node) bool {
+	l.traps(n, stack)
 	switch n := n.(type) {
 	case *ast.FuncDecl:
 		l.method(n)
@@ -110,6 +117,9 @@ func (l *linter) method(f *ast.FuncDecl) {
 // use checks what the identifier stands for.
 func (l *linter) use(id *ast.Ident, stack []ast.Node) {
 	object := l.pass.TypesInfo.Uses[id]
+	if l.isUnknown(object) {
+		l.report(id, "%s is not in the standard library that it knows, which is that of Go 1.22", qualified(object))
+	}
 	switch object := object.(type) {
 	case *types.Builtin:
 		if name := object.Name(); name == "min" || name == "max" || name == "clear" {

@@ -66,7 +66,7 @@ func loopVariables(words []string) (kept []func() string, addresses []*string) {
 		kept = append(kept, func() string { return word }) // want `loop variable word in a function literal`
 		addresses = append(addresses, &word)               // want `address of loop variable word`
 		go func() { _ = word }()                           // want `loop variable word in a function literal`
-		defer func() { _ = word }()                        // want `loop variable word in a function literal`
+		defer func() { _ = word }()                        // want `loop variable word in a function literal` `every defer of a loop`
 	}
 	for i := 0; i < 3; i++ {
 		f := func() int { return i } // want `loop variable i in a function literal`
@@ -91,9 +91,9 @@ var errMissing = errors.New("missing")
 
 type level int
 
-func (l *level) UnmarshalText([]byte) error  { return nil }      // want `UnmarshalText of an own type is not called`
-func (l level) MarshalJSON() ([]byte, error) { return nil, nil } // want `MarshalJSON of an own type is not called`
-func (l level) String() string               { return "high" }
+func (l *level) UnmarshalText(_ []byte) error { return nil }      // want `UnmarshalText of an own type is not called`
+func (l level) MarshalJSON() ([]byte, error)  { return nil, nil } // want `MarshalJSON of an own type is not called`
+func (l level) String() string                { return "high" }
 
 type node interface{ line() int }
 type leaf struct{ int }
@@ -131,7 +131,7 @@ func conditions(failed bool, status int) {
 func assignments() (n int, err error) {
 	n, err = 1, nil // want `nil in an assignment of several values`
 	n, err = 1, errMissing
-	n, err = one(), errMissing
+	n, err = one(), errMissing // want `a call among several values`
 	err = nil
 	return n, nil
 }
