@@ -100,23 +100,58 @@ func TestServiceModeWithoutObservation(t *testing.T) {
 	}
 }
 
-func TestStreamsAreFlushed(t *testing.T) {
-	for length, want := range map[string]bool{"": true, "6": false} {
+func TestPartsAreFlushed(t *testing.T) {
+	for name, test := range map[string]struct {
+		length string
+		writes []string
+		want   bool
+	}{
+		"of a stream":          {"", []string{"ab", "cd"}, true},
+		"header of a stream":   {"", nil, true},
+		"of a declared length": {"4", []string{"ab", "cd"}, true},
+		"all at once":          {"4", []string{"abcd"}, false},
+		"header alone":         {"4", nil, false},
+	} {
 		config := checkout(t)
-		config.Name += length
+		config.Name += strings.ReplaceAll(name, " ", "-")
 		handler := start(t, config, func(w http.ResponseWriter, r *http.Request) {
-			if length != "" {
-				w.Header().Set("Content-Length", length)
+			if test.length != "" {
+				w.Header().Set("Content-Length", test.length)
 			}
-			for i := 0; i < 3; i++ {
-				_, _ = w.Write([]byte("ab"))
+			w.WriteHeader(200)
+			for _, part := range test.writes {
+				_, _ = w.Write([]byte(part))
 			}
 		})
 		w := httptest.NewRecorder()
 		handler.ServeHTTP(w, get())
-		if w.Flushed != want || w.Body.String() != "ababab" {
-			t.Errorf("Content-Length %q: flushed %v after %q, want %v", length, w.Flushed, w.Body.String(), want)
+		if w.Flushed != test.want || w.Body.String() != strings.Join(test.writes, "") {
+			t.Errorf("%s: flushed %v after %q, want %v", name, w.Flushed, w.Body.String(), test.want)
 		}
+	}
+}
+
+func TestTakenOverConnectionCountsWhenItIs(t *testing.T) {
+	config := checkout(t)
+	front := httptest.NewServer(start(t, config, func(w http.ResponseWriter, r *http.Request) {
+		conn, _, err := w.(http.Hijacker).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer conn.Close()
+		got := counts(config.Name)["stable"]
+		_, _ = fmt.Fprintf(conn, "HTTP/1.1 101 Switching Protocols\r\nX-Variant: %s\r\nX-Counted: %d %d\r\n\r\n",
+			w.Header().Get("X-Variant"), got.Success, got.Failure)
+	}))
+	defer front.Close()
+	response, err := http.Get(front.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if response.Header.Get("X-Variant") != "stable" || response.Header.Get("X-Counted") != "1 0" {
+		t.Errorf("%v", response.Header)
 	}
 }
 

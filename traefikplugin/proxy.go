@@ -73,6 +73,7 @@ func newProxies(ctx context.Context, settings []proxySettings, engine *core.Engi
 			ModifyResponse: respond,
 			ErrorHandler:   p.fail,
 			ErrorLog:       silent, // it says only what the outcome says
+			FlushInterval:  flushEvery,
 			BufferPool:     buffers,
 		})
 	}
@@ -96,6 +97,9 @@ func newTransport(s proxySettings) *http.Transport {
 	}
 }
 
+// flushEvery is how long a part of a response may wait for the next, as with Traefik's own services.
+const flushEvery = 100 * time.Millisecond
+
 // rewriter returns what turns a client's request into an upstream's.
 func rewriter(p *pool, passHost bool) func(pr *httputil.ProxyRequest) {
 	return func(pr *httputil.ProxyRequest) {
@@ -107,6 +111,9 @@ func rewriter(p *pool, passHost bool) func(pr *httputil.ProxyRequest) {
 		}
 		if pr.Out.URL.RawQuery != query && query != "" {
 			pr.Out.URL.RawQuery = query // as the client wrote it: what is odd is the upstream's to judge
+		}
+		if len(pr.In.Trailer) > 0 && pr.Out.Body != nil {
+			pr.Out.Body = &trailed{body: pr.Out.Body, from: pr.In.Trailer, to: pr.Out.Trailer}
 		}
 		if passHost {
 			pr.Out.Host = pr.In.Host
@@ -120,6 +127,27 @@ func rewriter(p *pool, passHost bool) func(pr *httputil.ProxyRequest) {
 		pr.Out.Header["X-Forwarded-For"] = appended(pr.In.Header["X-Forwarded-For"], host(pr.In.RemoteAddr))
 	}
 }
+
+// trailed passes on a request's body, and at its end the values of the trailers that the client announced, which the
+// proxy of net/http would leave behind. Others, such as a forged announcement, stay behind.
+type trailed struct {
+	body     io.ReadCloser
+	from, to http.Header
+}
+
+// Read passes on what the body has.
+func (t *trailed) Read(p []byte) (int, error) {
+	n, err := t.body.Read(p)
+	if err == io.EOF { //nolint:errorlint // readers return it as it is
+		for name := range t.to {
+			t.to[name] = t.from[name]
+		}
+	}
+	return n, err
+}
+
+// Close closes the body.
+func (t *trailed) Close() error { return t.body.Close() }
 
 var forwarded = []string{"Forwarded", "X-Forwarded-Host", "X-Forwarded-Proto"}
 

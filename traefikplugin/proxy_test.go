@@ -1,9 +1,11 @@
 package traefikplugin
 
 import (
+	"bufio"
 	"encoding/pem"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -169,6 +171,39 @@ func TestProxyModeTLS(t *testing.T) {
 		if response, _ := ask(t, "GET", front.URL, ""); response.StatusCode != test.want {
 			t.Errorf("%+v: status %d, want %d", test.tls, response.StatusCode, test.want)
 		}
+	}
+}
+
+func TestProxyModePassesTrailers(t *testing.T) {
+	got := make(chan http.Header, 1)
+	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		got <- r.Trailer
+		w.Header().Set("Trailer", "X-Sum")
+		_, _ = io.WriteString(w, "body")
+		w.Header().Set("X-Sum", "8")
+	}))
+	defer upstream.Close()
+	front := behind(t, upstream.URL, upstream.URL, nil)
+	address := strings.TrimPrefix(front.URL, "http://")
+	conn, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	_, _ = io.WriteString(conn, "POST / HTTP/1.1\r\nHost: "+address+"\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n"+
+		"4\r\nbody\r\n0\r\nX-Sum: 7\r\nX-Rollout-Variant: canary\r\n\r\n")
+	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	_, _ = io.Copy(io.Discard, response.Body)
+	if trailer := <-got; trailer.Get("X-Sum") != "7" || len(trailer) != 1 {
+		t.Errorf("the upstream's: %v", trailer)
+	}
+	if response.Trailer.Get("X-Sum") != "8" {
+		t.Errorf("the client's: %v", response.Trailer)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -86,11 +87,12 @@ func (e *exchange) report(outcome core.Outcome) {
 }
 
 // observer passes a response through and sees it begin. Of the optional methods of a writer only Hijack can be seen
-// through the interpreter, so streams are flushed here, write by write.
+// through the interpreter: nobody can flush, so what comes in parts is flushed here, part by part.
 type observer struct {
 	exchange exchange
 	native   http.ResponseWriter
-	stream   bool // the response has no declared length: flush what is written
+	length   string // of the body, as declared; "" if it is not known
+	parts    bool   // the body comes in parts
 }
 
 // Header returns the header of the response.
@@ -102,33 +104,50 @@ func (o *observer) WriteHeader(status int) {
 		o.respond(status)
 	}
 	o.native.WriteHeader(status)
+	if o.parts && status >= 200 {
+		o.flush() // the first part may be long in coming
+	}
 }
 
-// Write passes bytes on, and lets them go at once if they belong to a stream.
+// Write passes bytes on, and lets them go at once unless they are all of the body.
 func (o *observer) Write(p []byte) (int, error) {
 	if o.exchange.status == 0 {
 		o.respond(http.StatusOK)
 	}
+	if !o.parts && o.length != strconv.Itoa(len(p)) {
+		o.parts = true
+	}
 	n, err := o.native.Write(p)
-	if o.stream {
-		if flusher, ok := o.native.(http.Flusher); ok {
-			flusher.Flush()
-		}
+	if o.parts {
+		o.flush()
 	}
 	return n, err
 }
 
-// Hijack hands the connection over, as websockets need.
+func (o *observer) flush() {
+	if flusher, ok := o.native.(http.Flusher); ok {
+		flusher.Flush()
+	}
+}
+
+// Hijack hands the connection over, as websockets need. Whoever takes it writes the response's header itself.
 func (o *observer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	hijacker, ok := o.native.(http.Hijacker)
 	if !ok {
 		return nil, nil, errors.New("the connection cannot be taken over")
 	}
-	return hijacker.Hijack()
+	conn, buffered, err := hijacker.Hijack()
+	if err == nil && o.exchange.status == 0 {
+		o.respond(http.StatusSwitchingProtocols) // it is taken over for nothing else
+	}
+	return conn, buffered, err
 }
 
 func (o *observer) respond(status int) {
 	header := o.native.Header()
-	o.stream = len(header["Content-Length"]) == 0
+	if length := header["Content-Length"]; len(length) == 1 {
+		o.length = length[0]
+	}
+	o.parts = o.length == ""
 	o.exchange.respond(status, header)
 }
