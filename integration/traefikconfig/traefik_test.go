@@ -47,6 +47,13 @@ func start(t *testing.T, options ...string) *traefik {
 		"--global.sendAnonymousUsage=false",
 		"--providers.providersThrottleDuration=100ms",
 	}, options...)...)
+	p.answers(t)
+	return p
+}
+
+// answers waits until Traefik's API does.
+func (p *traefik) answers(t *testing.T) {
+	t.Helper()
 	eventually(t, "Traefik's API answers", func() bool {
 		response, err := http.Get("http://" + p.api + "/api/version")
 		if err != nil {
@@ -55,7 +62,6 @@ func start(t *testing.T, options ...string) *traefik {
 		response.Body.Close()
 		return response.StatusCode == http.StatusOK
 	})
-	return p
 }
 
 // run runs Traefik in a directory until the test ends.
