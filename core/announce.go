@@ -131,10 +131,6 @@ func (a *announcer) tell(variant string, r *http.Request) {
 				delete(r.Trailer, spelling)
 			}
 		}
-		// A proxy removes the headers that Connection names, and would remove ours.
-		if len(h["Connection"]) > 0 {
-			a.strip(h, "Connection")
-		}
 		if len(h["Trailer"]) > 0 {
 			a.strip(h, "Trailer")
 		}
@@ -143,9 +139,13 @@ func (a *announcer) tell(variant string, r *http.Request) {
 	if a.baggage {
 		h["Baggage"] = withMember(h["Baggage"], a.member, variant)
 	}
+	// A proxy removes the headers that Connection names, and would remove ours.
+	if len(h["Connection"]) > 0 {
+		a.strip(h, "Connection")
+	}
 }
 
-// strip takes our header out of a header that lists header names.
+// strip takes our headers out of a header that lists header names.
 func (a *announcer) strip(h http.Header, list string) {
 	kept := make([]string, 0, len(h[list]))
 	for _, field := range h[list] {
@@ -167,8 +167,12 @@ func (a *announcer) strip(h http.Header, list string) {
 	h[list] = kept
 }
 
+// spells reports whether a name is one that we announce by, however it is spelt.
 func (a *announcer) spells(name string) bool {
-	return strings.EqualFold(strings.ReplaceAll(name, "_", "-"), strings.ReplaceAll(a.request, "_", "-"))
+	if a.baggage && strings.EqualFold(name, "Baggage") {
+		return true
+	}
+	return a.request != "" && strings.EqualFold(strings.ReplaceAll(name, "_", "-"), strings.ReplaceAll(a.request, "_", "-"))
 }
 
 // baggageMember returns the value of a member of the W3C baggage header, without its properties, or "".

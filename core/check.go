@@ -32,7 +32,7 @@ type checked struct {
 	variants  []string
 	weights   []balance.Weight
 	line      *balance.Line
-	rules     []rule
+	rules     []*rule
 	table     *expr.Table
 	key       *expr.Key
 	salt      string
@@ -49,7 +49,7 @@ type rule struct {
 	slots   int // of 65,536 that the percentage takes in
 	salt    *balance.Salt
 
-	decision Decision // by this rule; filled in when the engine is made
+	decision *Decision // by this rule; filled in when the engine is made
 }
 
 // checker collects the problems of one configuration.
@@ -156,7 +156,7 @@ func (c *checker) rules(rules []Rule, p *checked) {
 			c.fail(path+".name", "there are two rules %q: names are unique", r.Name)
 		}
 		seen[r.Name] = true
-		compiled := rule{name: r.Name, slots: balance.Slots, salt: balance.NewSalt(p.salt + "/" + r.Name)}
+		compiled := &rule{name: r.Name, slots: balance.Slots, salt: balance.NewSalt(p.salt + "/" + r.Name)}
 		compiled.variant = c.variant(path+".use", r.Use, p.variants)
 		if r.Percent != "" {
 			percent, err := balance.ParseWeight(r.Percent)

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"math/rand/v2"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -46,9 +45,10 @@ type Engine struct {
 	splitSalt   *balance.Salt
 	generation  string
 	declaration string // what weights that were set by hand belong to
-	byBase      Decision
-	bySplit     []Decision // for every variant
-	over        bool       // whether the rollout ends some day
+	base        *Decision
+	split       []*Decision // for every variant
+	over        bool        // whether the rollout ends some day
+	follows     bool        // whether some callers are followed
 	counters    []*counters
 	reasons     map[Reason]*atomic.Int64
 }
@@ -76,14 +76,15 @@ func Compile(config Config, live *Live, host Host) (*Engine, error) {
 		declared = append(declared, name+"="+plan.weights[i].String())
 		e.counters = append(e.counters, live.counters(name))
 	}
-	e.byBase = e.decision(0, ByBase, "")
+	e.base = e.decision(0, ByBase, "")
 	for i := range plan.variants {
-		e.bySplit = append(e.bySplit, e.decision(i, BySplit, ""))
+		e.split = append(e.split, e.decision(i, BySplit, ""))
 	}
 	for i := range e.rules {
 		e.rules[i].decision = e.decision(e.rules[i].variant, ByRule, e.rules[i].name)
 	}
 	e.over = !e.ends.IsZero()
+	e.follows = len(e.announcer.follow) > 0
 	e.declaration = fingerprint(e.generation, strings.Join(declared, " "))
 	e.reasons = map[Reason]*atomic.Int64{}
 	for _, reason := range []Reason{ByFollowing, ByRule, BySplit, ByBase, ByFallback, ByRolledBack} {
@@ -122,94 +123,6 @@ func (e *Engine) Run(ctx context.Context) {
 	})
 }
 
-// Decide chooses the variant for a request. address is the client's address as the gateway resolved it, never a raw
-// header; empty or malformed, it is unknown. The request is only read. Decide never fails: whatever breaks inside means
-// the base, is counted, and is logged once a minute.
-func (e *Engine) Decide(r *http.Request, address string, now time.Time) Decision {
-	d := e.byBase // stays if nothing applies, or the rest panics
-	decide(e, &d, r, address, now)
-	return d
-}
-
-// decide fills in a decision. It and what it calls are functions and not methods, because interpreted a method costs
-// five times as much to call.
-func decide(e *Engine, d *Decision, r *http.Request, address string, now time.Time) {
-	defer recovered(e)
-	choose(e, d, r, address)
-	if e.over && d.Index != 0 && !now.Before(e.ends) {
-		*d = e.decision(0, ByRolledBack, "")
-	}
-}
-
-// recovered ends a panic of the function that defers it.
-func recovered(e *Engine) {
-	if fault := recover(); fault != nil {
-		faulted(e, fault)
-	}
-}
-
-func faulted(e *Engine, fault any) {
-	e.live.faults.Add(1)
-	if e.live.shouldLog(time.Now()) {
-		e.log.Error("the decision broke, the base serves", "rollout", e.name, "panic", fmt.Sprint(fault))
-	}
-}
-
-// choose finds the first that applies.
-func choose(e *Engine, d *Decision, r *http.Request, address string) {
-	if len(e.announcer.follow) > 0 {
-		if variant := e.announcer.followed(r); variant >= 0 {
-			*d = e.decision(variant, ByFollowing, "")
-			return
-		}
-	}
-	in := &expr.Input{Request: r, Address: address}
-	key := ""
-	keyRead := false
-	for i := expr.Next(e.table, in, expr.None); i != expr.None; i = expr.Next(e.table, in, i) {
-		rule := &e.rules[i]
-		if rule.slots < balance.Slots {
-			if !keyRead {
-				key = expr.Read(e.key, in)
-				keyRead = true
-			}
-			if slot := place(e, rule.salt, key); slot < 0 || slot >= rule.slots {
-				continue
-			}
-		}
-		*d = rule.decision
-		return
-	}
-	if !keyRead {
-		key = expr.Read(e.key, in)
-	}
-	slot := place(e, e.splitSalt, key)
-	if slot < 0 {
-		return
-	}
-	line := e.line
-	if set, _ := e.live.weights.Load().(*liveWeights); set != nil && set.declaration == e.declaration {
-		line = set.line
-	}
-	*d = e.bySplit[balance.Owner(line, slot)]
-}
-
-// place finds a client's slot on a line. Without a key there is none, -1, unless the rollout draws such requests: then
-// every line draws for itself, so that missing one says nothing about the next.
-func place(e *Engine, salt *balance.Salt, key string) int {
-	if key != "" {
-		return balance.Slot(salt, key)
-	}
-	if e.key.Random() {
-		return int(rand.Uint32() >> 16)
-	}
-	return -1
-}
-
-func (e *Engine) decision(variant int, reason Reason, rule string) Decision {
-	return Decision{Variant: e.variants[variant], Index: variant, Reason: reason, Rule: rule, Generation: e.generation}
-}
-
 // Announce tells the upstream which variant serves, in the request's headers: what the client sent in their place, in
 // any spelling, is removed, and so is every request that a proxy strip them.
 func (e *Engine) Announce(d Decision, r *http.Request) { e.announcer.tell(d.Variant, r) }
@@ -229,8 +142,8 @@ func (e *Engine) Fallback(failed Decision) Decision {
 	return failed
 }
 
-// Report counts how a decision turned out, at the time when that became known. An outcome after a fallback is counted as a decision only: the base did not
-// get that request by its own merit.
+// Report counts how a decision turned out, at the time when that became known. An outcome after a fallback is counted as
+// a decision only: the base did not get that request by its own merit.
 func (e *Engine) Report(d Decision, o Outcome, now time.Time) {
 	if count := e.reasons[d.Reason]; count != nil {
 		count.Add(1)
@@ -275,6 +188,7 @@ func (e *Engine) SetWeight(variant, weight string) error {
 			return err
 		}
 		e.live.weights.Store(&liveWeights{declaration: e.declaration, line: line, weights: weights})
+		e.live.weighed.Store(true)
 		return nil
 	}
 	return fmt.Errorf("unknown variant %q%s", variant, expr.Suggest(variant, e.variants))

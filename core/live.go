@@ -14,6 +14,7 @@ import (
 // configuration may use it at the same time. The zero value is a rollout of which nothing is known yet.
 type Live struct {
 	weights atomic.Value // *liveWeights; nothing if none were ever set
+	weighed atomic.Bool  // whether any were
 
 	mu       sync.Mutex
 	variants map[string]*counters // by name; guarded by mu

@@ -30,7 +30,7 @@ func TestSetWeight(t *testing.T) {
 			t.Errorf("%s %s: %v, want %s", test.variant, test.weight, err, test.want)
 		}
 	}
-	if got := decide(e, "Cookie: uid=bob"); got != "stable by split" { // slot 21776
+	if got := decided(e, "Cookie: uid=bob"); got != "stable by split" { // slot 21776
 		t.Fatalf("bob: %s", got)
 	}
 	if err := e.SetWeight("canary", "40%"); err != nil {
@@ -39,7 +39,7 @@ func TestSetWeight(t *testing.T) {
 	if err := e.SetWeight("blue", "0"); err != nil {
 		t.Fatal(err)
 	}
-	if got := decide(e, "Cookie: uid=bob") + "; " + weightsOf(e); got != "canary by split; stable 60%; canary 40%; blue 0%; " {
+	if got := decided(e, "Cookie: uid=bob") + "; " + weightsOf(e); got != "canary by split; stable 60%; canary 40%; blue 0%; " {
 		t.Errorf("bob: %s", got)
 	}
 }

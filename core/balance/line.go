@@ -3,6 +3,7 @@ package balance
 import (
 	"crypto/sha256"
 	"fmt"
+	"strings"
 )
 
 // Salt keeps the splits of one rollout or rule independent of all others.
@@ -17,22 +18,17 @@ func NewSalt(text string) *Salt { return &Salt{prefix: text + "\x00"} }
 // request runs through it, and interpreted a method costs five times as much to call.
 func Slot(s *Salt, key string) int {
 	var room [192]byte // keeps common keys off the heap
-	text := append(room[:0], s.prefix...)
-	text = append(text, key...)
-	sum := sha256.Sum256(text)
+	sum := sha256.Sum256(append(append(room[:0], s.prefix...), key...))
 	return int(sum[0])<<8 | int(sum[1])
 }
 
-// Line says which variant owns which slots. Its zero value gives every slot to the first variant.
+// Line says which variant owns which slots.
 type Line struct {
-	ranges []ownedRange // in order of slots; the last ends with Slots
+	owners string // the index of the owner of every slot, a byte each; where the first variant owns all, empty
 }
 
-// ownedRange ends the range of slots that variant owns.
-type ownedRange struct {
-	end     int // the first slot that is not in it
-	variant int
-}
+// MaxVariants is how many variants a line can tell apart.
+const MaxVariants = 256
 
 // NewLine lays out weights in declared order. The first is the baseline, which owns what the others leave whatever its
 // weight says; the second is the candidate. The weights of all but the first may be 100% together, no more.
@@ -42,9 +38,12 @@ func NewLine(weights []Weight) (*Line, error) {
 	if len(weights) < 2 {
 		return &Line{}, nil
 	}
+	if len(weights) > MaxVariants {
+		return nil, fmt.Errorf("%d variants are too many: %d at most", len(weights), MaxVariants)
+	}
 	candidateEnd := weights[1].Slots()
-	line := &Line{}
-	line.add(candidateEnd, 1)
+	var owners strings.Builder
+	extend(&owners, candidateEnd, 1)
 
 	// The further variants lie from the end of the line downwards: find where each begins, then add them upwards.
 	begins := make([]int, len(weights)) // begins[1] stands for the end of the line
@@ -60,30 +59,24 @@ func NewLine(weights []Weight) (*Line, error) {
 	if total := sum + weights[1]; total > Full {
 		return nil, fmt.Errorf("the variants beside the baseline weigh %s together, and 100%% is all there is", total)
 	}
-	line.add(begins[len(weights)-1], 0)
+	extend(&owners, begins[len(weights)-1], 0)
 	for i := len(weights) - 1; i >= 2; i-- {
-		line.add(begins[i-1], i)
+		extend(&owners, begins[i-1], i)
 	}
-	return line, nil
+	return &Line{owners: owners.String()}, nil
 }
 
-// add appends the range that ends before a slot, unless it is empty.
-func (l *Line) add(end, variant int) {
-	begin := 0
-	if n := len(l.ranges); n > 0 {
-		begin = l.ranges[n-1].end
-	}
-	if end > begin {
-		l.ranges = append(l.ranges, ownedRange{end: end, variant: variant})
+// extend gives the slots up to end that have no owner yet to a variant.
+func extend(owners *strings.Builder, end, variant int) {
+	if n := end - owners.Len(); n > 0 {
+		owners.WriteString(strings.Repeat(string([]byte{byte(variant)}), n))
 	}
 }
 
 // Owner returns the index of the variant that owns a slot of the line.
 func Owner(l *Line, slot int) int {
-	for i := 0; i < len(l.ranges); i++ {
-		if slot < l.ranges[i].end {
-			return l.ranges[i].variant
-		}
+	if l.owners == "" {
+		return 0
 	}
-	return 0
+	return int(l.owners[slot])
 }

@@ -54,9 +54,7 @@ func (c *checker) value(x ast.Expr) *value {
 		if !c.arguments(call, fun.Sel.Name, 0) || v == nil {
 			return nil
 		}
-		lowered := *v
-		lowered.lower = true
-		return &lowered
+		return &value{source: fromLowered, plain: v}
 	case *ast.Ident:
 		return c.function(call, fun)
 	}
@@ -133,7 +131,7 @@ func (c *checker) named(call *ast.CallExpr, from source, name, example string) *
 			return nil
 		}
 	}
-	return &value{source: from, name: name, pair: name + "=", lookup: c.host.Placeholder}
+	return &value{source: from, name: name, pair: name + "=", second: "; " + name + "=", lookup: c.host.Placeholder}
 }
 
 // IsToken reports whether text is a token of RFC 9110, section 5.6.2, as header and cookie names are.
@@ -302,7 +300,7 @@ func (c *checker) textArgument(x ast.Expr, name, example string) (string, bool) 
 
 // checkCase reports a literal that a lower-cased value can never equal.
 func (c *checker) checkCase(v *value, text string, x ast.Expr) {
-	if v.lower && text != strings.ToLower(text) {
+	if v.source == fromLowered && text != strings.ToLower(text) {
 		c.fail(x.Pos(), "a lower-cased value never holds %q: write %q", text, strings.ToLower(text))
 	}
 }

@@ -2,27 +2,36 @@ package expr
 
 import "strings"
 
-// cookie returns the value of the first cookie of that name in the Cookie header's fields (RFC 6265, section 5.4),
+// readCookie returns the value of the first cookie of that name in the Cookie header's fields (RFC 6265, section 5.4),
 // without surrounding quotes. It finds what [http.Request.Cookie] finds, without parsing the other cookies, and keeps
-// values that net/http drops for their characters, such as JSON: a condition should see what the client sent. pair is
-// the name with an equals sign.
-func cookie(fields []string, name, pair string) (string, bool) {
-	field := fields[0]
-	i := strings.Index(field, pair)
-	if i == 0 || i > 1 && field[i-1] == ' ' && field[i-2] == ';' && strings.Index(field, name) == i {
-		// As browsers write it: nothing but the value is left to find.
-		value := field[i+len(pair):]
-		if end := strings.IndexByte(value, ';'); end >= 0 {
-			value = value[:end]
-		}
-		if value == "" || value[0] != '"' && value[len(value)-1] > ' ' {
-			return value, true
-		}
+// values that net/http drops for their characters, such as JSON: a condition should see what the client sent.
+func readCookie(v *value, in *Input) (string, bool) {
+	fields := in.Request.Header["Cookie"]
+	if len(fields) == 0 {
+		return "", false
 	}
-	return slowCookie(fields, name)
+	// As browsers write it, the cookie stands first, or after a semicolon and a blank. Then only its value is to be found.
+	field := fields[0]
+	if strings.HasPrefix(field, v.pair) {
+		return cookieValue(v, fields, field[len(v.pair):])
+	}
+	before, rest, found := strings.Cut(field, v.second)
+	if !found || strings.Contains(before, v.name) {
+		return slowCookie(fields, v.name)
+	}
+	return cookieValue(v, fields, rest)
 }
 
-// slowCookie is cookie for whatever a client may write.
+// cookieValue takes a value from what follows the equals sign, if that is as browsers write it.
+func cookieValue(v *value, fields []string, rest string) (string, bool) {
+	value, _, _ := strings.Cut(rest, ";")
+	if strings.Trim(value, "\" \t") != value {
+		return slowCookie(fields, v.name)
+	}
+	return value, true
+}
+
+// slowCookie is readCookie for whatever a client may write.
 func slowCookie(fields []string, name string) (string, bool) {
 	for _, field := range fields {
 		from := 0

@@ -4,6 +4,12 @@ package expr
 type Key struct {
 	values []*value
 	random bool // random() stands at the end
+
+	// Of the first value, for Plain.
+	header string // that holds it; "" if it is not in a header
+	name   string // of the cookie
+	cookie string // the name with an equals sign; "" if it is not a cookie
+	second string // that, after a semicolon and a blank
 }
 
 // ParseKey compiles the values of a key. Problems come back by the index of their source.
@@ -31,7 +37,23 @@ func ParseKey(sources []string, host Host) (*Key, [][]error) {
 	if failed {
 		return nil, problems
 	}
+	if len(key.values) > 0 {
+		key.prepare(key.values[0])
+	}
 	return key, nil
+}
+
+// prepare tells Plain where the key's first value is.
+func (k *Key) prepare(first *value) {
+	switch first.source {
+	case fromHeader:
+		k.header = first.name
+	case fromCookie:
+		k.header = "Cookie"
+		k.name = first.name
+		k.cookie = first.pair
+		k.second = first.second
+	}
 }
 
 // RandomKey is a key that identifies nobody: every request is drawn anew.

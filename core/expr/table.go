@@ -1,14 +1,14 @@
 package expr
 
+import "net/http"
+
 // None is what [Next] returns when no condition holds.
 const None = -1
 
 // Table holds the conditions of rules, in order, as one flat program.
 type Table struct {
-	code   []instruction
-	values []*value // each value once, so that the loop knows a value that it has just read
-	start  int
-	resume []int // where to go on when the match of condition i does not count
+	code  []*instruction
+	entry []int // where the program begins, and where it goes on when the match of condition i-1 does not count
 }
 
 // instruction is a test and where to go from there. A negative target ends the run: -1 if no condition holds, -2-i if
@@ -17,19 +17,20 @@ type instruction struct {
 	test
 	cases   map[string]int // lookUp: from the value's text to the next instruction
 	yes, no int
-	empty   int // the next instruction where the value's text is empty; undecided if that takes more than the text
+	header  string // the header that the test looks at; "" if it looks at anything else
+	absent  int    // where to go if the request does not have that header; if there is none, elsewhere less the index
 }
 
 const (
 	noMatch   = -1
-	undecided = -1 << 62
+	elsewhere = -1 << 30 // below the end of every run
 )
 
 func matched(condition int) int { return -2 - condition }
 
 // NewTable compiles conditions, in order, to one program.
 func NewTable(conditions []*Condition) *Table {
-	t := &Table{resume: make([]int, len(conditions))}
+	t := &Table{entry: make([]int, len(conditions)+1)}
 	// From last to first: then the entry of what follows is known, and a failing condition jumps straight to it.
 	next := noMatch
 	last := len(conditions) - 1
@@ -38,75 +39,74 @@ func NewTable(conditions []*Condition) *Table {
 		if first < last || isLookUp(conditions[last]) {
 			next = t.addLookUp(conditions, first, last, next)
 		} else {
-			t.resume[last] = next
+			t.entry[last+1] = next
 			next = t.add(conditions[last].root, matched(last), next)
 		}
 		last = first - 1
 	}
-	t.start = next
+	t.entry[0] = next
 	return t
 }
 
 // Next returns the index of the first condition that holds: of all, if after is [None], else of those that come after
-// that one. It returns [None] if none holds. It is the one loop that runs a program.
+// that one. It returns [None] if none holds. It is the loop that runs a program.
 //
-// It is a function, as is all that every request runs through, and it does the most common things itself, because
-// interpreted the call of a method costs as much as twenty steps, and that of a function as four. So headers are read
-// here, a value is read once for neighbouring tests of it, and where a text is empty, as most are that rules look for,
-// the way on was found in advance.
+// It is a function, as is all that every request runs through, and as small as can be. Interpreted, the call of a method
+// costs several times that of a function, and that of a function grows with the number of expressions in it, whether
+// they are reached or not. So the loop knows one thing: headers, which most rules look at, and which most requests do
+// not have.
 func Next(t *Table, in *Input, after int) int {
-	pc := t.start
-	if after != None {
-		pc = t.resume[after]
-	}
-	var last *value // that was read
-	text := ""
-	ok := false
-	for pc >= 0 {
-		i := &t.code[pc]
-		if i.value != last {
-			last = i.value
-			if last.source == fromHeader && !last.lower {
-				fields := in.Request.Header[last.name]
-				text = ""
-				if ok = len(fields) > 0; ok {
-					text = fields[0]
-				}
-			} else {
-				text, ok = read(last, in)
+	pc := t.entry[after+1]
+	for {
+		for pc >= 0 {
+			i := t.code[pc]
+			fields := in.Request.Header[i.header]
+			pc = i.absent
+			if len(fields) > 0 {
+				pc = follow(i, in, fields[0])
 			}
 		}
-		if text == "" && i.empty != undecided {
-			pc = i.empty
-			continue
+		if pc > elsewhere {
+			return -2 - pc
 		}
-		yes := false
-		switch i.op {
-		case equal:
-			yes = text == i.text
-		case exists:
-			yes = ok
-		case isIn:
-			_, yes = i.texts[text]
-		case lookUp:
-			target, found := i.cases[text]
-			if !found {
-				target = i.no
-			}
-			pc = target
-			continue
-		default:
-			yes = holds(&i.test, in, text)
-		}
-		pc = i.no
-		if yes {
-			pc = i.yes
-		}
+		i := t.code[elsewhere-pc]
+		text, ok := read(i.value, in)
+		pc = answer(i, in, text, ok)
 	}
-	if pc == noMatch {
-		return None
+}
+
+// follow returns where to go from the test of a header that the request has.
+func follow(i *instruction, in *Input, text string) int {
+	if i.op != equal {
+		return answer(i, in, text, true)
 	}
-	return -2 - pc
+	if text == i.text {
+		return i.yes
+	}
+	return i.no
+}
+
+// answer returns where to go from a test, given its value's text and whether the request has it.
+func answer(i *instruction, in *Input, text string, ok bool) int {
+	yes := ok
+	switch i.op {
+	case exists:
+	case equal:
+		yes = text == i.text
+	case isIn:
+		_, yes = i.texts[text]
+	case lookUp:
+		if target, found := i.cases[text]; found {
+			return target
+		}
+		return i.no
+	default:
+		yes = holds(&i.test, in, text)
+	}
+	if yes {
+		return i.yes
+	}
+	return i.no
 }
 
 // add appends the program of a condition and returns its entry.
@@ -123,50 +123,21 @@ func (t *Table) add(n *node, yes, no int) int {
 	case isOr:
 		return t.add(n.left, yes, t.add(n.right, yes, no))
 	}
-	return t.emit(instruction{test: n.test, yes: yes, no: no})
+	return t.emit(&instruction{test: n.test, yes: yes, no: no})
 }
 
-func (t *Table) emit(i instruction) int {
-	i.value = t.intern(i.value)
-	i.empty = i.whenEmpty()
+func (t *Table) emit(i *instruction) int {
+	pc := len(t.code)
 	t.code = append(t.code, i)
-	return len(t.code) - 1
-}
-
-// whenEmpty finds the next instruction for an empty text.
-func (i *instruction) whenEmpty() int {
-	yes := false
-	switch {
-	case i.op == exists || i.op >= has:
-		return undecided
-	case i.op == lookUp:
-		if target, found := i.cases[""]; found {
-			return target
-		}
-	case i.op == equal:
-		yes = i.text == ""
-	case i.op == isIn:
-		_, yes = i.texts[""]
-	default:
-		yes = holds(&i.test, nil, "") // a file has no empty lines, whenever it is read
+	if i.value == nil {
+		i.value = nothing
 	}
-	if yes {
-		return i.yes
+	i.absent = elsewhere - pc
+	if i.value.source == fromHeader {
+		i.header = i.value.name
+		i.absent = answer(i, &Input{Request: &http.Request{}}, "", false)
 	}
-	return i.no
-}
-
-func (t *Table) intern(v *value) *value {
-	if v == nil {
-		v = nothing
-	}
-	for _, known := range t.values {
-		if known.same(v) {
-			return known
-		}
-	}
-	t.values = append(t.values, v)
-	return v
+	return pc
 }
 
 // isLookUp reports whether a condition compares one value with several literals.
@@ -204,13 +175,13 @@ func (t *Table) addLookUp(conditions []*Condition, first, last, next int) int {
 				later[text] = target
 			}
 		}
-		t.resume[i] = next
+		t.entry[i+1] = next
 		if len(later) > 0 {
-			t.resume[i] = t.emit(instruction{test: test{op: lookUp, value: v}, cases: later, no: next})
+			t.entry[i+1] = t.emit(&instruction{test: test{op: lookUp, value: v}, cases: later, no: next})
 		}
 		for _, text := range texts {
 			cases[text] = matched(i)
 		}
 	}
-	return t.emit(instruction{test: test{op: lookUp, value: v}, cases: cases, no: next})
+	return t.emit(&instruction{test: test{op: lookUp, value: v}, cases: cases, no: next})
 }

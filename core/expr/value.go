@@ -20,15 +20,17 @@ const (
 	fromIP
 	fromPlaceholder
 	fromRandom
+	fromLowered
 	fromNowhere
 )
 
 // value is a compiled reference to something that a request has.
 type value struct {
 	source source
-	name   string // header (canonical), cookie, parameter or placeholder
-	pair   string // fromCookie: the name with an equals sign
-	lower  bool
+	name   string                                            // header (canonical), cookie, parameter or placeholder
+	pair   string                                            // fromCookie: the name with an equals sign
+	second string                                            // fromCookie: that, after a semicolon and a blank
+	plain  *value                                            // fromLowered: the value that is put in lower case
 	lookup func(r *http.Request, name string) (string, bool) // fromPlaceholder
 }
 
@@ -37,36 +39,31 @@ var nothing = &value{source: fromNowhere}
 
 // same reports whether two values are the same.
 func (v *value) same(w *value) bool {
-	return v.source == w.source && v.name == w.name && v.lower == w.lower
+	if v.source == fromLowered && w.source == fromLowered {
+		return v.plain.same(w.plain)
+	}
+	return v.source == w.source && v.name == w.name
 }
 
-// read returns a value's text and whether the request has it. The common sources come first and the others are left to
-// another function: interpreted, a call costs by the size of what is called.
+// read returns a value's text and whether the request has it. It is cut into small functions for the reason that
+// [Next] gives.
 func read(v *value, in *Input) (string, bool) {
-	if v.lower {
-		plain := *v
-		plain.lower = false
-		text, ok := read(&plain, in)
-		return strings.ToLower(text), ok
-	}
 	if v.source == fromCookie {
-		fields := in.Request.Header["Cookie"]
-		if len(fields) == 0 {
-			return "", false
-		}
-		return cookie(fields, v.name, v.pair)
+		return readCookie(v, in)
 	}
-	if v.source == fromQuery {
-		if in.Request.URL.RawQuery == "" {
-			return "", false
-		}
-		return in.parameter(v.name)
+	if v.source == fromQuery && in.Request.URL.RawQuery == "" {
+		return "", false
 	}
 	return readRare(v, in)
 }
 
 func readRare(v *value, in *Input) (string, bool) {
 	switch v.source {
+	case fromQuery:
+		return in.parameter(v.name)
+	case fromLowered:
+		text, ok := read(v.plain, in)
+		return strings.ToLower(text), ok
 	case fromHeader:
 		if fields := in.Request.Header[v.name]; len(fields) > 0 {
 			return fields[0], true
@@ -98,14 +95,18 @@ func readRare(v *value, in *Input) (string, bool) {
 
 // has reports whether item is one of the comma-separated parts of any of the value's fields.
 func (v *value) has(in *Input, item string) bool {
+	lower := v.source == fromLowered
+	if lower {
+		v = v.plain
+	}
 	switch v.source {
 	case fromHeader:
-		return anyPart(in.Request.Header[v.name], item, v.lower)
+		return anyPart(in.Request.Header[v.name], item, lower)
 	case fromQuery:
-		return anyPart(in.parameters()[v.name], item, v.lower)
+		return anyPart(in.parameters()[v.name], item, lower)
 	}
-	text, _ := read(&value{source: v.source, name: v.name, pair: v.pair, lookup: v.lookup}, in)
-	return part(text, item, v.lower)
+	text, _ := read(v, in)
+	return part(text, item, lower)
 }
 
 func anyPart(fields []string, item string, lower bool) bool {
@@ -136,6 +137,8 @@ func part(field, item string, lower bool) bool {
 // isList reports whether .has makes sense for the value.
 func (v *value) isList() bool {
 	switch v.source {
+	case fromLowered:
+		return v.plain.isList()
 	case fromHeader, fromQuery, fromCookie, fromPlaceholder:
 		return true
 	}

@@ -1,0 +1,122 @@
+package core
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"time"
+
+	"github.com/grayling-gateway/grayling/core/balance"
+	"github.com/grayling-gateway/grayling/core/expr"
+)
+
+// Decide chooses the variant for a request. address is the client's address as the gateway resolved it, never a raw
+// header; empty or malformed, it is unknown. The request is only read. Decide never fails: whatever breaks inside means
+// the base, is counted, and is logged once a minute.
+//
+// All decisions that an engine can make were made when it was compiled; Decide finds the right one. It runs through
+// functions, and not methods, that are small, because interpreted a method costs five times as much to call as a
+// function, and a function by the number of its variables.
+func (e *Engine) Decide(r *http.Request, address string, now time.Time) Decision {
+	d := e.base // stays if nothing applies, or the rest panics
+	decide(e, &d, &expr.Input{Request: r, Address: address})
+	if e.over && d.Index != 0 && !now.Before(e.ends) {
+		return *e.decision(0, ByRolledBack, "")
+	}
+	return *d
+}
+
+// decide finds the first that applies.
+func decide(e *Engine, d **Decision, in *expr.Input) {
+	defer recovered(e)
+	if e.follows && followed(e, d, in) {
+		return
+	}
+	if key, plain := expr.Plain(e.table, e.key, in.Request.Header); plain {
+		split(e, d, balance.Slot(e.splitSalt, key))
+		return
+	}
+	if len(e.rules) > 0 && ruled(e, d, in) {
+		return
+	}
+	split(e, d, place(e, e.splitSalt, expr.Read(e.key, in)))
+}
+
+// recovered ends a panic of the function that defers it.
+func recovered(e *Engine) {
+	if fault := recover(); fault != nil {
+		faulted(e, fault)
+	}
+}
+
+func faulted(e *Engine, fault any) {
+	e.live.faults.Add(1)
+	if e.live.shouldLog(time.Now()) {
+		e.log.Error("the decision broke, the base serves", "rollout", e.name, "panic", fmt.Sprint(fault))
+	}
+}
+
+func followed(e *Engine, d **Decision, in *expr.Input) bool {
+	variant := e.announcer.followed(in.Request)
+	if variant < 0 {
+		return false
+	}
+	*d = e.decision(variant, ByFollowing, "")
+	return true
+}
+
+// ruled finds the first rule that matches and whose percentage takes the client in.
+func ruled(e *Engine, d **Decision, in *expr.Input) bool {
+	for i := expr.Next(e.table, in, expr.None); i >= 0; i = expr.Next(e.table, in, i) {
+		if takes(e, d, in, e.rules[i]) {
+			return true
+		}
+	}
+	return false
+}
+
+func takes(e *Engine, d **Decision, in *expr.Input, rule *rule) bool {
+	if rule.slots < balance.Slots {
+		if slot := place(e, rule.salt, expr.Read(e.key, in)); slot < 0 || slot >= rule.slots {
+			return false
+		}
+	}
+	*d = rule.decision
+	return true
+}
+
+// split finds the variant that owns the client's slot. A client without one stays with the base.
+func split(e *Engine, d **Decision, slot int) {
+	if slot < 0 {
+		return
+	}
+	line := e.line
+	if e.live.weighed.Load() {
+		line = e.lineNow()
+	}
+	*d = e.split[balance.Owner(line, slot)]
+}
+
+// lineNow returns the weights that count now, laid out.
+func (e *Engine) lineNow() *balance.Line {
+	if set := e.live.weightsFor(e.declaration); set != nil {
+		return set.line
+	}
+	return e.line
+}
+
+// place finds a client's slot on a line. Without a key there is none, -1, unless the rollout draws such requests: then
+// every line draws for itself, so that missing one says nothing about the next.
+func place(e *Engine, salt *balance.Salt, key string) int {
+	if key != "" {
+		return balance.Slot(salt, key)
+	}
+	if e.key.Random() {
+		return int(rand.Uint32() >> 16)
+	}
+	return -1
+}
+
+func (e *Engine) decision(variant int, reason Reason, rule string) *Decision {
+	return &Decision{Variant: e.variants[variant], Index: variant, Reason: reason, Rule: rule, Generation: e.generation}
+}
