@@ -3,6 +3,7 @@ package core
 import (
 	"net/http"
 	"net/netip"
+	"net/url"
 	"strings"
 
 	"github.com/grayling-gateway/grayling/core/expr"
@@ -60,7 +61,7 @@ func (c *checker) header(path, name string) string {
 		c.fail(path, "%q has more than %d hyphens", name, maxSeparators)
 	}
 	for _, other := range reserved {
-		if canonical == other {
+		if folded(name) == folded(other) {
 			c.fail(path, "%q is a header that HTTP itself works by: name one of your own, such as %s", name, DefaultHeader)
 		}
 	}
@@ -71,14 +72,14 @@ func (c *checker) header(path, name string) string {
 // and an underscore are the same.
 func spellings(name string) []string {
 	list := []string{""}
-	for _, part := range strings.FieldsFunc(name, isSeparator) {
+	for i := 0; i < len(name); i++ {
 		next := make([]string, 0, 2*len(list))
 		for _, begun := range list {
-			if begun == "" {
-				next = append(next, part)
-				continue
+			if name[i] == '-' || name[i] == '_' {
+				next = append(next, begun+"-", begun+"_")
+			} else {
+				next = append(next, begun+name[i:i+1])
 			}
-			next = append(next, begun+"-"+part, begun+"_"+part)
 		}
 		list = next
 	}
@@ -88,7 +89,8 @@ func spellings(name string) []string {
 	return list
 }
 
-func isSeparator(c rune) bool { return c == '-' || c == '_' }
+// folded returns what all spellings of a header's name have in common.
+func folded(name string) string { return strings.ToLower(strings.ReplaceAll(name, "_", "-")) }
 
 // followed returns the variant that a followed caller named, or -1.
 func (a *announcer) followed(r *http.Request) int {
@@ -122,30 +124,30 @@ func (a *announcer) named(h http.Header) int {
 // tell announces the variant in the request's headers.
 func (a *announcer) tell(variant string, r *http.Request) {
 	h := r.Header
-	if a.request != "" {
-		for _, spelling := range a.spellings {
-			delete(h, spelling)
-		}
-		if len(r.Trailer) > 0 {
-			for _, spelling := range a.spellings {
-				delete(r.Trailer, spelling)
-			}
-		}
-		if len(h["Trailer"]) > 0 {
-			a.strip(h, "Trailer")
-		}
-		h[a.request] = []string{variant}
+	for _, spelling := range a.spellings {
+		delete(h, spelling)
 	}
-	if a.baggage {
-		h["Baggage"] = withMember(h["Baggage"], a.member, variant)
+	if len(r.Trailer) > 0 {
+		for _, spelling := range a.spellings {
+			delete(r.Trailer, spelling)
+		}
 	}
 	// A proxy removes the headers that Connection names, and would remove ours.
 	if len(h["Connection"]) > 0 {
 		a.strip(h, "Connection")
 	}
+	if len(h["Trailer"]) > 0 {
+		a.strip(h, "Trailer")
+	}
+	if a.request != "" {
+		h[a.request] = []string{variant}
+	}
+	if a.baggage {
+		h["Baggage"] = withMember(h["Baggage"], a.member, variant)
+	}
 }
 
-// strip takes our headers out of a header that lists header names.
+// strip takes what we announce in out of a header that lists header names.
 func (a *announcer) strip(h http.Header, list string) {
 	kept := make([]string, 0, len(h[list]))
 	for _, field := range h[list] {
@@ -167,20 +169,33 @@ func (a *announcer) strip(h http.Header, list string) {
 	h[list] = kept
 }
 
-// spells reports whether a name is one that we announce by, however it is spelt.
 func (a *announcer) spells(name string) bool {
-	if a.baggage && strings.EqualFold(name, "Baggage") {
-		return true
+	name = folded(name)
+	return a.request != "" && name == folded(a.request) || a.baggage && name == "baggage"
+}
+
+// The limits of W3C Baggage, section 3.3.2: what exceeds them may be dropped, and libraries drop all of it.
+const (
+	maxMembers = 64
+	maxBaggage = 8192 // bytes
+)
+
+// memberKey returns the key of a member of the W3C baggage header. Some libraries decode keys, so that a client could
+// write ours in another way.
+func memberKey(member string) string {
+	key, _, _ := strings.Cut(member, "=")
+	if decoded, err := url.QueryUnescape(key); err == nil {
+		key = decoded
 	}
-	return a.request != "" && strings.EqualFold(strings.ReplaceAll(name, "_", "-"), strings.ReplaceAll(a.request, "_", "-"))
+	return strings.TrimSpace(key)
 }
 
 // baggageMember returns the value of a member of the W3C baggage header, without its properties, or "".
 func baggageMember(fields []string, member string) string {
 	for _, field := range fields {
 		for _, m := range strings.Split(field, ",") {
-			key, value, _ := strings.Cut(m, "=")
-			if strings.TrimSpace(key) == member {
+			if memberKey(m) == member {
+				_, value, _ := strings.Cut(m, "=")
 				value, _, _ = strings.Cut(value, ";")
 				return strings.TrimSpace(value)
 			}
@@ -189,15 +204,21 @@ func baggageMember(fields []string, member string) string {
 	return ""
 }
 
-// withMember returns the fields of a baggage header with ours as the first member, in the place of any of that name.
+// withMember returns the fields of a baggage header with ours as the first member, in the place of any of that name. The
+// last members go where there would be too many or too much of them.
 func withMember(fields []string, member, value string) []string {
 	members := []string{member + "=" + value}
+	size := len(members[0])
 	for _, field := range fields {
 		for _, m := range strings.Split(field, ",") {
-			key, _, _ := strings.Cut(m, "=")
-			if strings.TrimSpace(key) != member && strings.TrimSpace(m) != "" {
-				members = append(members, strings.TrimSpace(m))
+			m = strings.TrimSpace(m)
+			if m == "" || memberKey(m) == member {
+				continue
 			}
+			if size += len(",") + len(m); size > maxBaggage || len(members) == maxMembers {
+				return []string{strings.Join(members, ",")}
+			}
+			members = append(members, m)
 		}
 	}
 	return []string{strings.Join(members, ",")}
