@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"context"
 	"maps"
 	"net/http"
 	"net/url"
@@ -51,13 +52,13 @@ func (a *attempt) restore(w http.ResponseWriter, r *http.Request) bool {
 			return false
 		}
 	}
-	vars, groups := varsOf(r), groupsOf(r)
-	*r = a.request // in place: others hold the same request
+	// The failed attempt may still be dialing in the background, and reads the variables, which no lock guards: so the
+	// request gets others, and keeps its place, because others hold it.
+	*r = *a.request.WithContext(context.WithValue(a.request.Context(), caddyhttp.VarsCtxKey, a.vars))
 	*r.URL = a.url
 	r.Body = body
 	refill(w.Header(), a.response)
-	refill(vars, a.vars)
-	refill(groups, a.groups)
+	refill(groupsOf(r), a.groups)
 	return true
 }
 

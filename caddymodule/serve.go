@@ -50,7 +50,9 @@ func (h *Handler) try(w http.ResponseWriter, r *http.Request, next caddyhttp.Han
 	return o.begun, err
 }
 
-// serve runs the variant's routes. They were compiled once, so the handler after the rollout travels in a variable.
+// serve runs the variant's routes. They were compiled once, so the handler after the rollout travels in a variable. It
+// stays there: when the routes have answered, a transport may still be dialing in the background, and it reads the
+// variables, which no lock guards. Only a rollout inside itself puts back what it found.
 func (h *Handler) serve(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler, d core.Decision, vars map[string]any) error {
 	if vars == nil {
 		return next.ServeHTTP(w, r) // not a request of Caddy's HTTP server
@@ -60,8 +62,6 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, next caddyhttp.H
 	err := h.variants[d.Index].chain.ServeHTTP(w, r)
 	if nested {
 		vars[h.nextKey] = outer
-	} else {
-		delete(vars, h.nextKey)
 	}
 	return err
 }
@@ -81,7 +81,7 @@ func (h *Handler) tell(t *told, r *http.Request, vars map[string]any) {
 	vars["rollout_variant"] = h.variants[t.Index].name
 	if _, again := vars[h.keys.told]; !again {
 		if replacer, ok := ctx.Value(caddy.ReplacerCtxKey).(*caddy.Replacer); ok {
-			replacer.Map(h.keys.placeholders(vars))
+			replacer.Map(h.keys.placeholders(r))
 		}
 	}
 	vars[h.keys.told] = t

@@ -1,6 +1,8 @@
 package caddymodule
 
 import (
+	"net/http"
+
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
@@ -15,13 +17,13 @@ type told struct {
 	keys *keys
 }
 
-// placeholders returns the rollout's placeholders for the request with these variables.
-func (k *keys) placeholders(vars map[string]any) caddy.ReplacerFunc {
+// placeholders returns the rollout's placeholders for a request.
+func (k *keys) placeholders(r *http.Request) caddy.ReplacerFunc {
 	return func(key string) (any, bool) {
 		if key != k.variant && key != k.reason && key != k.rule {
 			return nil, false
 		}
-		t, ok := vars[k.told].(*told)
+		t, ok := varsOf(r)[k.told].(*told)
 		if !ok {
 			return nil, false
 		}
