@@ -143,8 +143,8 @@ func newRollout(config core.Config, live *core.Live, host core.Host) (*rollout, 
 	if settings != nil {
 		made.proxies = newProxies(ctx, inOrder(settings, engine.Variants()), engine, host.Log)
 	}
-	if revealsKey(config) {
-		host.Log.Warn("a private key stands in the configuration, which Traefik's API shows: name it, as file:/path or env:NAME", "rollout", config.Name)
+	for _, warning := range warnings(config) {
+		host.Log.Warn(warning, "rollout", config.Name)
 	}
 	go engine.Run(ctx)
 	return made, nil

@@ -193,20 +193,6 @@ func (r *settingsReader) secret(path, text string) string {
 	return value
 }
 
-// revealsKey reports whether a configuration contains a private key itself, and not where it is.
-func revealsKey(config core.Config) bool {
-	keys := []string{config.Proxy.TLS.Key}
-	for _, v := range config.Variants {
-		keys = append(keys, v.Proxy.TLS.Key)
-	}
-	for _, key := range keys {
-		if key != "" && !strings.HasPrefix(key, "env:") && !strings.HasPrefix(key, "file:") {
-			return true
-		}
-	}
-	return false
-}
-
 func readSecret(text string) (string, error) {
 	if name, ok := strings.CutPrefix(text, "env:"); ok {
 		value := os.Getenv(name)

@@ -73,3 +73,20 @@ func TestPrivateKeyInTheConfiguration(t *testing.T) {
 		}
 	}
 }
+
+func TestWarningsOfServiceMode(t *testing.T) {
+	config := checkout(t)
+	if got := warnings(config); len(got) != 0 {
+		t.Errorf("warned without a reason: %q", got)
+	}
+	config.FallbackMethods = []string{"GET"}
+	config.Announce.Request = "off"
+	if got := warnings(config); len(got) != 2 {
+		t.Errorf("got %q", got)
+	}
+	config.Variants[0].Upstreams = []string{"http://a"}
+	config.Variants[1].Upstreams = []string{"http://b"}
+	if got := warnings(config); len(got) != 0 {
+		t.Errorf("warned of proxy mode: %q", got)
+	}
+}
