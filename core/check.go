@@ -112,7 +112,7 @@ func (c *checker) variants(variants []Variant, p *checked) {
 		path := fmt.Sprintf("variants[%d]", i)
 		c.rest(path+".", v.Rest, []string{"name", "weight", "order", "upstreams", "proxy"})
 		c.name(path+".name", "the variant", v.Name)
-		if seen[v.Name] {
+		if v.Name != "" && seen[v.Name] {
 			c.fail(path+".name", "there are two variants %q: names are unique", v.Name)
 		}
 		seen[v.Name] = true
@@ -139,7 +139,7 @@ func (c *checker) variants(variants []Variant, p *checked) {
 	case err != nil:
 		c.fail("variants", "%v", err)
 	case baseline != "" && sum != balance.Full:
-		c.fail("variants", "the weights add up to %s; the baseline takes what the others leave: leave its weight out, or make the sum 100%%", sum)
+		c.fail("variants", "the weights add up to %s; the baseline takes what the others leave: leave its weight out, or make the sum 100%%", sum.String())
 	}
 	p.line = line
 }
@@ -152,7 +152,7 @@ func (c *checker) rules(rules []Rule, p *checked) {
 		path := fmt.Sprintf("rules[%d]", i)
 		c.rest(path+".", r.Rest, []string{"name", "use", "percent", "when", "order"})
 		c.name(path+".name", "the rule", r.Name)
-		if seen[r.Name] {
+		if r.Name != "" && seen[r.Name] {
 			c.fail(path+".name", "there are two rules %q: names are unique", r.Name)
 		}
 		seen[r.Name] = true

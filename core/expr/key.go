@@ -19,7 +19,7 @@ func ParseKey(sources []string, host Host) (*Key, [][]error) {
 	failed := false
 	for i, source := range sources {
 		c := &checker{source: source, host: host}
-		if tree := c.parse(); tree != nil {
+		if tree := c.parse(`a value such as cookie("uid")`); tree != nil {
 			v := c.value(tree)
 			switch {
 			case v == nil:

@@ -18,7 +18,7 @@ import (
 // counted in characters from 1.
 func ParseCondition(source string, host Host) (*Condition, []error) {
 	c := &checker{source: source, host: host}
-	if tree := c.parse(); tree != nil {
+	if tree := c.parse(`a condition such as header("X-Version") == "v2"`); tree != nil {
 		if root := c.condition(tree); len(c.problems) == 0 {
 			return &Condition{root: root}, nil
 		}
@@ -46,9 +46,10 @@ func (c *checker) fail(at token.Pos, format string, args ...any) {
 // expanded twice, and Caddy's shorthands such as {header.X} arrive here as {http.request.header.X}.
 var hostPlaceholder = regexp.MustCompile(`\{(http|env|file|system|time|vars)\.[^{}]*\}?`)
 
-func (c *checker) parse() ast.Expr {
+// parse reads the source as Go. What an empty one should be is wanted.
+func (c *checker) parse(wanted string) ast.Expr {
 	if strings.TrimSpace(c.source) == "" {
-		c.fail(1, `empty expression: write a condition such as header("X-Version") == "v2"`)
+		c.fail(1, "empty expression: write %s", wanted)
 		return nil
 	}
 	if found := hostPlaceholder.FindStringIndex(c.source); found != nil {
