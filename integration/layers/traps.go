@@ -33,6 +33,7 @@ func (l *linter) traps(n ast.Node, stack []ast.Node) {
 	case *ast.FuncLit:
 		l.parameters(n.Type)
 	case *ast.CallExpr:
+		l.wrapped(n)
 		l.verbs(n)
 	}
 }
@@ -199,6 +200,42 @@ func (l *linter) parameters(function *ast.FuncType) {
 			l.report(parameter, "an unnamed parameter has no place, so what follows is stored in another's: name it _")
 		}
 	}
+}
+
+// wrapped reports a value of an own type with methods that an own function takes as one of ...any: it arrives as
+// something of the interpreter's own, which fmt prints.
+func (l *linter) wrapped(call *ast.CallExpr) {
+	signature, ok := l.pass.TypesInfo.TypeOf(call.Fun).(*types.Signature)
+	if !ok || !signature.Variadic() || call.Ellipsis.IsValid() || !l.isOwn(call) {
+		return
+	}
+	last := signature.Params().Len() - 1
+	element, ok := signature.Params().At(last).Type().(*types.Slice).Elem().Underlying().(*types.Interface)
+	if !ok || !element.Empty() {
+		return
+	}
+	for i := last; i < len(call.Args); i++ {
+		named, ok := types.Unalias(l.pass.TypesInfo.TypeOf(call.Args[i])).(*types.Named)
+		if ok && !types.IsInterface(named) && l.own(named.Obj()) && named.NumMethods() > 0 {
+			l.report(call.Args[i], "a value of type %s, which has methods, among ...any of an own function: pass a plain value, "+
+				"such as what its String returns", named.Obj().Name())
+		}
+	}
+}
+
+// isOwn tells whether what is called is a function or method of the project's.
+func (l *linter) isOwn(call *ast.CallExpr) bool {
+	var id *ast.Ident
+	switch f := ast.Unparen(call.Fun).(type) {
+	case *ast.Ident:
+		id = f
+	case *ast.SelectorExpr:
+		id = f.Sel
+	default:
+		return true // a function literal
+	}
+	object := l.pass.TypesInfo.Uses[id]
+	return object != nil && object.Pkg() != nil && (object.Pkg() == l.pass.Pkg || !isStandard(object.Pkg()))
 }
 
 // verb is a directive of fmt, without those that take their width from an argument.

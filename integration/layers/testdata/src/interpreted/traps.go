@@ -141,6 +141,16 @@ func verbs(w weight, n int) {
 	_ = fmt.Sprintf("%d%% of %d", n, w+1) // want `%d prints a struct`
 }
 
+func report(format string, args ...any) string { return fmt.Sprintf(format, args...) }
+
+func wrapped(w weight, s state, l level) {
+	_ = report("%s %v", "a", w) // want `a value of type weight, which has methods, among ...any`
+	_ = report("%v", l)         // want `a value of type level, which has methods, among ...any`
+	_ = report("%v", s)         // want `a value of type state, which has methods, among ...any`
+	_ = report("%s %d %v", w.String(), int64(w), errMissing)
+	_ = fmt.Sprintf("%s", w)
+}
+
 func symbols() {
 	slog.New(slog.DiscardHandler)  // want `slog.DiscardHandler is not in the standard library`
 	for range strings.Lines("a") { // want `strings.Lines is not in the standard library` `range over a function`
