@@ -174,6 +174,8 @@ func (e *Engine) SetWeight(variant, weight string) error {
 	if err != nil {
 		return err
 	}
+	e.live.mu.Lock()
+	defer e.live.mu.Unlock()
 	weights := e.Weights()
 	for i, name := range e.variants {
 		if name != variant {

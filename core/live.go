@@ -16,8 +16,8 @@ type Live struct {
 	weights atomic.Value // *liveWeights; nothing if none were ever set
 	weighed atomic.Bool  // whether any were
 
-	mu       sync.Mutex
-	variants map[string]*counters // by name; guarded by mu
+	mu       sync.Mutex           // guards the maps, and is held while weights are changed
+	variants map[string]*counters // by name
 	reasons  map[Reason]*atomic.Int64
 
 	faults    atomic.Int64 // decisions that panicked
@@ -54,9 +54,7 @@ type VariantCounts struct {
 }
 
 // NewLive returns the memory of a new rollout.
-func NewLive() *Live {
-	return &Live{variants: map[string]*counters{}, reasons: map[Reason]*atomic.Int64{}}
-}
+func NewLive() *Live { return &Live{} }
 
 // counters returns a variant's counters, which live as long as the rollout.
 func (l *Live) counters(variant string) *counters {
@@ -64,6 +62,9 @@ func (l *Live) counters(variant string) *counters {
 	defer l.mu.Unlock()
 	c := l.variants[variant]
 	if c == nil {
+		if l.variants == nil {
+			l.variants = map[string]*counters{}
+		}
 		c = &counters{}
 		l.variants[variant] = c
 	}
@@ -76,6 +77,9 @@ func (l *Live) reason(reason Reason) *atomic.Int64 {
 	defer l.mu.Unlock()
 	c := l.reasons[reason]
 	if c == nil {
+		if l.reasons == nil {
+			l.reasons = map[Reason]*atomic.Int64{}
+		}
 		c = &atomic.Int64{}
 		l.reasons[reason] = c
 	}

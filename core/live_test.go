@@ -76,6 +76,30 @@ func TestWeightsThatWereSetBelongToADeclaration(t *testing.T) {
 	}
 }
 
+// TestWeightsThatAreSetAtTheSameTime: one does not undo another.
+func TestWeightsThatAreSetAtTheSameTime(t *testing.T) {
+	e := compile(t, checkout(), &Live{}, Host{})
+	for round := 1; round <= 40; round++ {
+		var group sync.WaitGroup
+		for _, variant := range []string{"canary", "blue"} {
+			variant := variant
+			group.Add(1)
+			go func() {
+				defer group.Done()
+				for i := 1; i <= round; i++ {
+					if err := e.SetWeight(variant, fmt.Sprint(i)); err != nil {
+						t.Error(err)
+					}
+				}
+			}()
+		}
+		group.Wait()
+		if got, want := weightsOf(e), fmt.Sprintf("stable %d%%; canary %d%%; blue %d%%; ", 100-2*round, round, round); got != want {
+			t.Fatalf("got %s, want %s", got, want)
+		}
+	}
+}
+
 func TestCountersOutliveAnEngine(t *testing.T) {
 	live := NewLive()
 	for i := 0; i < 3; i++ {
