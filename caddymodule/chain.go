@@ -7,20 +7,35 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 )
 
-// compile makes provisioned routes one handler that goes on with next. Caddy's own Compile leaves a part of the work to
-// each request, so that routes may have matchers and groups; a route that has neither, such as a variant's only
-// reverse_proxy, is ready before.
-func compile(routes caddyhttp.RouteList, next caddyhttp.Handler) caddyhttp.Handler {
-	for _, route := range slices.Backward(routes) {
+// served is a variant ready to serve.
+type served struct {
+	name     any                           // boxed once for all requests
+	chain    caddyhttp.Handler             // the routes, compiled; nil if the handlers below are all there is to them
+	handlers []caddyhttp.MiddlewareHandler // in their order
+}
+
+// unconditional returns the handlers of provisioned routes that serve every request, such as a variant's only
+// reverse_proxy. ok is false if any route has matchers or the like: then Caddy's own Compile is needed, which leaves a
+// good part of its work to each request.
+func unconditional(routes caddyhttp.RouteList) (handlers []caddyhttp.MiddlewareHandler, ok bool) {
+	for _, route := range routes {
 		if len(route.MatcherSets) > 0 || route.Group != "" || route.Terminal {
-			next = caddyhttp.RouteList{route}.Compile(next)
-			continue
+			return nil, false
 		}
-		for _, handler := range slices.Backward(route.Handlers) {
-			next = link{handler, next}
-		}
+		handlers = append(handlers, route.Handlers...)
 	}
-	return next
+	return handlers, true
+}
+
+// run runs the handlers, each of which may go on with the one after it, and the last with next.
+func run(handlers []caddyhttp.MiddlewareHandler, w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	if len(handlers) == 0 {
+		return next.ServeHTTP(w, r)
+	}
+	for _, handler := range slices.Backward(handlers[1:]) {
+		next = link{handler, next}
+	}
+	return handlers[0].ServeHTTP(w, r, next)
 }
 
 // link is a handler and the one after it.

@@ -45,6 +45,7 @@ type Handler struct {
 	variants []served
 	keys     keys
 	nextKey  string // of the variable that holds the handler after this one
+	logged   bool   // whether the server may have an access log
 }
 
 // Variant is one version that can serve.
@@ -63,12 +64,6 @@ type Rule struct {
 	// MatcherSetsRaw are Caddy's own matchers, in the place of a condition: matchers of one set are ANDed, sets are
 	// ORed.
 	MatcherSetsRaw caddyhttp.RawMatcherSets `json:"match,omitempty" caddy:"namespace=http.matchers"`
-}
-
-// served is a variant ready to serve: its routes compiled, its name boxed once for all requests.
-type served struct {
-	chain caddyhttp.Handler
-	name  any
 }
 
 // keys are the names under which a decision is told, composed once.
@@ -118,8 +113,11 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	return h.loadRoutes(ctx)
 }
 
-// loadRoutes compiles the routes of every variant once, in the order of the engine's variants.
+// loadRoutes makes the routes of every variant ready once, in the order of the engine's variants.
 func (h *Handler) loadRoutes(ctx caddy.Context) error {
+	server, ok := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
+	h.logged = !ok || server.Logs != nil
+	traced := ok && server.Logs != nil && server.Logs.Trace // Caddy traces the handlers that it compiled
 	byName := make(map[string]*Variant, len(h.Variants))
 	for i := range h.Variants {
 		byName[h.Variants[i].Name] = &h.Variants[i]
@@ -129,7 +127,13 @@ func (h *Handler) loadRoutes(ctx caddy.Context) error {
 		if err := routes.Provision(ctx); err != nil {
 			return fmt.Errorf("rollout %q: variant %q: %w", h.Name, name, err)
 		}
-		h.variants = append(h.variants, served{chain: compile(routes, caddyhttp.HandlerFunc(h.serveNext)), name: name})
+		variant := served{name: name}
+		if handlers, ok := unconditional(routes); ok && !traced {
+			variant.handlers = handlers
+		} else {
+			variant.chain = routes.Compile(caddyhttp.HandlerFunc(h.serveNext))
+		}
+		h.variants = append(h.variants, variant)
 	}
 	return nil
 }

@@ -50,16 +50,20 @@ func (h *Handler) try(w http.ResponseWriter, r *http.Request, next caddyhttp.Han
 	return o.begun, err
 }
 
-// serve runs the variant's routes. They were compiled once, so the handler after the rollout travels in a variable. It
-// stays there: when the routes have answered, a transport may still be dialing in the background, and it reads the
-// variables, which no lock guards. Only a rollout inside itself puts back what it found.
+// serve runs the variant's routes. If they were compiled, the handler after the rollout travels in a variable. It stays
+// there: when the routes have answered, a transport may still be dialing in the background, and it reads the variables,
+// which no lock guards. Only a rollout inside itself puts back what it found.
 func (h *Handler) serve(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler, d core.Decision, vars map[string]any) error {
 	if vars == nil {
 		return next.ServeHTTP(w, r) // not a request of Caddy's HTTP server
 	}
+	variant := &h.variants[d.Index]
+	if variant.chain == nil {
+		return run(variant.handlers, w, r, next)
+	}
 	outer, nested := vars[h.nextKey]
 	vars[h.nextKey] = next
-	err := h.variants[d.Index].chain.ServeHTTP(w, r)
+	err := variant.chain.ServeHTTP(w, r)
 	if nested {
 		vars[h.nextKey] = outer
 	}
@@ -86,7 +90,7 @@ func (h *Handler) tell(t *told, r *http.Request, vars map[string]any) {
 	}
 	vars[h.keys.told] = t
 	// Before the variant runs: what is added later is missing from the entry of a response that is aborted.
-	if server, ok := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server); ok && server.Logs != nil {
+	if h.logged {
 		if fields, ok := ctx.Value(caddyhttp.ExtraLogFieldsCtxKey).(*caddyhttp.ExtraLogFields); ok {
 			fields.Set(t.field())
 		}
