@@ -2,12 +2,9 @@ package traefikplugin
 
 import (
 	"crypto/tls"
-	"crypto/x509"
-	"errors"
 	"fmt"
 	"net"
 	"net/url"
-	"os"
 	"strings"
 	"time"
 
@@ -149,69 +146,6 @@ func (r *settingsReader) upstream(path, text string) upstream {
 	}
 	r.fail(path, "%q: unknown scheme %q: there are http, https, srv+http and srv+https", text, address.Scheme)
 	return upstream{url: address}
-}
-
-func (r *settingsReader) tls(path string, own, common core.TLS) *tls.Config {
-	config := &tls.Config{
-		ServerName:         first(own.ServerName, common.ServerName),
-		InsecureSkipVerify: r.flag(path+"unsafeSkipVerify", first(own.UnsafeSkipVerify, common.UnsafeSkipVerify, "false")),
-		MinVersion:         tls.VersionTLS12,
-	}
-	if ca := first(own.CA, common.CA); ca != "" {
-		pem := r.secret(path+"ca", ca)
-		config.RootCAs = x509.NewCertPool()
-		if pem != "" && !config.RootCAs.AppendCertsFromPEM([]byte(pem)) {
-			r.fail(path+"ca", "there is no PEM certificate in it")
-		}
-	}
-	certificate, key := first(own.Certificate, common.Certificate), first(own.Key, common.Key)
-	if (certificate == "") != (key == "") {
-		r.fail(path+"certificate", "a certificate and its key belong together: name both or none")
-		return config
-	}
-	if certificate == "" {
-		return config
-	}
-	certificate, key = r.secret(path+"certificate", certificate), r.secret(path+"key", key)
-	if certificate == "" || key == "" {
-		return config
-	}
-	pair, err := tls.X509KeyPair([]byte(certificate), []byte(key))
-	if err != nil {
-		r.fail(path+"certificate", "certificate and key do not make a pair") // err could quote the key
-	}
-	config.Certificates = []tls.Certificate{pair}
-	return config
-}
-
-// secret returns what a text like file:/path or env:NAME stands for; any other text is itself.
-func (r *settingsReader) secret(path, text string) string {
-	value, err := readSecret(text)
-	if err != nil {
-		r.fail(path, "%v", err)
-	}
-	return value
-}
-
-func readSecret(text string) (string, error) {
-	if name, ok := strings.CutPrefix(text, "env:"); ok {
-		value := os.Getenv(name)
-		if value == "" {
-			return "", fmt.Errorf("the environment variable %s is empty", name)
-		}
-		return value, nil
-	}
-	if file, ok := strings.CutPrefix(text, "file:"); ok {
-		content, err := os.ReadFile(file)
-		if err != nil {
-			return "", fmt.Errorf("reading a file: %w", err)
-		}
-		if len(content) == 0 {
-			return "", errors.New(file + " is empty")
-		}
-		return string(content), nil
-	}
-	return text, nil
 }
 
 func (r *settingsReader) duration(path, text string) time.Duration {

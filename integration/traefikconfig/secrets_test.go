@@ -12,6 +12,7 @@ import (
 	"math/big"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -41,9 +42,24 @@ http:
 	keyFile := file(t, "key.pem", key)
 	for name, given := range map[string]string{"filed": "file:" + keyFile, "environment": "env:GRAYLING_TEST_KEY", "literal": key} {
 		t.Run(name, func(t *testing.T) {
+			certificateFile := file(t, "certificate.pem", certificate)
 			p := start(t, "--providers.file.filename="+file(t, name+".yaml", fmt.Sprintf(config, name, upstream,
-				file(t, "ca.pem", authority.certificate), file(t, "certificate.pem", certificate), given)))
+				file(t, "ca.pem", authority.certificate), certificateFile, given)))
 			p.ready(t, name+".example")
+			if got := p.ask(t, name+".example", request{target: "/"}); got.Backend != "gateway.internal" {
+				t.Errorf("the upstream met %q", got.Backend)
+			}
+			if name == "filed" {
+				renewed, key := authority.issue(t, "renewed.internal")
+				for path, content := range map[string]string{certificateFile: renewed, keyFile: key} {
+					if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if got := p.ask(t, name+".example", request{target: "/"}); got.Backend != "renewed.internal" {
+					t.Errorf("after a renewal the upstream met %q", got.Backend)
+				}
+			}
 			warned := strings.Count(p.logged(), "a private key stands in the configuration")
 			shown := strings.Contains(p.raw(t), secret)
 			if literal := name == "literal"; shown != literal || (warned == 1) != literal {
@@ -163,6 +179,7 @@ func (a *authority) serve(t *testing.T, name string) string {
 	clients := x509.NewCertPool()
 	clients.AddCert(a.parsed)
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Connection", "close") // so that each request shows the certificate anew
 		w.Header().Set("X-Backend", r.TLS.PeerCertificates[0].Subject.CommonName)
 	}))
 	server.TLS = &tls.Config{Certificates: []tls.Certificate{pair}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: clients}
