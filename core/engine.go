@@ -113,14 +113,15 @@ func (e *Engine) ResponseHeader() string { return e.announcer.response }
 
 // Run does the engine's background work until the context ends: it watches the files that the configuration names. A
 // host runs it exactly once.
-func (e *Engine) Run(ctx context.Context) {
-	e.files.Run(ctx, func(path string, err error) {
-		if err != nil {
-			e.log.Error("keeping what was read before", "rollout", e.name, "file", path, "error", err)
-			return
-		}
-		e.log.Info("read a file that changed", "rollout", e.name, "file", path)
-	})
+func (e *Engine) Run(ctx context.Context) { e.files.Run(ctx, e.reread) }
+
+// reread logs what became of a file that changed.
+func (e *Engine) reread(path string, err error) {
+	if err != nil {
+		e.log.Error("keeping what was read before", "rollout", e.name, "file", path, "error", err)
+		return
+	}
+	e.log.Info("read a file that changed", "rollout", e.name, "file", path)
 }
 
 // Announce tells the upstream which variant serves, in the request's headers: what the client sent in their place, in
