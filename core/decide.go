@@ -32,14 +32,22 @@ func decide(e *Engine, d **Decision, in *expr.Input) {
 	if e.follows && followed(e, d, in) {
 		return
 	}
-	if key, plain := expr.Plain(e.table, e.key, in.Request.Header); plain {
-		split(e, d, balance.Slot(e.splitSalt, key))
+	key := expr.Plain(e.table, e.key, in.Request.Header)
+	if key == "" {
+		decideFully(e, d, in)
 		return
 	}
-	if len(e.rules) > 0 && ruled(e, d, in) {
+	*d = e.split[balance.Place(line(e), e.splitSalt, key)]
+}
+
+// decideFully is decide for requests that are anything but plain.
+func decideFully(e *Engine, d **Decision, in *expr.Input) {
+	if ruled(e, d, in) {
 		return
 	}
-	split(e, d, place(e, e.splitSalt, expr.Read(e.key, in)))
+	if slot := place(e, e.splitSalt, expr.Read(e.key, in)); slot >= 0 {
+		*d = e.split[balance.Owner(line(e), slot)]
+	}
 }
 
 // recovered ends a panic of the function that defers it.
@@ -85,20 +93,15 @@ func takes(e *Engine, d **Decision, in *expr.Input, rule *rule) bool {
 	return true
 }
 
-// split finds the variant that owns the client's slot. A client without one stays with the base.
-func split(e *Engine, d **Decision, slot int) {
-	if slot < 0 {
-		return
-	}
-	line := e.line
+// line returns the weights that count now, laid out.
+func line(e *Engine) *balance.Line {
 	if e.live.weighed.Load() {
-		line = e.lineNow()
+		return lineSet(e)
 	}
-	*d = e.split[balance.Owner(line, slot)]
+	return e.line
 }
 
-// lineNow returns the weights that count now, laid out.
-func (e *Engine) lineNow() *balance.Line {
+func lineSet(e *Engine) *balance.Line {
 	if set := e.live.weightsFor(e.declaration); set != nil {
 		return set.line
 	}

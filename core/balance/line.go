@@ -80,3 +80,13 @@ func Owner(l *Line, slot int) int {
 	}
 	return int(l.owners[slot])
 }
+
+// Place returns the index of the variant that owns a key's slot: Slot and Owner in one.
+func Place(l *Line, s *Salt, key string) int {
+	if l.owners == "" {
+		return 0
+	}
+	var room [192]byte
+	sum := sha256.Sum256(append(append(room[:0], s.prefix...), key...))
+	return int(l.owners[int(sum[0])<<8|int(sum[1])])
+}
