@@ -52,20 +52,23 @@ func (c *checker) announce(config Announce, rollout string, variants []string) a
 	return a
 }
 
+// header returns the canonical name of a header to announce in, or "" if it is none.
 func (c *checker) header(path, name string) string {
-	canonical := http.CanonicalHeaderKey(name)
-	switch {
-	case !expr.IsToken(name):
-		c.fail(path, "%q is not a header name", name)
-	case strings.Count(name, "-")+strings.Count(name, "_") > maxSeparators:
-		c.fail(path, "%q has more than %d hyphens", name, maxSeparators)
-	}
 	for _, other := range reserved {
 		if folded(name) == folded(other) {
 			c.fail(path, "%q is a header that HTTP itself works by: name one of your own, such as %s", name, DefaultHeader)
+			return ""
 		}
 	}
-	return canonical
+	switch {
+	case !expr.IsToken(name):
+		c.fail(path, "%q is not a header name", name)
+		return ""
+	case strings.Count(name, "-")+strings.Count(name, "_") > maxSeparators:
+		c.fail(path, "%q has more than %d hyphens", name, maxSeparators)
+		return ""
+	}
+	return http.CanonicalHeaderKey(name)
 }
 
 // spellings returns the canonical keys of all headers that CGI, WSGI and their kin cannot tell from name: there a hyphen

@@ -86,6 +86,7 @@ var mistakes = []struct {
 	{"a header of HTTP in another spelling", func(c *Config) { c.Announce.Request = "Transfer_Encoding" }, `announce.request: "Transfer_Encoding" is a header that HTTP itself works by: name one of your own, such as X-Rollout-Variant`},
 	{"a cookie as a response", func(c *Config) { c.Announce.Response = "Set-Cookie" }, `announce.response: "Set-Cookie" is a header that HTTP itself works by: name one of your own, such as X-Rollout-Variant`},
 	{"many hyphens", func(c *Config) { c.Announce.Request = "A-b-c-d-e_f-g-h" }, `announce.request: "A-b-c-d-e_f-g-h" has more than 6 hyphens`},
+	{"nothing but hyphens", func(c *Config) { c.Announce.Request = strings.Repeat("-", 80) }, `announce.request: "` + strings.Repeat("-", 80) + `" has more than 6 hyphens`},
 	{"a bad network to follow", func(c *Config) { c.Announce.Follow = []string{"10.0.0.0/8", "10.0.0.0/x", "upstream"} },
 		`announce.follow[1]: "10.0.0.0/x" is neither an IP address nor a CIDR such as 10.0.0.0/8` + "\n" + `announce.follow[2]: "upstream" is neither an IP address nor a CIDR such as 10.0.0.0/8`},
 

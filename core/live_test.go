@@ -82,7 +82,7 @@ func TestWeightsThatAreSetAtTheSameTime(t *testing.T) {
 	for round := 1; round <= 40; round++ {
 		var group sync.WaitGroup
 		for _, variant := range []string{"canary", "blue"} {
-			variant := variant
+			variant, round := variant, round
 			group.Add(1)
 			go func() {
 				defer group.Done()
