@@ -35,7 +35,7 @@ func NewFor(ctx context.Context, next http.Handler, config *core.Config, middlew
 	}
 	clients := clients{trusted: rollout.trusted}
 	if rollout.proxies != nil {
-		return &proxyMode{rollout: rollout, clients: clients}, nil
+		return &proxyMode{engine: rollout.engine, proxies: rollout.proxies, clients: clients}, nil
 	}
 	return &serviceMode{engine: rollout.engine, clients: clients, next: next, observe: rollout.engine.Observes() || rollout.engine.ResponseHeader() != ""}, nil
 }

@@ -17,7 +17,8 @@ import (
 
 // proxyMode proxies to the upstreams of the variant that serves.
 type proxyMode struct {
-	rollout *rollout
+	engine  *core.Engine
+	proxies *proxies
 	clients clients
 }
 
@@ -42,10 +43,10 @@ var exchangeKey = new(int)
 // ServeHTTP decides and lets the variant's proxy answer.
 func (p *proxyMode) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	begin := time.Now()
-	engine := p.rollout.engine
+	engine := p.engine
 	decision := engine.Decide(r, p.clients.address(r), begin)
 	engine.Announce(decision, r)
-	e := &proxied{log: p.rollout.proxies.log}
+	e := &proxied{log: p.proxies.log}
 	e.engine = engine
 	e.decision = decision
 	e.begin = begin
@@ -56,7 +57,7 @@ func (p *proxyMode) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	r = r.WithContext(context.WithValue(r.Context(), exchangeKey, e))
 	e.request = r
 	defer e.finish()
-	p.rollout.proxies.byVariant[decision.Index].ServeHTTP(w, r)
+	p.proxies.byVariant[decision.Index].ServeHTTP(w, r)
 	e.returned = true
 }
 
@@ -138,7 +139,7 @@ type trailed struct {
 // Read passes on what the body has.
 func (t *trailed) Read(p []byte) (int, error) {
 	n, err := t.body.Read(p)
-	if err == io.EOF { //nolint:errorlint // readers return it as it is
+	if err == io.EOF {
 		for name := range t.to {
 			t.to[name] = t.from[name]
 		}

@@ -22,6 +22,7 @@ var rollouts = &registry{byName: map[string]*remembered{}}
 type registry struct {
 	mu     sync.Mutex
 	byName map[string]*remembered // guarded by mu
+	timed  bool                   // a timer will look for rollouts to forget; guarded by mu
 }
 
 // remembered is what outlives a configuration: the live state, and the rollout as it was configured last.
@@ -70,7 +71,7 @@ func (g *registry) join(ctx context.Context, config core.Config, host core.Host)
 		known = &remembered{live: live}
 		g.byName[config.Name] = known
 	} else {
-		known.current.stop()
+		known.current.end()
 	}
 	known.current = made
 	known.add(ctx, g)
@@ -99,22 +100,46 @@ func (k *remembered) drop(now time.Time) {
 }
 
 // left runs when a middleware has ended.
-func (g *registry) left() {
-	g.forget(time.Now())
-	time.AfterFunc(keep, func() { g.forget(time.Now()) })
-}
+func (g *registry) left() { g.forget(time.Now()) }
 
-// forget drops the rollouts that nobody has used for a while.
+// forget drops the rollouts that nobody has used for a while, and has a timer come back for the next.
 func (g *registry) forget(now time.Time) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	next := time.Duration(0)
 	for name, known := range g.byName {
 		known.drop(now)
-		if len(known.instances) == 0 && now.Sub(known.ended) >= keep {
-			known.current.stop()
+		if len(known.instances) > 0 {
+			continue
+		}
+		wait := keep - now.Sub(known.ended)
+		if wait <= 0 {
+			known.current.end()
 			delete(g.byName, name)
+		} else if next == 0 || wait < next {
+			next = wait
 		}
 	}
+	if next > 0 && !g.timed {
+		g.timed = true
+		time.AfterFunc(next, g.elapsed)
+	}
+}
+
+func (g *registry) elapsed() {
+	g.mu.Lock()
+	g.timed = false
+	g.mu.Unlock()
+	g.forget(time.Now())
+}
+
+// end stops what runs for a configuration, and lets go of what it is made of: the interpreter keeps, for every function
+// value, the variables of all who called where it was made, and with join's variables the rollout before. Unless that is
+// empty, each configuration would hold all before it. Handlers that still serve have what they need.
+func (r *rollout) end() {
+	r.stop()
+	r.engine = nil
+	r.proxies = nil
 }
 
 // newRollout compiles a configuration and starts its background work.
