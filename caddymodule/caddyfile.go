@@ -226,14 +226,19 @@ func (p *parser) check() error {
 	}
 	var problems []error
 	for _, problem := range core.Check(p.rollout.config(), host) {
-		at, ok := p.places[problem.Path]
-		for path := problem.Path; !ok && path != ""; at, ok = p.places[path] {
+		path := problem.Path
+		at, ok := p.places[path]
+		for ; !ok && path != ""; at, ok = p.places[path] {
 			path = path[:max(strings.LastIndexAny(path, ".["), 0)] // the nearest that has a place
 		}
 		if !ok {
 			at = p.places["name"]
 		}
-		problems = append(problems, at.errorf("%s: %s", at.label, problem.Text))
+		label := at.label
+		if index := problem.Path[len(path):]; path != "" && strings.HasPrefix(index, "[") {
+			label += index // which of several on one line
+		}
+		problems = append(problems, at.errorf("%s: %s", label, problem.Text))
 	}
 	return errors.Join(problems...)
 }

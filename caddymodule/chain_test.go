@@ -36,7 +36,7 @@ func TestRun(t *testing.T) {
 	} {
 		var seen []string
 		var handlers []caddyhttp.MiddlewareHandler
-		for _, name := range strings.Fields(test.names) {
+		for name := range strings.FieldsSeq(test.names) {
 			handlers = append(handlers, step{name, strings.HasSuffix(name, "!"), &seen})
 		}
 		next := caddyhttp.HandlerFunc(func(http.ResponseWriter, *http.Request) error {

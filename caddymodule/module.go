@@ -8,6 +8,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.uber.org/zap"
 
 	"github.com/grayling-gateway/grayling/core"
 )
@@ -42,6 +43,7 @@ type Handler struct {
 	Rules []Rule `json:"rules,omitempty"`
 
 	engine   *core.Engine
+	log      *zap.Logger
 	variants []served
 	keys     keys
 	nextKey  string // of the variable that holds the handler after this one
@@ -92,6 +94,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	if err != nil {
 		return err
 	}
+	h.log = ctx.Logger()
 	app, err := ctx.App(appID)
 	if err != nil {
 		return err

@@ -8,6 +8,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
+	"go.uber.org/zap"
 
 	"github.com/grayling-gateway/grayling/core"
 )
@@ -29,6 +30,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	if err == nil || answered || !worthAnother(err) || !saved.restore(w, r) {
 		return err
 	}
+	h.log.Warn("the variant failed before it answered, the baseline answers in its place",
+		zap.String("rollout", h.Name), zap.String("variant", decision.Variant), zap.Error(err))
 	_, err = h.try(w, r, next, h.engine.Fallback(decision), begin)
 	return err
 }

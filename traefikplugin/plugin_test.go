@@ -112,6 +112,7 @@ func TestPartsAreFlushed(t *testing.T) {
 		"all at once":          {"4", []string{"abcd"}, false},
 		"header alone":         {"4", nil, false},
 	} {
+		test := test
 		config := checkout(t)
 		config.Name += strings.ReplaceAll(name, " ", "-")
 		handler := start(t, config, func(w http.ResponseWriter, r *http.Request) {

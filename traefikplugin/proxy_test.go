@@ -164,6 +164,7 @@ func TestProxyModeTLS(t *testing.T) {
 		{core.TLS{CA: "file:" + ca, ServerName: "other.example"}, 502},
 		{core.TLS{UnsafeSkipVerify: "true"}, 200},
 	} {
+		i, test := i, test
 		front := behind(t, upstream.URL, upstream.URL, func(c *core.Config) {
 			c.Name += fmt.Sprint("-", i)
 			c.Proxy.TLS = test.tls
