@@ -186,9 +186,11 @@ func onPaper(e *Engine, config Config, r *http.Request) Decision {
 		if r.Header.Get(name) != value {
 			continue
 		}
-		share := balance.Full
 		if rule.Percent != "" {
-			share, _ = balance.ParseWeight(rule.Percent)
+			share, err := balance.ParseWeight(rule.Percent)
+			if err != nil {
+				panic(err)
+			}
 			if key == "" || balance.Slot(balance.NewSalt(config.Name+"/"+rule.Name), key) >= share.Slots() {
 				continue
 			}

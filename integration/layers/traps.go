@@ -6,6 +6,7 @@ import (
 	"go/token"
 	"go/types"
 	"regexp"
+	"slices"
 )
 
 // traps reports what Yaegi runs without a word and wrongly, because it stores a value in the place of another, or wires
@@ -113,9 +114,9 @@ func (l *linter) results(r *ast.ReturnStmt, stack []ast.Node) {
 
 // resultsOf returns the named results of the innermost function of stack, by position.
 func (l *linter) resultsOf(stack []ast.Node) (named []types.Object) {
-	for i := len(stack) - 1; i >= 0; i-- {
+	for _, ancestor := range slices.Backward(stack) {
 		var function *ast.FuncType
-		switch n := stack[i].(type) {
+		switch n := ancestor.(type) {
 		case *ast.FuncDecl:
 			function = n.Type
 		case *ast.FuncLit:
@@ -173,8 +174,8 @@ func (l *linter) counter(loop *ast.RangeStmt) {
 }
 
 func (l *linter) deferred(d *ast.DeferStmt, stack []ast.Node) {
-	for i := len(stack) - 1; i >= 0; i-- {
-		switch stack[i].(type) {
+	for _, ancestor := range slices.Backward(stack) {
+		switch ancestor.(type) {
 		case *ast.FuncDecl, *ast.FuncLit:
 			return
 		case *ast.ForStmt, *ast.RangeStmt:
