@@ -79,9 +79,11 @@ vuln: ## known vulnerabilities that the gateway's code reaches
 	integration/tools/govulncheck/check.sh
 
 .PHONY: bench
-bench: build ## benchmarks of the engine, and of the gateway where integration/bench has them
+bench: build ## benchmarks of the engine, compiled and interpreted, and of the gateway where integration/bench has them
 	$(call step,benchmarks)
 	go test -run '^$$' -bench . -benchmem ./core/...
+	$(call step,the same benchmarks interpreted by Yaegi)
+	integration/tools/yaegi/bench.sh core
 	if [[ -d integration/bench ]]; then \
 		cd integration && GRAYLING_CADDY=$(CURDIR)/bin/caddy go run ./bench; \
 	fi
