@@ -3,6 +3,7 @@ package core
 import (
 	"net/http"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -37,6 +38,7 @@ var mistakes = []struct {
 		"\nrules[3].use: unknown variant \"blue\"; there are stable, canary, blue,green"},
 	{"two variants of one name", func(c *Config) { c.Variants[2].Name = "canary"; c.Rules = nil }, `variants[2].name: there are two variants "canary": names are unique`},
 	{"two variants without a name", func(c *Config) { c.Variants = []Variant{{Name: "a"}, {}, {}}; c.Rules = nil }, "variants[1].name: the variant needs a name\nvariants[2].name: the variant needs a name"},
+	{"very many variants", func(c *Config) { c.Variants = make([]Variant, 257); c.Rules = nil; nameAll(c.Variants) }, `variants: 257 variants are too many: 256 at most`},
 	{"a word as a weight", func(c *Config) { c.Variants[1].Weight = "half" }, `variants[1].weight: not a weight: "half" (write a percentage such as 5, 5% or 0.25%, with at most six decimals)`},
 	{"a negative weight", func(c *Config) { c.Variants[1].Weight = "-5%" }, `variants[1].weight: not a weight: "-5%" (write a percentage such as 5, 5% or 0.25%, with at most six decimals)`},
 	{"too fine a weight", func(c *Config) { c.Variants[1].Weight = "0.001%" }, `variants[1].weight: not a weight: "0.001%" is less than one slot of 65,536; the smallest share is 0.001526%`},
@@ -121,6 +123,12 @@ ends: "soon" is not a time such as 2027-01-31T18:00:00Z
 announce.request: "a b" is not a header name
 fallback_methods[0]: "get" is not a method such as GET: methods are upper case, one each
 observe: unknown value "no": leave it out, or write "off"`},
+}
+
+func nameAll(variants []Variant) {
+	for i := range variants {
+		variants[i].Name = "v" + strconv.Itoa(i)
+	}
 }
 
 func TestMistakes(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"math/rand"
 	"net/http"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/grayling-gateway/grayling/core/balance"
@@ -138,7 +139,7 @@ func TestDecisionsAgreeWithTheirSlowTwin(t *testing.T) {
 			var headers []string
 			for _, name := range []string{"X-A", "X-B", "X-User"} {
 				if random.Intn(3) > 0 {
-					headers = append(headers, name+": "+string("uvw"[random.Intn(3)]))
+					headers = append(headers, name+": "+string("uvwUVW"[random.Intn(6)]))
 				}
 			}
 			if random.Intn(3) > 0 {
@@ -174,6 +175,9 @@ func onPaper(e *Engine, config Config, r *http.Request) Decision {
 			break
 		}
 		key = r.Header.Get("X-User")
+		if strings.HasSuffix(source, ".lower()") {
+			key = strings.ToLower(key)
+		}
 		if source == `cookie("uid")` {
 			key = ""
 			if cookie, err := r.Cookie("uid"); err == nil {
@@ -214,7 +218,9 @@ func TestDecideDoesNotAllocate(t *testing.T) {
 		Rule{Name: "paths", Use: "blue", When: `path().hasPrefix("/api/") && method() != "GET" || header("X-Region").matches("^(no|se)$")`},
 		Rule{Name: "many", Use: "blue", When: `header("X-Tenant").in("a", "b", "c")`},
 	)
-	e := compile(t, config, nil, Host{})
+	over := config
+	over.Ends = "2026-01-01T00:00:00Z"
+	e, ended := compile(t, config, nil, Host{}), compile(t, over, nil, Host{})
 	for _, headers := range [][]string{
 		{"Cookie: uid=3f2c9c5e-7b1a-4c1e-9a51-0d6f6b0f8a11"},
 		{"Cookie: theme=\"dark\"; uid=1", "X-Version: v3", "X-Region: eu", "X-Build: 12a", "X-Tags: alpha, gamma", "User-Agent: iPhone"},
@@ -226,6 +232,9 @@ func TestDecideDoesNotAllocate(t *testing.T) {
 		d := e.Decide(r, "192.0.2.1", noon)
 		if n := testing.AllocsPerRun(100, func() { e.Decide(r, "192.0.2.1", noon) }); n != 0 {
 			t.Errorf("deciding %q by %s allocates %v times", headers, d.Reason, n)
+		}
+		if n := testing.AllocsPerRun(100, func() { ended.Decide(r, "192.0.2.1", noon) }); n != 0 {
+			t.Errorf("deciding %q after the end allocates %v times", headers, n)
 		}
 	}
 }
