@@ -6,7 +6,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 
-tool = $$(integration/tools/build.sh $(1))
+tool = $$($(CURDIR)/integration/tools/build.sh $(1))
 step = @printf '\n==> %s\n' "$(1)"
 
 # The code that Yaegi interprets inside Traefik, and all Go modules of this checkout.
@@ -63,7 +63,9 @@ test-yaegi: ## the same tests of core interpreted by Yaegi, as in Traefik
 	integration/tools/yaegi/test.sh $(interpreted)
 
 .PHONY: test-integration
-test-integration: build ## scenarios against the real Caddy
+test-integration: build ## scenarios against the real Caddy and the real Traefik
+	$(call step,tools of the integration tests)
+	for name in traefik etcd yaegi; do integration/tools/build.sh $$name; done
 	$(call step,integration tests)
 	cd integration && GRAYLING_CADDY=$(CURDIR)/bin/caddy go test -count=1 ./...
 
