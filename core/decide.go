@@ -20,8 +20,16 @@ import (
 func (e *Engine) Decide(r *http.Request, address string, now time.Time) Decision {
 	d := e.base // stays if nothing applies, or the rest panics
 	decide(e, &d, &expr.Input{Request: r, Address: address})
-	if e.over && d.Index != 0 && !now.Before(e.ends) {
-		return *e.decision(0, ByRolledBack, "")
+	if e.over {
+		return overAt(e, d, now)
+	}
+	return *d
+}
+
+// overAt returns the decision of a rollout that ends some day.
+func overAt(e *Engine, d *Decision, now time.Time) Decision {
+	if d.Index != 0 && !now.Before(e.ends) {
+		return *e.rolledBack
 	}
 	return *d
 }
@@ -29,11 +37,8 @@ func (e *Engine) Decide(r *http.Request, address string, now time.Time) Decision
 // decide finds the first that applies.
 func decide(e *Engine, d **Decision, in *expr.Input) {
 	defer recovered(e)
-	if e.follows && followed(e, d, in) {
-		return
-	}
 	key := expr.Plain(e.table, e.key, in.Request.Header)
-	if key == "" {
+	if key == "" || e.follows {
 		decideFully(e, d, in)
 		return
 	}
@@ -42,7 +47,7 @@ func decide(e *Engine, d **Decision, in *expr.Input) {
 
 // decideFully is decide for requests that are anything but plain.
 func decideFully(e *Engine, d **Decision, in *expr.Input) {
-	if ruled(e, d, in) {
+	if e.follows && followed(e, d, in) || ruled(e, d, in) {
 		return
 	}
 	if slot := place(e, e.splitSalt, expr.Read(e.key, in)); slot >= 0 {

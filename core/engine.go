@@ -46,6 +46,7 @@ type Engine struct {
 	generation  string
 	declaration string // what weights that were set by hand belong to
 	base        *Decision
+	rolledBack  *Decision
 	split       []*Decision // for every variant
 	over        bool        // whether the rollout ends some day
 	follows     bool        // whether some callers are followed
@@ -77,6 +78,7 @@ func Compile(config Config, live *Live, host Host) (*Engine, error) {
 		e.counters = append(e.counters, live.counters(name))
 	}
 	e.base = e.decision(0, ByBase, "")
+	e.rolledBack = e.decision(0, ByRolledBack, "")
 	for i := range plan.variants {
 		e.split = append(e.split, e.decision(i, BySplit, ""))
 	}

@@ -6,7 +6,6 @@ type Key struct {
 	random bool // random() stands at the end
 
 	// Of the first value, for Plain.
-	plain  func(k *Key, fields []string) string
 	header string // that holds it; "" if it is not in a header
 	name   string // of the cookie
 	cookie string // the name with an equals sign; "" if it is not a cookie
@@ -15,7 +14,7 @@ type Key struct {
 
 // ParseKey compiles the values of a key. Problems come back by the index of their source.
 func ParseKey(sources []string, host Host) (*Key, [][]error) {
-	key := &Key{plain: plainNothing}
+	key := &Key{}
 	problems := make([][]error, len(sources))
 	failed := false
 	for i, source := range sources {
@@ -48,10 +47,8 @@ func ParseKey(sources []string, host Host) (*Key, [][]error) {
 func (k *Key) prepare(first *value) {
 	switch first.source {
 	case fromHeader:
-		k.plain = plainHeader
 		k.header = first.name
 	case fromCookie:
-		k.plain = plainCookie
 		k.header = "Cookie"
 		k.name = first.name
 		k.cookie = first.pair
@@ -60,7 +57,7 @@ func (k *Key) prepare(first *value) {
 }
 
 // RandomKey is a key that identifies nobody: every request is drawn anew.
-func RandomKey() *Key { return &Key{plain: plainNothing, random: true} }
+func RandomKey() *Key { return &Key{random: true} }
 
 // Random reports whether a request without any of the values is drawn at random.
 func (k *Key) Random() bool { return k.random }

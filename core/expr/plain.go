@@ -21,10 +21,17 @@ func Plain(t *Table, k *Key, h http.Header) string {
 			pc = plainly(i, fields)
 		}
 	}
-	if pc == noMatch {
-		return k.plain(k, h[k.header])
+	if pc != noMatch {
+		return ""
 	}
-	return ""
+	fields := h[k.header]
+	if len(fields) == 0 {
+		return ""
+	}
+	if k.cookie == "" {
+		return fields[0]
+	}
+	return plainCookie(k, fields[0])
 }
 
 // plainly returns where to go from a test of a header that fails by a comparison; any other ends the run.
@@ -35,34 +42,11 @@ func plainly(i *instruction, fields []string) int {
 	return elsewhere
 }
 
-// The functions that read a key's first value for Plain from the fields of its header.
-
-func plainHeader(k *Key, fields []string) string {
-	if len(fields) == 0 {
-		return ""
-	}
-	return fields[0]
-}
-
-func plainCookie(k *Key, fields []string) string {
-	if len(fields) == 0 {
-		return ""
-	}
-	value := fields[0]
-	if !strings.HasPrefix(value, k.cookie) {
-		return laterCookie(k, value)
-	}
-	value, _, _ = strings.Cut(value[len(k.cookie):], ";")
-	if strings.Trim(value, "\" \t") != value {
-		return ""
-	}
-	return value
-}
-
-func laterCookie(k *Key, field string) string {
-	before, rest, _ := strings.Cut(field, k.second)
-	if strings.Contains(before, k.name) { // it may stand there in another way; or there is no second
-		return ""
+// plainCookie returns the value of the key's cookie from a field as browsers write it, or "".
+func plainCookie(k *Key, field string) string {
+	rest, ok := strings.CutPrefix(field, k.cookie)
+	if !ok {
+		rest = laterCookie(k, field)
 	}
 	value, _, _ := strings.Cut(rest, ";")
 	if strings.Trim(value, "\" \t") != value {
@@ -71,4 +55,11 @@ func laterCookie(k *Key, field string) string {
 	return value
 }
 
-func plainNothing(k *Key, fields []string) string { return "" }
+// laterCookie returns what follows the key's cookie and the equals sign, if the cookie is not the first.
+func laterCookie(k *Key, field string) string {
+	before, rest, _ := strings.Cut(field, k.second)
+	if strings.Contains(before, k.name) { // it may stand there in another way
+		return ""
+	}
+	return rest
+}
