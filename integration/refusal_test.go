@@ -79,7 +79,8 @@ var refusalScenarios = []scenario{
 	},
 }
 
-// expectRefusal loads a site: the error has to name things, and the old configuration has to serve.
+// expectRefusal loads a site: the error has to name things, and the old configuration has to serve, or
+// nothing until it is loaded again.
 func expectRefusal(t *testing.T, g *gateway.Gateway, s gateway.Site, names []string) {
 	t.Helper()
 	err := g.Load(s)
@@ -91,6 +92,12 @@ func expectRefusal(t *testing.T, g *gateway.Gateway, s gateway.Site, names []str
 		if !strings.Contains(err.Error(), name) {
 			t.Errorf("the error does not name %s: %v", name, err)
 		}
+	}
+	if !g.Traits.Keeps {
+		if a := g.Get(t, "/"); a.Status != 404 {
+			t.Errorf("status %d, want 404: the router is not there", a.Status)
+		}
+		g.Reload(t, g.Site)
 	}
 	exchange{Request: get("X-Version: v2"), want: "canary rule:qa"}.check(t, g)
 }

@@ -147,7 +147,7 @@ var reloadScenarios = []scenario{
 		},
 	},
 	{
-		name: "reloads leave nothing behind", only: "caddy", because: "goroutines are counted through the host's own interface",
+		name: "reloads leave nothing behind",
 		site: site(split("50%")),
 		run: func(t *testing.T, g *gateway.Gateway) {
 			const reloads = 40
@@ -157,7 +157,7 @@ var reloadScenarios = []scenario{
 				g.Reload(t, site(split([]string{"25%", "50%"}[i%2])))
 				g.Get(t, "/", lowUser)
 			}
-			// Caddy keeps idle connections to backends for a while, whatever handler made them.
+			// Gateways keep idle connections to backends for a while, whatever handler made them.
 			g.Backend("stable").Stop(t)
 			g.Backend("canary").Stop(t)
 			gateway.Eventually(t, "the old configurations' goroutines have ended", func() bool {

@@ -14,12 +14,13 @@ import (
 func TestMain(m *testing.M) { os.Exit(gateway.Main(m)) }
 
 // hosts are the gateways that the table runs on.
-var hosts = []gateway.Host{gateway.Caddy{}}
+var hosts = []gateway.Host{gateway.Caddy{}, gateway.TraefikService{}, gateway.TraefikProxy{}}
 
 // table is every scenario, by subject.
 var table = slices.Concat(
 	ruleScenarios, languageScenarios, addressScenarios, splitScenarios, []scenario{vectorScenario}, announceScenarios,
 	forgeryScenarios, streamScenarios, fallbackScenarios, reloadScenarios, caddyScenarios, matcherScenarios, refusalScenarios,
+	traefikScenarios, serviceScenarios, proxyScenarios,
 )
 
 // scenario is a site and what has to happen on it.
@@ -28,8 +29,8 @@ type scenario struct {
 	site      gateway.Site
 	exchanges []exchange
 	run       func(*testing.T, *gateway.Gateway) // after the exchanges
-	// only names the one host that can have this scenario, and because says why and what stands for
-	// it on the others.
+	// only names the one host that can have this scenario ("traefik" in both modes), and because says why
+	// and what stands for it on the others.
 	only, because string
 }
 
@@ -50,10 +51,15 @@ func TestScenarios(t *testing.T) {
 		}
 		names[s.name] = true
 	}
+	for _, e := range exceptions {
+		if !names[e.scenario] || !names[e.instead] || e.because == "" {
+			t.Fatalf("exception %q: there is no such scenario, or nothing stands for it, or nothing says why", e.scenario)
+		}
+	}
 	for _, host := range hosts {
 		t.Run(host.Name(), func(t *testing.T) {
 			for _, s := range table {
-				if s.only != "" && s.only != host.Name() {
+				if !strings.HasPrefix(host.Name(), s.only) || excepted(host, s) {
 					continue
 				}
 				t.Run(s.name, func(t *testing.T) {

@@ -36,6 +36,7 @@ type Echo struct {
 //	/trailers        a body followed by the trailers X-Checksum and X-Backend-Trailer
 //	/hang            no answer until the client goes away
 //	/cut             half an answer, then the connection is closed
+//	/half            half an answer, then the connection is closed as soon as a value is sent to Events
 //	/status/{code}   that status
 //	/v1/traces       takes spans
 //
@@ -50,6 +51,7 @@ func (s *Server) handler() http.Handler {
 	mux.HandleFunc("/trailers", s.trailers)
 	mux.HandleFunc("/hang", s.hang)
 	mux.HandleFunc("/cut", s.cut)
+	mux.HandleFunc("/half", s.half)
 	mux.HandleFunc("/status/{code}", s.status)
 	mux.HandleFunc("POST /v1/traces", s.spans)
 	mux.HandleFunc("/", s.echo)
@@ -163,6 +165,18 @@ func (s *Server) cut(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Length", "100")
 	io.WriteString(w, "half")
 	http.NewResponseController(w).Flush()
+	panic(http.ErrAbortHandler)
+}
+
+// half is cut, but not before somebody wants it.
+func (s *Server) half(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Length", "100")
+	io.WriteString(w, "half")
+	http.NewResponseController(w).Flush()
+	select {
+	case <-s.Events:
+	case <-r.Context().Done():
+	}
 	panic(http.ErrAbortHandler)
 }
 

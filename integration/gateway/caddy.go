@@ -22,7 +22,7 @@ type Caddy struct{}
 func (Caddy) Name() string { return "caddy" }
 
 // Traits of Caddy: the module writes into its access log, and a load that fails changes nothing.
-func (Caddy) Traits() Traits { return Traits{Reasons: true, Keeps: true} }
+func (Caddy) Traits() Traits { return Traits{Reasons: true, Trailers: true, Keeps: true} }
 
 type caddy struct {
 	g         *Gateway

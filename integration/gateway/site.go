@@ -14,6 +14,9 @@ type Site struct {
 	AliasHeaders bool
 	// TLS serves the site over HTTPS too, with HTTP/2 and HTTP/3.
 	TLS bool
+	// Routers names the routers of Rollouts, and their middlewares, where a host has such; empty: each is
+	// named as its rollout.
+	Routers []string
 	// Verbatim is used instead of Rollouts, in the language of the only host of the scenario: a
 	// text/template with {{site}}, {{other}} (two free addresses), {{upstream "name"}}, {{probe "rollout"}} and {{dir}}.
 	Verbatim string
@@ -81,6 +84,8 @@ type Host interface {
 type Traits struct {
 	// Reasons tells that a decision's reason and rule can be seen from outside, not the variant alone.
 	Reasons bool
+	// Trailers tells that the trailers of a request reach the backend.
+	Trailers bool
 	// Keeps tells that a configuration with an error leaves the one before serving.
 	Keeps bool
 }

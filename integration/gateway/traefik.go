@@ -40,11 +40,12 @@ func (h TraefikService) launch(g *Gateway) instance { return launch(g, serviceMo
 func (h TraefikProxy) launch(g *Gateway) instance { return launch(g, proxyMode, h.Plugin) }
 
 // Traits of Traefik: an interpreted plugin has no way to its access log, so that of a decision only the
-// announced variant is seen. A router whose middleware is refused is gone, whatever served before.
+// announced variant is seen. A router whose middleware is refused is gone, whatever served before. Traefik's
+// own proxy leaves out a request's trailers.
 func (TraefikService) Traits() Traits { return Traits{} }
 
-// Traits are those of TraefikService.
-func (TraefikProxy) Traits() Traits { return Traits{} }
+// Traits are those of TraefikService, but for the plugin's own proxy.
+func (TraefikProxy) Traits() Traits { return Traits{Trailers: true} }
 
 type traefik struct {
 	g         *Gateway
@@ -207,8 +208,9 @@ func (t *traefik) decision(rollout, probe string) (Decision, error) {
 		return Decision{Variant: field("downstream_X-Backend")}, nil // nothing else tells
 	}
 	d := Decision{Variant: field("request_" + header)}
-	if service := rollout + "-" + d.Variant + "@file"; t.mode == serviceMode && t.site.Verbatim == "" && field("ServiceName") != service {
-		return d, fmt.Errorf("announced %q, but the service is %q, not %q", d.Variant, field("ServiceName"), service)
+	service := field("ServiceName")
+	if t.mode == serviceMode && t.site.Verbatim == "" && !strings.HasSuffix(service, "-"+d.Variant+"@file") {
+		return d, fmt.Errorf("announced %q, but the service is %q", d.Variant, service)
 	}
 	return d, nil
 }

@@ -43,53 +43,60 @@ experimental:
 	return b.Bytes()
 }
 
-// serviceMode and proxyMode write a site's routers and services; variants are the same in both.
+// serviceMode and proxyMode write a site's routers and services. A router has to have a service, even if
+// the plugin answers; one that ends in @internal, such as noop@internal, would keep the router out of the
+// access log.
 const (
 	serviceMode = `http:
   routers:
     {{routers}}
-{{- range $r := .Rollouts}}
-    {{$r.Name}}:
+{{- range $n, $r := .Rollouts}}{{$name := router $n}}
+    {{$name}}:
       rule: {{under $r.Path}}
       entryPoints: {{entryPoints}}
-      middlewares: [{{$r.Name}}]
+      middlewares: [{{$name}}]
 {{- range $i, $v := $r.Variants}}
-    {{$r.Name}}-{{$v.Name}}:
-      parentRefs: [{{$r.Name}}]
+    {{$name}}-{{$i}}-{{$v.Name}}:
+      parentRefs: [{{$name}}]
       rule: {{if $i}}{{announced $r $v.Name}}{{else}}{{under $r.Path}}{{end}}
       priority: {{if $i}}2{{else}}1{{end}}
-      service: {{$r.Name}}-{{$v.Name}}
+      service: {{$name}}-{{$i}}-{{$v.Name}}
+{{- else}}
+    {{$name}}-none: {parentRefs: [{{$name}}], rule: {{under $r.Path}}, service: nowhere}
 {{- end}}
 {{- end}}
   middlewares:
     {{middlewares}}
-{{- range $r := .Rollouts}}
-    {{$r.Name}}:
+{{- range $n, $r := .Rollouts}}{{$name := router $n}}
+    {{$name}}:
       plugin:
         grayling: {{plugin $r}}
 {{- end}}
   services:
-{{- range $r := .Rollouts}}{{range $v := $r.Variants}}
-    {{$r.Name}}-{{$v.Name}}: {loadBalancer: {servers: {{servers $v}}}}
+    nowhere: {loadBalancer: {servers: []}}
+{{- range $n, $r := .Rollouts}}{{$name := router $n}}{{range $i, $v := $r.Variants}}
+    {{$name}}-{{$i}}-{{$v.Name}}: {loadBalancer: {servers: {{servers $v}}}}
 {{- end}}{{end}}
 `
 	proxyMode = `http:
   routers:
     {{routers}}
-{{- range $r := .Rollouts}}
-    {{$r.Name}}:
+{{- range $n, $r := .Rollouts}}{{$name := router $n}}
+    {{$name}}:
       rule: {{under $r.Path}}
       entryPoints: {{entryPoints}}
-      middlewares: [{{$r.Name}}]
-      service: noop@internal
+      middlewares: [{{$name}}]
+      service: nowhere
 {{- end}}
   middlewares:
     {{middlewares}}
-{{- range $r := .Rollouts}}
-    {{$r.Name}}:
+{{- range $n, $r := .Rollouts}}{{$name := router $n}}
+    {{$name}}:
       plugin:
         grayling: {{plugin $r}}
 {{- end}}
+  services:
+    nowhere: {loadBalancer: {servers: []}}
 `
 )
 
@@ -99,10 +106,11 @@ func (t *traefik) dynamic(site Site) ([]byte, error) {
 	if text == "" {
 		text = t.mode
 	}
+	// Without a certificate Traefik makes one at every load, which takes a while.
+	text += "tls: {stores: {default: {defaultCertificate: {{certificate}}}}}\n"
 	entryPoints := []string{"plain", "other"}
 	if site.TLS {
 		entryPoints = append(entryPoints, "secure")
-		text += "tls: {stores: {default: {defaultCertificate: {{certificate}}}}}\n"
 	}
 	tmpl, err := template.New("dynamic.yml").Funcs(template.FuncMap{
 		// The first entries of these sections: what load waits for.
@@ -111,6 +119,12 @@ func (t *traefik) dynamic(site Site) ([]byte, error) {
 		},
 		"middlewares": func() string {
 			return fmt.Sprintf(`loaded: {headers: {customResponseHeaders: {%s: "%d"}}}`, markHeader, t.loads)
+		},
+		"router": func(n int) string {
+			if n < len(site.Routers) {
+				return site.Routers[n]
+			}
+			return site.Rollouts[n].Name
 		},
 		"entryPoints": func() string { return scalar(entryPoints) },
 		"upstream":    func(name string) string { return scalar("http://" + t.g.Backend(name).Addr()) },
