@@ -124,10 +124,10 @@ func (t *traefik) applied(mark int) error {
 	} {
 		for t.marked(ctx, address) != t.loads {
 			if !t.process.running() {
-				return errors.New("Traefik ended")
+				return errors.New("the gateway ended")
 			}
 			if log := t.log()[mark:]; strings.Contains(log, "Error occurred during watcher callback") {
-				return fmt.Errorf("Traefik cannot read the file: %s", log)
+				return fmt.Errorf("the gateway cannot read the file: %s", log)
 			}
 			if ctx.Err() != nil {
 				return fmt.Errorf("%s does not serve load %d", address, t.loads)

@@ -133,7 +133,7 @@ func (t *traefik) dynamic(site Site) ([]byte, error) {
 			return scalar("PathPrefix(`" + or(strings.TrimSuffix(path, "*"), "/") + "`)")
 		},
 		"announced": func(r Rollout, variant string) string {
-			return scalar(fmt.Sprintf("Header(`%s`, `%s`)", or(r.Announce.Request, "X-Rollout-Variant"), variant))
+			return scalar("Header(`" + or(r.Announce.Request, "X-Rollout-Variant") + "`, `" + variant + "`)")
 		},
 		"servers": func(v Variant) string {
 			var list []map[string]string
