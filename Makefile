@@ -81,14 +81,13 @@ vuln: ## known vulnerabilities that the gateway's code reaches
 	integration/tools/govulncheck/check.sh
 
 .PHONY: bench
-bench: build ## benchmarks of the engine, compiled and interpreted, and of the gateway where integration/bench has them
+bench: build ## benchmarks of the engine, compiled and interpreted, and of the real gateway
 	$(call step,benchmarks)
 	go test -run '^$$' -bench . -benchmem ./core/...
 	$(call step,the same benchmarks interpreted by Yaegi)
 	integration/tools/yaegi/bench.sh core
-	if [[ -d integration/bench ]]; then \
-		cd integration && GRAYLING_CADDY=$(CURDIR)/bin/caddy go run ./bench; \
-	fi
+	$(call step,CPU time per proxied request of the real Caddy)
+	cd integration && go run ./bench -caddy $(CURDIR)/bin/caddy
 
 .PHONY: fmt
 fmt: ## format the Go code and group its imports

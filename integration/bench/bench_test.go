@@ -1,0 +1,125 @@
+package main
+
+import (
+	"encoding/json"
+	"net"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestClientAndUpstream lets the two ends of a run talk to each other without a gateway.
+func TestClientAndUpstream(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go accept(l, answer(1))
+
+	c, err := connect(l.Addr().String(), 4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.close()
+	for range 3 {
+		if err := c.send(100); err != nil {
+			t.Fatal(err)
+		}
+	}
+	second := configuration{name: "second", addr: l.Addr().String(), moved: 1}
+	if err := second.verify(); err != nil {
+		t.Error(err)
+	}
+	second.moved = 0.1
+	if err := second.verify(); err == nil || !strings.Contains(err.Error(), "100.0% of the users") {
+		t.Errorf("a configuration that does not do what it is measured for: %v", err)
+	}
+}
+
+// TestClientRefuses: a round with a response that is not what was asked for must not count.
+func TestClientRefuses(t *testing.T) {
+	for _, response := range []string{
+		"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n",
+		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+		"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nshort",
+		"",
+	} {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		go func() {
+			conn, err := l.Accept()
+			if err == nil {
+				conn.Read(make([]byte, 4096))
+				conn.Write([]byte(response))
+				conn.Close()
+			}
+		}()
+		c, err := connect(l.Addr().String(), 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.send(1); err == nil {
+			t.Errorf("%q passes for a success", response)
+		}
+		c.close()
+		l.Close()
+	}
+}
+
+func TestSummarize(t *testing.T) {
+	var sample []float64
+	for i := range 100 { // 1 to 100, in no order
+		sample = append(sample, float64(1+i*37%100))
+	}
+	want := summary[float64]{Median: 50.5, Min: 1, Max: 100, Low: 40, High: 61}
+	if got := summarize(sample); got != want {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	if got := summarize([]time.Duration{7}); got != (summary[time.Duration]{7, 7, 7, 7, 7}) {
+		t.Errorf("one round: %v", got)
+	}
+}
+
+func TestReport(t *testing.T) {
+	results := []result{
+		{configuration: configuration{name: "a", about: "first"}, rounds: []time.Duration{50_000, 100_000, 200_000}},
+		{configuration: configuration{name: "b", about: "second", to: "a"}, rounds: []time.Duration{55_000, 110_000, 100_000}},
+	}
+	compare(results)
+	var table, data strings.Builder
+	if err := writeTable(&table, results); err != nil {
+		t.Fatal(err)
+	}
+	if err := writeJSON(&data, results); err != nil {
+		t.Fatal(err)
+	}
+	// Not 1.0, which the medians of the two would give: what disturbs a round disturbs both.
+	const want = "" +
+		"configuration  CPU time/request  min .. max     ratio  95%             of  is\n" +
+		"a              100.0 us          50.0 .. 200.0                             first\n" +
+		"b              100.0 us          55.0 .. 110.0  1.100  0.500 .. 1.100  a   second\n"
+	if table.String() != want {
+		t.Errorf("got\n%swant\n%s", table.String(), want)
+	}
+	var records []struct {
+		Name  string
+		Ratio struct{ Median float64 }
+	}
+	if err := json.Unmarshal([]byte(data.String()), &records); err != nil || len(records) != 2 || records[1].Ratio.Median != 1.1 {
+		t.Errorf("%v in %s", err, &data)
+	}
+}
+
+func TestSelected(t *testing.T) {
+	all := []configuration{{name: "plain"}, {name: "rollout", to: "plain"}, {name: "builtin", to: "plain"}}
+	list, err := selected(all, "builtin")
+	if err != nil || len(list) != 2 || list[0].name != "plain" || list[1].name != "builtin" {
+		t.Errorf("%v, %v", list, err)
+	}
+	if _, err := selected(all, "builtin,typo"); err == nil {
+		t.Error("a name that is none passes")
+	}
+}

@@ -1,0 +1,117 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"os/exec"
+	"strconv"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// patience bounds what the run waits for: a gateway that starts or ends, a round.
+const patience = time.Minute
+
+// process is a program that runs beside this one. It ends with stop, or when the context of its command ends.
+type process struct {
+	cmd    *exec.Cmd
+	stderr bytes.Buffer
+	exited chan struct{}
+	err    error // of its exit; to be read after exited
+}
+
+// start runs a program made with program.
+func start(cmd *exec.Cmd) (*process, error) {
+	p := &process{cmd: cmd, exited: make(chan struct{})}
+	cmd.Stderr = &p.stderr
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	go func() {
+		p.err = cmd.Wait()
+		close(p.exited)
+	}()
+	return p, nil
+}
+
+// program is a command that is asked to end when the context does, and killed if it does not.
+func program(ctx context.Context, name string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.WaitDelay = patience
+	return cmd
+}
+
+// stop asks the process to end and waits for that. It is an error if it had ended before.
+func (p *process) stop() error {
+	select {
+	case <-p.exited:
+		return fmt.Errorf("%s ended by itself: %w\n%s", p.cmd.Path, p.err, p.stderr.String())
+	default:
+	}
+	p.cmd.Process.Signal(syscall.SIGTERM)
+	select {
+	case <-p.exited:
+	case <-time.After(patience):
+		p.cmd.Process.Kill()
+		<-p.exited
+		return fmt.Errorf("%s did not end within %v of SIGTERM", p.cmd.Path, patience)
+	}
+	return nil
+}
+
+// listens waits until the process accepts connections.
+func (p *process) listens(addr string) error {
+	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
+		conn, err := net.Dial("tcp", addr)
+		if err == nil {
+			return conn.Close()
+		}
+		select {
+		case <-p.exited:
+			return fmt.Errorf("%s ended: %w\n%s", p.cmd.Path, p.err, p.stderr.String())
+		default:
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("%s does not listen: %w\n%s", p.cmd.Path, err, p.stderr.String())
+		}
+	}
+}
+
+// cpuTime returns the CPU time that the process has taken, in user and kernel mode, of all its threads that run or ever
+// ran. The kernel's clock of a process counts in nanoseconds and to this moment; the times in /proc count in ticks, or
+// leave out threads that ended.
+func (p *process) cpuTime() (time.Duration, error) {
+	const scheduled = 2 // clock_getcpuclockid(3): the process id inverted, and this kind of clock in the lowest bits
+	var t unix.Timespec
+	if err := unix.ClockGettime(int32(^p.cmd.Process.Pid<<3|scheduled), &t); err != nil {
+		return 0, fmt.Errorf("reading the CPU clock of %s: %w", p.cmd.Path, err)
+	}
+	return time.Duration(t.Nano()), nil
+}
+
+// freePorts returns n different ports of this machine that nobody listens on.
+func freePorts(n int) ([]int, error) {
+	var held []net.Listener // until all are found, so that none is found twice
+	defer func() {
+		for _, l := range held {
+			l.Close()
+		}
+	}()
+	ports := make([]int, n)
+	for i := range ports {
+		l, err := net.Listen("tcp", address(0))
+		if err != nil {
+			return nil, err
+		}
+		held = append(held, l)
+		ports[i] = l.Addr().(*net.TCPAddr).Port
+	}
+	return ports, nil
+}
+
+func address(port int) string { return "127.0.0.1:" + strconv.Itoa(port) }

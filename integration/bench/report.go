@@ -1,0 +1,104 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"text/tabwriter"
+	"time"
+)
+
+// result is what was measured of a configuration.
+type result struct {
+	configuration
+	rounds []time.Duration // CPU time for each request, by round
+	ratios []float64       // of that to the other configuration's in the same round
+}
+
+// compare works out the ratios.
+func compare(results []result) {
+	for i := range results {
+		r := &results[i]
+		for _, other := range results {
+			if other.name != r.to {
+				continue
+			}
+			for round := range r.rounds {
+				r.ratios = append(r.ratios, float64(r.rounds[round])/float64(other.rounds[round]))
+			}
+		}
+	}
+}
+
+// summary describes a sample by its order, so that a few disturbed rounds do not count.
+type summary[T any] struct {
+	Median T `json:"median"`
+	Min    T `json:"min"`
+	Max    T `json:"max"`
+
+	// Low and High enclose the true median with a confidence of 95%, whatever the distribution: a value lies below the
+	// median as often as a coin shows tails.
+	Low  T `json:"low"`
+	High T `json:"high"`
+}
+
+func summarize[T time.Duration | float64](sample []T) summary[T] {
+	sorted := slices.Sorted(slices.Values(sample))
+	n := len(sorted)
+	if n == 0 {
+		return summary[T]{}
+	}
+	below := max(0, int((float64(n)-1.96*math.Sqrt(float64(n)))/2)-1)
+	return summary[T]{
+		Median: (sorted[(n-1)/2] + sorted[n/2]) / 2,
+		Min:    sorted[0], Max: sorted[n-1],
+		Low: sorted[below], High: sorted[n-1-below],
+	}
+}
+
+func writeTable(w io.Writer, results []result) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(t, "configuration\tCPU time/request\tmin .. max\tratio\t95%%\tof\tis\n")
+	for _, r := range results {
+		cost := summarize(r.rounds)
+		fmt.Fprintf(t, "%s\t%.1f us\t%.1f .. %.1f\t", r.name, us(cost.Median), us(cost.Min), us(cost.Max))
+		if len(r.ratios) > 0 {
+			ratio := summarize(r.ratios)
+			fmt.Fprintf(t, "%.3f\t%.3f .. %.3f\t%s\t", ratio.Median, ratio.Low, ratio.High, r.to)
+		} else {
+			fmt.Fprintf(t, "\t\t\t")
+		}
+		fmt.Fprintf(t, "%s\n", r.about)
+	}
+	return t.Flush()
+}
+
+func us(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
+
+func writeJSON(w io.Writer, results []result) error {
+	type ratio struct {
+		summary[float64]
+		To     string    `json:"to"`
+		Rounds []float64 `json:"rounds"`
+	}
+	type record struct {
+		Name    string                 `json:"name"`
+		About   string                 `json:"about"`
+		Cost    summary[time.Duration] `json:"cpu_ns_per_request"`
+		Rounds  []time.Duration        `json:"rounds"`
+		Against *ratio                 `json:"ratio,omitempty"`
+	}
+	records := make([]record, 0, len(results))
+	for _, r := range results {
+		entry := record{Name: r.name, About: r.about, Cost: summarize(r.rounds), Rounds: r.rounds}
+		if len(r.ratios) > 0 {
+			entry.Against = &ratio{summarize(r.ratios), r.to, r.ratios}
+		}
+		records = append(records, entry)
+	}
+	e := json.NewEncoder(w)
+	e.SetIndent("", "\t")
+	return e.Encode(records)
+}
