@@ -98,7 +98,8 @@ type Proxy struct {
 	// HTTP2 is "false" where HTTP/2 must not be spoken to https upstreams. Empty: it is, if they offer it.
 	HTTP2 string `json:"-"`
 
-	// Resolver is the address of the name server that answers SRV queries, such as 127.0.0.1:8600. Empty: the system's.
+	// Resolver is the address of the name server that knows the upstreams, such as 127.0.0.1:8600: their SRV records, and
+	// the hosts that these or the addresses name. Empty: the system's.
 	Resolver string `json:"-"`
 
 	// TLS is how https upstreams are met.

@@ -82,7 +82,7 @@ func newProxies(ctx context.Context, settings []proxySettings, engine *core.Engi
 }
 
 func newTransport(s proxySettings) *http.Transport {
-	dialer := &net.Dialer{Timeout: s.dialTimeout, KeepAlive: 30 * time.Second}
+	dialer := &net.Dialer{Timeout: s.dialTimeout, KeepAlive: 30 * time.Second, Resolver: resolver(s.resolver)}
 	return &http.Transport{
 		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
 			return dialer.DialContext(ctx, network, address) // Yaegi cannot pass methods of compiled types as functions
