@@ -1,9 +1,14 @@
 package integration
 
 import (
+	"bufio"
+	"fmt"
 	"io"
+	"net"
+	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/grayling-gateway/grayling/integration/gateway"
 )
@@ -146,6 +151,39 @@ var traefikScenarios = []scenario{
 			deliver(t, g.Backend("canary").Events, "", "the canary to break off")
 			if rest, err := io.ReadAll(resp.Body); err == nil || len(rest) > 0 {
 				t.Errorf("after the first part came %q, error %v, want an error", rest, err)
+			}
+		},
+	},
+	{
+		name: "a client that waits to be told to continue", only: "traefik", because: nextTo,
+		site: site(checkout(qa)),
+		run: func(t *testing.T, g *gateway.Gateway) {
+			for _, c := range []struct {
+				target string
+				want   []int // statuses in the order in which they arrive, the body being sent after 100
+			}{
+				{"/", []int{100, 200}}, {"/status/413", []int{413}},
+			} {
+				conn, err := net.Dial("tcp", g.Addr())
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer conn.Close()
+				conn.SetDeadline(time.Now().Add(patience))
+				fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: shop.example\r\nX-Version: v2\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n", c.target)
+				reader := bufio.NewReader(conn)
+				for _, want := range c.want {
+					resp, err := http.ReadResponse(reader, nil)
+					if err != nil || resp.StatusCode != want {
+						t.Fatalf("%s: %v, %v, want status %d", c.target, resp, err, want)
+					}
+					if want == 100 {
+						io.WriteString(conn, "body")
+						continue
+					}
+					defer resp.Body.Close()
+					expectBackend(t, resp, "canary")
+				}
 			}
 		},
 	},

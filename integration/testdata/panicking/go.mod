@@ -1,0 +1,3 @@
+module example.org/panicking
+
+go 1.26.0
