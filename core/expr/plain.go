@@ -34,10 +34,15 @@ func Plain(t *Table, k *Key, h http.Header) string {
 	return plainCookie(k, fields[0])
 }
 
-// plainly returns where to go from a test of a header that fails by a comparison; any other ends the run.
+// plainly returns where to go from a test of a header that fails by a comparison or a look-up; any other ends the run.
 func plainly(i *instruction, fields []string) int {
 	if i.op == equal && fields[0] != i.text {
 		return i.no
+	}
+	if i.op == lookUp {
+		if _, found := i.cases[fields[0]]; !found {
+			return i.no
+		}
 	}
 	return elsewhere
 }
