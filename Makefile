@@ -67,7 +67,8 @@ test-integration: build ## scenarios against the real Caddy and the real Traefik
 	$(call step,tools of the integration tests)
 	for name in traefik etcd yaegi; do integration/tools/build.sh $$name; done
 	$(call step,integration tests)
-	cd integration && GRAYLING_CADDY=$(CURDIR)/bin/caddy go test -count=1 ./...
+	export GRAYLING_CADDY=$(CURDIR)/bin/caddy GRAYLING_TRAEFIK=$(call tool,traefik); \
+		cd integration && go test -count=1 ./...
 
 .PHONY: lint
 lint: ## golangci-lint

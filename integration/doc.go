@@ -7,11 +7,13 @@
 //	go test . -run 'TestScenarios/caddy/websocket'
 //
 // GRAYLING_CADDY names a Caddy that is built already; one built with -race fails a scenario in which it
-// reports a race. When a scenario fails, the gateway's log is shown.
+// reports a race. GRAYLING_TRAEFIK names a Traefik; without it integration/tools/build.sh builds one, once.
+// When a scenario fails, the gateway's log is shown.
 //
 // A scenario says what it expects in no product's words: a gateway.Site, requests, and the decision for
 // each ("canary rule:qa": variant, reason, rule). What only one host has, such as Caddy's matchers, says
-// why and what stands for it elsewhere. A new host implements gateway.Host and is added to hosts.
+// why and what stands for it elsewhere. A new host implements gateway.Host and is added to hosts; what it
+// does differently is in gateway.Traits and in exceptions.
 //
 // Not proven here: networks that lose or delay packets, machines that run for weeks, other systems than
 // Linux.

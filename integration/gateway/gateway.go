@@ -61,8 +61,9 @@ func (g *Gateway) Backend(name string) *backend.Server {
 	return b
 }
 
-// Load replaces the running configuration; on error the one before keeps serving. It returns when the
-// gateway says that it is done, which may be before the old configuration got its last request.
+// Load replaces the running configuration; what serves after an error is for Traits.Keeps to say. It
+// returns when the gateway says that it is done, which may be before the old configuration got its last
+// request.
 func (g *Gateway) Load(site Site) error { return g.instance.load(site) }
 
 // Reload is Load for a site that must be accepted, and serves from the next request on.

@@ -18,7 +18,9 @@ type Site struct {
 	// named as its rollout.
 	Routers []string
 	// Verbatim is used instead of Rollouts, in the language of the only host of the scenario: a
-	// text/template with {{site}}, {{other}} (two free addresses), {{upstream "name"}}, {{probe "rollout"}} and {{dir}}.
+	// text/template with {{site}}, {{other}} (two free addresses), {{upstream "name"}}, {{probe "rollout"}} and {{dir}}
+	// for Caddy, and for Traefik {{routers}} and {{middlewares}} (to begin these sections with), {{entryPoints}} and
+	// {{upstream "name"}}.
 	Verbatim string
 	// Traces has the gateway send its spans to the backend "collector".
 	Traces bool
@@ -92,7 +94,7 @@ type Traits struct {
 
 // instance is a running product.
 type instance interface {
-	// load replaces the configuration; on error the one before keeps serving.
+	// load replaces the configuration, as Gateway.Load says.
 	load(Site) error
 	// settle waits until nothing of the configuration before takes requests.
 	settle(testing.TB)
