@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 )
 
 // served is a variant ready to serve.
@@ -12,6 +13,22 @@ type served struct {
 	name     any                           // boxed once for all requests
 	chain    caddyhttp.Handler             // the routes, compiled; nil if the handlers below are all there is to them
 	handlers []caddyhttp.MiddlewareHandler // in their order
+	aside    bool                          // whether the handlers work on a copy of the request
+}
+
+// newServed returns the variant of that name with provisioned routes, and next after them.
+func newServed(name string, routes caddyhttp.RouteList, next caddyhttp.Handler, traced bool) served {
+	handlers, ok := unconditional(routes)
+	if !ok || traced { // Caddy traces the handlers that it compiles
+		return served{name: name, chain: routes.Compile(next)}
+	}
+	return served{name: name, handlers: handlers, aside: len(handlers) == 1 && isPlainProxy(handlers[0])}
+}
+
+// isPlainProxy reports whether a handler is a reverse_proxy, without routes of its own for the upstream's response.
+func isPlainProxy(handler caddyhttp.MiddlewareHandler) bool {
+	proxy, ok := handler.(*reverseproxy.Handler)
+	return ok && len(proxy.HandleResponse) == 0
 }
 
 // unconditional returns the handlers of provisioned routes that serve every request, such as a variant's only

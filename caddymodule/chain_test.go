@@ -52,23 +52,32 @@ func TestRun(t *testing.T) {
 	}
 }
 
-// TestCompiledOrNot: routes are Caddy's to run where they have matchers or the like, and where the server traces handlers.
-func TestCompiledOrNot(t *testing.T) {
-	const answer = `{"handler": "static_response", "body": "hello"}`
+// TestServed: routes are Caddy's to run where they have matchers or the like, and where the server traces handlers. Only
+// what a reverse_proxy alone may do to a request needs no undoing.
+func TestServed(t *testing.T) {
+	const (
+		answer = `{"handler": "static_response", "body": "hello"}`
+		proxy  = `{"handler": "reverse_proxy", "upstreams": [{"dial": "127.0.0.1:9"}]}`
+	)
+	traced := &caddyhttp.ServerLogConfig{Trace: true}
 	for i, test := range []struct {
-		routes   string
-		logs     *caddyhttp.ServerLogConfig
-		compiled bool
-		logged   bool
+		routes string
+		logs   *caddyhttp.ServerLogConfig
+		want   string
 	}{
-		{``, nil, false, false},
-		{`{"handle": [` + answer + `]}`, nil, false, false},
-		{`{"handle": [` + answer + `]}`, &caddyhttp.ServerLogConfig{}, false, true},
-		{`{"handle": [` + answer + `]}`, &caddyhttp.ServerLogConfig{Trace: true}, true, true},
-		{`{"handle": [` + answer + `], "match": [{"path": ["/a/*"]}]}`, nil, true, false},
-		{`{"handle": [` + answer + `], "group": "g"}`, nil, true, false},
-		{`{"handle": [` + answer + `], "terminal": true}`, nil, true, false},
-		{`{}, {"handle": [` + answer + `], "group": "g"}`, nil, true, false},
+		{``, nil, "direct"},
+		{`{"handle": [` + answer + `]}`, nil, "direct"},
+		{`{"handle": [` + answer + `]}`, &caddyhttp.ServerLogConfig{}, "direct logged"},
+		{`{"handle": [` + answer + `]}`, traced, "compiled logged"},
+		{`{"handle": [` + answer + `], "match": [{"path": ["/a/*"]}]}`, nil, "compiled"},
+		{`{"handle": [` + answer + `], "group": "g"}`, nil, "compiled"},
+		{`{"handle": [` + answer + `], "terminal": true}`, nil, "compiled"},
+		{`{}, {"handle": [` + answer + `], "group": "g"}`, nil, "compiled"},
+		{`{"handle": [` + proxy + `]}`, nil, "direct aside"},
+		{`{"handle": [` + proxy + `]}`, traced, "compiled logged"},
+		{`{"handle": [` + answer + `, ` + proxy + `]}`, nil, "direct"},
+		{`{"handle": [` + answer + `]}, {"handle": [` + proxy + `]}`, nil, "direct"},
+		{`{"handle": [{"handler": "reverse_proxy", "handle_response": [{"routes": [{"handle": [` + answer + `]}]}]}]}`, nil, "direct"},
 	} {
 		ctx, err := caddy.ProvisionContext(&caddy.Config{Admin: &caddy.AdminConfig{Disabled: true}})
 		if err != nil {
@@ -76,13 +85,23 @@ func TestCompiledOrNot(t *testing.T) {
 		}
 		ctx.Context = context.WithValue(ctx.Context, caddyhttp.ServerCtxKey, &caddyhttp.Server{Logs: test.logs})
 		module, err := ctx.LoadModuleByID("http.handlers.rollout",
-			fmt.Appendf(nil, `{"name": "compiled%d", "variants": [{"name": "stable", "routes": [%s]}]}`, i, test.routes))
+			fmt.Appendf(nil, `{"name": "served%d", "variants": [{"name": "stable", "routes": [%s]}]}`, i, test.routes))
 		if err != nil {
 			t.Fatal(err)
 		}
 		h := module.(*Handler)
-		if got := h.variants[0].chain != nil; got != test.compiled || h.logged != test.logged {
-			t.Errorf("%s on a server with logs %+v: compiled %v, logged %v", test.routes, test.logs, got, h.logged)
+		got := "direct"
+		if h.variants[0].chain != nil {
+			got = "compiled"
+		}
+		if h.variants[0].aside {
+			got += " aside"
+		}
+		if h.logged {
+			got += " logged"
+		}
+		if got != test.want {
+			t.Errorf("%s on a server with logs %+v: %s, want %s", test.routes, test.logs, got, test.want)
 		}
 	}
 }

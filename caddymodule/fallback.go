@@ -21,18 +21,21 @@ type attempt struct {
 	request  http.Request
 	url      url.URL
 	response http.Header
-	vars     map[string]any
-	groups   map[string]struct{}
 	body     *replay.Body // nil if the request has none
+
+	// What follows is nil if the handlers leave it alone.
+	vars   map[string]any
+	groups map[string]struct{}
 }
 
-// save remembers request and response header, and makes the body one that can be sent again.
-func save(w http.ResponseWriter, r *http.Request) *attempt {
-	a := &attempt{
-		request: *r, url: *r.URL, response: w.Header().Clone(),
-		vars: maps.Clone(varsOf(r)), groups: maps.Clone(groupsOf(r)),
+// save remembers request and response header, and makes the body one that can be sent again. aside tells that the
+// variant's handlers work on a copy of the request.
+func save(w http.ResponseWriter, r *http.Request, aside bool) *attempt {
+	a := &attempt{request: *r, url: *r.URL, response: w.Header().Clone()}
+	if !aside {
+		a.vars, a.groups = maps.Clone(varsOf(r)), maps.Clone(groupsOf(r))
+		a.request.Header = r.Header.Clone()
 	}
-	a.request.Header = r.Header.Clone()
 	if r.Body != nil && r.Body != http.NoBody && r.ContentLength != 0 {
 		a.body = replay.NewBody(r.Body)
 		r.Body = a.body
@@ -54,11 +57,17 @@ func (a *attempt) restore(w http.ResponseWriter, r *http.Request) bool {
 	}
 	// The failed attempt may still be dialing in the background, and reads the variables, which no lock guards: so the
 	// request gets others, and keeps its place, because others hold it.
-	*r = *a.request.WithContext(context.WithValue(a.request.Context(), caddyhttp.VarsCtxKey, a.vars))
+	vars := a.vars
+	if vars == nil {
+		vars = maps.Clone(varsOf(r))
+	}
+	*r = *a.request.WithContext(context.WithValue(a.request.Context(), caddyhttp.VarsCtxKey, vars))
 	*r.URL = a.url
 	r.Body = body
 	refill(w.Header(), a.response)
-	refill(groupsOf(r), a.groups)
+	if a.groups != nil {
+		refill(groupsOf(r), a.groups)
+	}
 	return true
 }
 

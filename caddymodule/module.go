@@ -120,7 +120,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 func (h *Handler) loadRoutes(ctx caddy.Context) error {
 	server, ok := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
 	h.logged = !ok || server.Logs != nil
-	traced := ok && server.Logs != nil && server.Logs.Trace // Caddy traces the handlers that it compiled
+	traced := ok && server.Logs != nil && server.Logs.Trace
 	byName := make(map[string]*Variant, len(h.Variants))
 	for i := range h.Variants {
 		byName[h.Variants[i].Name] = &h.Variants[i]
@@ -130,13 +130,7 @@ func (h *Handler) loadRoutes(ctx caddy.Context) error {
 		if err := routes.Provision(ctx); err != nil {
 			return fmt.Errorf("rollout %q: variant %q: %w", h.Name, name, err)
 		}
-		variant := served{name: name}
-		if handlers, ok := unconditional(routes); ok && !traced {
-			variant.handlers = handlers
-		} else {
-			variant.chain = routes.Compile(caddyhttp.HandlerFunc(h.serveNext))
-		}
-		h.variants = append(h.variants, variant)
+		h.variants = append(h.variants, newServed(name, routes, caddyhttp.HandlerFunc(h.serveNext), traced))
 	}
 	return nil
 }

@@ -25,7 +25,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		return err
 	}
 
-	saved := save(w, r)
+	saved := save(w, r, h.variants[decision.Index].aside)
 	answered, err := h.try(w, r, next, decision, begin)
 	if err == nil || answered || !worthAnother(err) || !saved.restore(w, r) {
 		return err
