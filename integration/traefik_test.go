@@ -160,9 +160,10 @@ var traefikScenarios = []scenario{
 		run: func(t *testing.T, g *gateway.Gateway) {
 			for _, c := range []struct {
 				target string
-				want   []int // statuses in the order in which they arrive, the body being sent after 100
+				told   bool
+				status int
 			}{
-				{"/", []int{100, 200}}, {"/status/413", []int{413}},
+				{"/", true, 200}, {"/status/413", false, 413},
 			} {
 				conn, err := net.Dial("tcp", g.Addr())
 				if err != nil {
@@ -172,17 +173,22 @@ var traefikScenarios = []scenario{
 				conn.SetDeadline(time.Now().Add(patience))
 				fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: shop.example\r\nX-Version: v2\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n", c.target)
 				reader := bufio.NewReader(conn)
-				for _, want := range c.want {
-					resp, err := http.ReadResponse(reader, nil)
-					if err != nil || resp.StatusCode != want {
-						t.Fatalf("%s: %v, %v, want status %d", c.target, resp, err, want)
-					}
-					if want == 100 {
+				resp, err := http.ReadResponse(reader, nil)
+				told := false
+				for err == nil && resp.StatusCode == 100 { // net/http may say it for itself and once more for the backend
+					if !told {
 						io.WriteString(conn, "body")
-						continue
 					}
-					defer resp.Body.Close()
-					expectBackend(t, resp, "canary")
+					told = true
+					resp, err = http.ReadResponse(reader, nil)
+				}
+				if err != nil {
+					t.Fatalf("%s: %v", c.target, err)
+				}
+				defer resp.Body.Close()
+				expectBackend(t, resp, "canary")
+				if told != c.told || resp.StatusCode != c.status {
+					t.Errorf("%s: status %d, told to continue: %v, want %d, %v", c.target, resp.StatusCode, told, c.status, c.told)
 				}
 			}
 		},
