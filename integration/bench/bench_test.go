@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -80,6 +81,17 @@ func TestSummarize(t *testing.T) {
 	}
 	if got := summarize([]time.Duration{7}); got != (summary[time.Duration]{7, 7, 7, 7, 7}) {
 		t.Errorf("one round: %v", got)
+	}
+}
+
+func TestKeepQuiet(t *testing.T) {
+	results := []result{
+		{rounds: []time.Duration{10, 30, 11, 40, 13}},
+		{rounds: []time.Duration{22, 60, 20, 10, 23}},
+	}
+	keepQuiet(results) // the totals are 32, 90, 31, 50, 36
+	if a, b := results[0].rounds, results[1].rounds; !slices.Equal(a, []time.Duration{10, 11, 13}) || !slices.Equal(b, []time.Duration{22, 20, 23}) {
+		t.Errorf("kept %d and %d", a, b)
 	}
 }
 

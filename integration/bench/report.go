@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -13,8 +14,33 @@ import (
 // result is what was measured of a configuration.
 type result struct {
 	configuration
-	rounds []time.Duration // CPU time for each request, by round
+	rounds []time.Duration // CPU time for each request, by round that counts
 	ratios []float64       // of that to the other configuration's in the same round
+}
+
+// keepQuiet keeps the half of the rounds that took the least time for all configurations together.
+func keepQuiet(results []result) {
+	total := func(round int) (sum time.Duration) {
+		for _, r := range results {
+			sum += r.rounds[round]
+		}
+		return sum
+	}
+	all := len(results[0].rounds)
+	order := make([]int, all)
+	for round := range order {
+		order[round] = round
+	}
+	slices.SortFunc(order, func(a, b int) int { return cmp.Compare(total(a), total(b)) })
+	kept := order[:(all+1)/2]
+	slices.Sort(kept)
+	for i := range results {
+		quiet := make([]time.Duration, 0, len(kept))
+		for _, round := range kept {
+			quiet = append(quiet, results[i].rounds[round])
+		}
+		results[i].rounds = quiet
+	}
 }
 
 // compare works out the ratios.
