@@ -3,10 +3,13 @@ package main
 import (
 	"encoding/json"
 	"net"
+	"os/exec"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // TestClientAndUpstream lets the two ends of a run talk to each other without a gateway.
@@ -67,6 +70,24 @@ func TestClientRefuses(t *testing.T) {
 		}
 		c.close()
 		l.Close()
+	}
+}
+
+// TestShareCPU asks a program that was started afterwards how many CPUs it has.
+func TestShareCPU(t *testing.T) {
+	var all unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &all); err != nil {
+		t.Fatal(err)
+	}
+	if err := shareCPU(); err != nil {
+		t.Fatal(err)
+	}
+	count, err := exec.Command("nproc").Output()
+	if back := confine(&all); back != nil {
+		t.Fatal(back)
+	}
+	if err != nil || strings.TrimSpace(string(count)) != "1" {
+		t.Errorf("a gateway sees %s CPUs, %v", count, err)
 	}
 }
 

@@ -27,7 +27,7 @@ var caddyConfigurations = []configuration{
 
 // startCaddy runs one Caddy with all configurations: two processes of one program differ by some percent, because where
 // their memory lies is left to chance.
-func startCaddy(ctx context.Context, places cpus, binary, dir string, upstreams []string) (*process, []configuration, error) {
+func startCaddy(ctx context.Context, binary, dir string, upstreams []string) (*process, []configuration, error) {
 	configurations := append([]configuration(nil), caddyConfigurations...)
 	ports, err := freePorts(len(configurations) + 1)
 	if err != nil {
@@ -42,7 +42,7 @@ func startCaddy(ctx context.Context, places cpus, binary, dir string, upstreams 
 		c.addr = address(ports[i])
 		cmd.Env = append(cmd.Env, strings.ToUpper(strings.ReplaceAll(c.name, "-", "_"))+"="+strconv.Itoa(ports[i]))
 	}
-	p, err := places.startGateway(cmd)
+	p, err := start(cmd)
 	if err != nil {
 		return nil, nil, err
 	}

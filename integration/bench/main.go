@@ -81,8 +81,7 @@ type bench struct {
 
 // run starts everything, measures, and stops what it started.
 func (b *bench) run(ctx context.Context) (results []result, err error) {
-	places, err := divide()
-	if err != nil {
+	if err := shareCPU(); err != nil {
 		return nil, err
 	}
 	dir, err := os.MkdirTemp("", "gateway-bench")
@@ -95,7 +94,7 @@ func (b *bench) run(ctx context.Context) (results []result, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, upstream.stop()) }()
-	caddy, configurations, err := startCaddy(ctx, places, b.caddy, dir, addrs)
+	caddy, configurations, err := startCaddy(ctx, b.caddy, dir, addrs)
 	if err != nil {
 		return nil, err
 	}
