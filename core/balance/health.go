@@ -1,0 +1,193 @@
+package balance
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Health is what requests and checks have said about one upstream. Whoever sends it a request asks [Begin] for an
+// attempt, and says how that ended: [Succeeded], [Failed] or [Cancelled].
+//
+//	up --failures in a row--> out --back-off--> one trial --success--> up
+//	                           ^                    |
+//	                           '-- failure: twice --'
+//
+// An attempt belongs to the time between two changes. What is known only later says nothing: a request that was sent
+// before the upstream went out neither brings it back nor keeps it out for longer. A trial whose end nobody tells holds
+// up the next for one back-off. Beside that, checks of the host's own take an upstream out and back.
+//
+// It reads no clock and starts nothing. The zero value is up, and is safe for concurrent use. Functions stand in the
+// place of methods where every request comes by: those cost an interpreter less.
+type Health struct {
+	state atomic.Int64 // generation<<2, and the bits below; it changes under mu
+
+	mu       sync.Mutex
+	failures int           // in a row, while up; guarded by mu
+	out      bool          // guarded by mu
+	backoff  time.Duration // while out: the present one; guarded by mu
+	due      time.Time     // while out: when there may be a trial; guarded by mu
+}
+
+// HealthPolicy is when failures take an upstream out, and for how long.
+type HealthPolicy struct {
+	// Failures is how many in a row take an upstream out. 0: none do.
+	Failures int
+
+	// Backoff is how long the first time. Each failed trial doubles it, up to MaxBackoff.
+	Backoff, MaxBackoff time.Duration
+}
+
+// Attempt is a request to an upstream, to be ended by one of [Succeeded], [Failed] and [Cancelled].
+type Attempt int64
+
+// Refused is the attempt that [Begin] does not give.
+const Refused Attempt = -1
+
+// The lower bits of a state.
+const (
+	troubled = 1 // there were failures in a row, or the upstream is out
+	unwell   = 2 // the last check failed
+	bits     = 2 // how many there are
+)
+
+// Begin returns an attempt, or Refused if the upstream is to be left alone. When a back-off has ended one attempt is
+// given, the trial.
+func Begin(h *Health, now time.Time) Attempt {
+	if state := h.state.Load(); state&(troubled|unwell) == 0 {
+		return Attempt(state)
+	}
+	return begin(h, now)
+}
+
+func begin(h *Health, now time.Time) Attempt {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	state := h.state.Load()
+	if !h.available(now) {
+		return Refused
+	}
+	if h.out {
+		h.due = now.Add(h.backoff)
+	}
+	return Attempt(state)
+}
+
+// Forced returns an attempt at an upstream whatever is known of it, for a request that has no better one to go to.
+func Forced(h *Health) Attempt { return Attempt(h.state.Load()) }
+
+// Available reports whether Begin would give an attempt.
+func (h *Health) Available(now time.Time) bool {
+	if h.state.Load()&(troubled|unwell) == 0 {
+		return true
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.available(now)
+}
+
+// available: a time further away than a back-off is one that a clock saw that was put back since. Caller holds mu.
+func (h *Health) available(now time.Time) bool {
+	if h.state.Load()&unwell != 0 {
+		return false
+	}
+	return !h.out || !now.Before(h.due) || h.due.Sub(now) > h.backoff
+}
+
+// Succeeded ends an attempt that the upstream answered.
+func Succeeded(h *Health, a Attempt) {
+	if h.state.Load() == int64(a) && a&troubled == 0 {
+		return
+	}
+	succeeded(h, a)
+}
+
+func succeeded(h *Health, a Attempt) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !h.current(a) {
+		return
+	}
+	h.failures = 0
+	if h.out {
+		h.out = false
+		h.change()
+	}
+	h.mark()
+}
+
+// Failed ends an attempt that the upstream did not answer. It returns for how long the upstream is out now, or 0 if that
+// does not follow.
+func Failed(h *Health, a Attempt, policy HealthPolicy, now time.Time) time.Duration {
+	if policy.Failures <= 0 {
+		Succeeded(h, a) // a policy before it may have taken the upstream out
+		return 0
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !h.current(a) {
+		return 0
+	}
+	h.failures++
+	if !h.out && h.failures < policy.Failures {
+		h.mark()
+		return 0
+	}
+	h.backoff = policy.after(h.backoff, h.out)
+	h.failures = 0
+	h.out = true
+	h.due = now.Add(h.backoff)
+	h.change()
+	h.mark()
+	return h.backoff
+}
+
+// after returns the back-off that follows another.
+func (p HealthPolicy) after(last time.Duration, again bool) time.Duration {
+	switch {
+	case !again || p.MaxBackoff < p.Backoff:
+		return p.Backoff
+	case last > p.MaxBackoff/2:
+		return p.MaxBackoff
+	}
+	return 2 * last
+}
+
+// Cancelled ends an attempt that says nothing, such as one whose client went away: another may be the trial.
+func Cancelled(h *Health, a Attempt) {
+	if a&troubled == 0 {
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.current(a) && h.out {
+		h.due = time.Time{}
+	}
+}
+
+// Check takes the upstream out or back by a check of the host's own, and reports whether that is news.
+func (h *Health) Check(well bool) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	state := h.state.Load()
+	if well == (state&unwell == 0) {
+		return false
+	}
+	h.state.Store(state ^ unwell)
+	return true
+}
+
+// current reports whether an attempt began after the last change. Caller holds mu.
+func (h *Health) current(a Attempt) bool { return int64(a)>>bits == h.state.Load()>>bits }
+
+// change begins another generation. Caller holds mu.
+func (h *Health) change() { h.state.Add(1 << bits) }
+
+// mark keeps the bit that requests look at. Caller holds mu.
+func (h *Health) mark() {
+	state := h.state.Load() &^ troubled
+	if h.out || h.failures > 0 {
+		state |= troubled
+	}
+	h.state.Store(state)
+}
