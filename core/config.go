@@ -11,6 +11,19 @@ type Config struct {
 	// Variants are the versions that can serve. The first is the baseline. At least one.
 	Variants []Variant `json:"variants,omitempty"`
 
+	// Upstreams are a pool that variants share: each variant that is not reached in another way has those that its Where
+	// selects. An item is a text,
+	//
+	//	<address> [weight=<n>] [<key>=<value>...]
+	//
+	// such as "10.0.0.1:8080 weight=9 version=v1", or a table with address, weight and metadata. Without a weight it is 1;
+	// 0 drains the upstream. Empty: there is no shared pool.
+	Upstreams []any `json:"upstreams,omitempty"`
+
+	// Subsets narrow the pool of the variant that serves to the upstreams that a request asks for, in turn. Empty: every
+	// upstream of a variant may serve each of its requests.
+	Subsets []Subset `json:"subsets,omitempty"`
+
 	// Rules send matching requests to a variant, whatever the split says. The first that matches decides. Empty: the
 	// split decides everything.
 	Rules []Rule `json:"rules,omitempty"`
@@ -65,13 +78,38 @@ type Variant struct {
 	// 0 for all: as they come.
 	Order int `json:"order,omitempty"`
 
-	// Upstreams are the addresses to which the engine's host proxies this variant's requests itself: http:// and https://
-	// URLs, or srv+http:// and srv+https:// with a name whose SRV records lead to the addresses. Empty: the gateway
-	// reaches the variant in its own way. Either all variants have upstreams or none has.
-	Upstreams []string `json:"-"`
+	// Upstreams are the addresses to which the engine's host proxies this variant's requests itself, each with a weight
+	// and metadata as in Config.Upstreams. For Traefik they are http:// and https:// URLs, or srv+http:// and srv+https://
+	// with a name whose SRV records lead to the addresses. Empty: the gateway reaches the variant in its own way, or by
+	// the shared pool.
+	Upstreams []any `json:"-"`
+
+	// Where selects the variant's upstreams from the shared pool: those whose metadata have all of these pairs, which are
+	// texts. Empty: all of them.
+	Where map[string]any `json:"where,omitempty"`
 
 	// Proxy is how the upstreams are reached, beyond what the rollout's Proxy says.
 	Proxy Proxy `json:"-"`
+
+	// Rest catches unknown keys, as in Config.
+	Rest map[string]any `json:"-" mapstructure:",remain"`
+}
+
+// Subset narrows a variant's pool by one key of its upstreams' metadata.
+type Subset struct {
+	// Key is the key of the metadata, such as version. Required, unique.
+	Key string `json:"key,omitempty"`
+
+	// Value is the expression whose value the metadata must equal, such as header("X-Version"). A request in which it is
+	// absent or empty is not narrowed down. Required.
+	Value string `json:"value,omitempty"`
+
+	// Otherwise says who serves if no upstream of the variant has the value: "baseline", "any" upstream of the variant, or
+	// "none", which is a 503. Empty: baseline.
+	Otherwise string `json:"otherwise,omitempty"`
+
+	// Order sorts the subsets, as in Variant.
+	Order int `json:"order,omitempty"`
 
 	// Rest catches unknown keys, as in Config.
 	Rest map[string]any `json:"-" mapstructure:",remain"`
@@ -104,6 +142,58 @@ type Proxy struct {
 
 	// TLS is how https upstreams are met.
 	TLS TLS `json:"-"`
+
+	// Retries is how many other upstreams of the variant get a request that one did not answer, before the base does; for
+	// the FallbackMethods. "0": none. Empty: 2.
+	Retries string `json:"-"`
+
+	// PassiveHealthCheck leaves upstreams alone for a while that do not answer requests.
+	PassiveHealthCheck PassiveHealthCheck `json:"-"`
+
+	// HealthCheck leaves upstreams alone that do not answer requests of the gateway's own.
+	HealthCheck HealthCheck `json:"-"`
+
+	// Rest catches unknown keys, as in Config.
+	Rest map[string]any `json:"-" mapstructure:",remain"`
+}
+
+// PassiveHealthCheck is when failed requests take an upstream out, and for how long. When that time is over, one request
+// tries it: an answer takes it back, and a failure doubles the time. A failure is a connection that cannot be made or
+// breaks off before the answer, or an answer that is too late.
+type PassiveHealthCheck struct {
+	// Failures is how many in a row take an upstream out. "0": none do. Empty: 3.
+	Failures string `json:"-"`
+
+	// Statuses are answers that are failures too, such as 503: from 500 to 599. Empty: none.
+	Statuses []string `json:"-"`
+
+	// Backoff is how long an upstream is out the first time. Empty: 1s.
+	Backoff string `json:"-"`
+
+	// MaxBackoff is how long at most. Empty: 30s, or Backoff if that is longer.
+	MaxBackoff string `json:"-"`
+
+	// Rest catches unknown keys, as in Config.
+	Rest map[string]any `json:"-" mapstructure:",remain"`
+}
+
+// HealthCheck is a GET that the gateway sends to every upstream from time to time. One that is not answered as expected
+// takes the upstream out, and the next that is takes it back.
+type HealthCheck struct {
+	// Path is asked of every address, such as /healthz, with a query if it has one. Empty: there are no checks.
+	Path string `json:"-"`
+
+	// Interval is the time from one check to the next, give or take a tenth. Empty: 10s.
+	Interval string `json:"-"`
+
+	// Timeout bounds the wait for the answer. Empty: 5s.
+	Timeout string `json:"-"`
+
+	// Status is the answer that is expected. Empty: any from 200 to 399.
+	Status string `json:"-"`
+
+	// Hostname is the Host header. Empty: that of the address.
+	Hostname string `json:"-"`
 
 	// Rest catches unknown keys, as in Config.
 	Rest map[string]any `json:"-" mapstructure:",remain"`
