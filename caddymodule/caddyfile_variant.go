@@ -108,97 +108,6 @@ func (p *parser) finish(w *written) error {
 	return nil
 }
 
-// model returns the variant of a name that stands above, or nil.
-func (p *parser) model(name string) *written {
-	i := slices.IndexFunc(p.models, func(w written) bool { return w.name == name })
-	if i < 0 {
-		return nil
-	}
-	return &p.models[i]
-}
-
-func (p *parser) variantNames() []string {
-	names := make([]string, 0, len(p.models))
-	for _, w := range p.models {
-		names = append(names, w.name)
-	}
-	return names
-}
-
-// translateSet writes set as the subdirective or directive that does it.
-func (w *written) translateSet() {
-	name := "request_header"
-	if w.proxy {
-		name = "header_up"
-	}
-	for i, line := range w.lines {
-		if line[0].Text == "set" {
-			w.lines[i] = slices.Clone(line)
-			w.lines[i][0].Text = name
-		}
-	}
-}
-
-// copy completes w by what another variant was written with: its upstreams, if w has none, and the lines of its block
-// that no line of w replaces, before those of w.
-func (w *written) copy(model *written) {
-	replaced := make(map[string]bool)
-	for _, line := range w.lines {
-		replaced[kind(line)] = true
-	}
-	w.proxy = w.proxy || model.proxy
-	upstreams := len(w.upstreams) > 0 || w.proxy && (replaced["to"] || replaced["dynamic"])
-	if !upstreams {
-		w.upstreams = model.upstreams
-	}
-	var lines []caddyfile.Segment
-	for _, line := range model.lines {
-		k := kind(line)
-		if replaced[k] || upstreams && (k == "to" || k == "dynamic") {
-			continue
-		}
-		line = slices.Clone(line)
-		for i := range line {
-			// Another file makes Caddy's parser begin a new line, although the numbers of lines go back; and an error
-			// says where the line came from.
-			line[i].File += " (like " + model.name + ")"
-		}
-		lines = append(lines, line)
-	}
-	w.lines = append(lines, w.lines...)
-}
-
-// kind says which lines replace each other: those of one name; where a line is about one header or one matcher, those of
-// one name and header or matcher.
-func kind(line caddyfile.Segment) string {
-	name := line[0].Text
-	var args []string
-	for _, token := range line[1:] {
-		if token.Text == "{" || token.Line != line[0].Line {
-			break
-		}
-		args = append(args, token.Text)
-	}
-	switch name {
-	case "set", "header_up", "request_header":
-		name = "request header"
-	case "header_down", "header":
-		name = "response header"
-	case "handle", "handle_path", "handle_response", "replace_status", "route":
-		return name + " " + strings.Join(args, " ")
-	default:
-		return name
-	}
-	matcher := ""
-	if len(args) > 1 && strings.IndexAny(args[0], "@/*") == 0 {
-		matcher, args = args[0], args[1:]
-	}
-	if len(args) == 0 {
-		return name
-	}
-	return strings.ToLower(name + " " + matcher + " " + strings.TrimLeft(args[0], "+-?>"))
-}
-
 // reverseProxy makes upstreams and a block of subdirectives one reverse_proxy, by Caddy's own parser.
 func (p *parser) reverseProxy(w written) (caddyhttp.RouteList, error) {
 	d := w.as("reverse_proxy")
@@ -246,6 +155,7 @@ func (p *parser) blame(w written, err error) error {
 // placed adds a token's place to an error that names none.
 func placed(err error, token caddyfile.Token, prefix string) error {
 	text := strings.TrimSuffix(prefix+err.Error(), ", at "+blockEnd+":0")
+	text = inPlace.ReplaceAllString(text, "")
 	if strings.Contains(text, ", at ") {
 		return errors.New(text)
 	}
