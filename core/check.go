@@ -32,6 +32,7 @@ type checked struct {
 	variants  []string
 	weights   []balance.Weight
 	line      *balance.Line
+	balancer  *Balancer // nil if no variant has a pool
 	rules     []*rule
 	table     *expr.Table
 	key       *expr.Key
@@ -76,9 +77,10 @@ func check(config Config, host Host) (checked, []Problem) {
 	var p checked
 	p.name = config.Name
 	c.name("name", "the rollout", config.Name)
-	c.rest("", config.Rest, []string{"name", "variants", "rules", "key", "salt", "revision", "ends", "announce",
+	c.rest("", config.Rest, []string{"name", "variants", "upstreams", "subsets", "rules", "key", "salt", "revision", "ends", "announce",
 		"fallback_methods", "observe", "trusted_proxies", "proxy"})
 	c.variants(config.Variants, &p)
+	p.balancer = c.balancer(config)
 	p.salt = config.Salt
 	if p.salt == "" {
 		p.salt = config.Name
@@ -110,7 +112,7 @@ func (c *checker) variants(variants []Variant, p *checked) {
 	for _, i := range inOrder(len(variants), func(i int) int { return variants[i].Order }) {
 		v := variants[i]
 		path := fmt.Sprintf("variants[%d]", i)
-		c.rest(path+".", v.Rest, []string{"name", "weight", "order", "upstreams", "proxy"})
+		c.rest(path+".", v.Rest, []string{"name", "weight", "order", "upstreams", "where", "proxy"})
 		c.name(path+".name", "the variant", v.Name)
 		if v.Name != "" && seen[v.Name] {
 			c.fail(path+".name", "there are two variants %q: names are unique", v.Name)

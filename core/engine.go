@@ -26,6 +26,13 @@ type Host struct {
 	// own configuration. Such a rule has no When. A condition that panics makes the base serve.
 	Conditions map[string]func(r *http.Request) bool
 
+	// Handles names the variants that the gateway reaches in a way of its own, such as a block of its configuration: they
+	// have no pool.
+	Handles map[string]bool
+
+	// Address returns what is wrong with the address of an upstream. Nil: nothing ever is.
+	Address func(address string) error
+
 	// CamelCase tells that the gateway's users write keys as fallbackMethods and not as fallback_methods.
 	CamelCase bool
 
@@ -106,6 +113,9 @@ func (e *Engine) Name() string { return e.name }
 
 // Variants returns the variants' names, in the order of the configuration. The first is the baseline.
 func (e *Engine) Variants() []string { return append([]string(nil), e.variants...) }
+
+// Balancer returns what chooses the upstreams of variants that have pools; nil if none has.
+func (e *Engine) Balancer() *Balancer { return e.balancer }
 
 // Observes reports whether outcomes are to be reported: false if the configuration turned that off.
 func (e *Engine) Observes() bool { return e.observe }

@@ -16,6 +16,8 @@ type Live struct {
 	weights atomic.Value // *liveWeights; nothing if none were ever set
 	weighed atomic.Bool  // whether any were
 
+	pools atomic.Value // *Pools that were made last; nothing if none were ever
+
 	mu       sync.Mutex           // guards the maps, and is held while weights are changed
 	variants map[string]*counters // by name
 	reasons  map[Reason]*atomic.Int64

@@ -200,7 +200,7 @@ func TestOutcomesInServiceMode(t *testing.T) {
 func TestProblemsAreReportedAtOnce(t *testing.T) {
 	config := core.Config{
 		Name:           "broken",
-		Variants:       []core.Variant{{Name: "stable", Upstreams: []string{"ftp://a", "http://"}}, {Name: "canary"}},
+		Variants:       []core.Variant{{Name: "stable", Upstreams: []any{"ftp://a", "http://"}}, {Name: "canary"}},
 		Rules:          []core.Rule{{Name: "qa", Use: "canry", When: `heder("X") == "1"`}},
 		TrustedProxies: []string{"10.0.0.0/33"},
 		Proxy:          core.Proxy{DialTimeout: "5", HTTP2: "yes", Resolver: "here", MaxIdle: -1, Rest: map[string]any{"dailTimeout": "1s"}},
@@ -247,8 +247,8 @@ func TestProxySettingsNeedUpstreams(t *testing.T) {
 
 func TestSecretsStayOutOfErrors(t *testing.T) {
 	config := checkout(t)
-	config.Variants[0].Upstreams = []string{"https://a"}
-	config.Variants[1].Upstreams = []string{"https://b"}
+	config.Variants[0].Upstreams = []any{"https://a"}
+	config.Variants[1].Upstreams = []any{"https://b"}
 	config.Proxy.TLS = core.TLS{Certificate: "not a certificate", Key: "very secret"}
 	_, err := New(context.Background(), http.NotFoundHandler(), &config, "checkout@file")
 	if err == nil || strings.Contains(err.Error(), "very secret") || !strings.Contains(err.Error(), "variants[0].proxy.tls.certificate: certificate and key do not make a pair") {

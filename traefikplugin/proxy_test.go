@@ -45,8 +45,8 @@ func closed(t *testing.T) string {
 func behind(t *testing.T, stable, canary string, change func(c *core.Config)) *httptest.Server {
 	t.Helper()
 	config := checkout(t)
-	config.Variants[0].Upstreams = []string{stable}
-	config.Variants[1].Upstreams = []string{canary}
+	config.Variants[0].Upstreams = []any{stable}
+	config.Variants[1].Upstreams = []any{canary}
 	if change != nil {
 		change(&config)
 	}

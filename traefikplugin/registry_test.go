@@ -23,8 +23,8 @@ func TestReplacedConfigurationsAreLetGo(t *testing.T) {
 		ctx, cancel := context.WithCancel(context.Background())
 		end = cancel
 		config.Variants = []core.Variant{
-			{Name: "stable", Upstreams: []string{"http://127.0.0.1:1"}},
-			{Name: "canary", Upstreams: []string{"http://127.0.0.1:1"}, Weight: fmt.Sprint(10+i%2, "%")},
+			{Name: "stable", Upstreams: []any{"http://127.0.0.1:1"}},
+			{Name: "canary", Upstreams: []any{"http://127.0.0.1:1"}, Weight: fmt.Sprint(10+i%2, "%")},
 		}
 		if _, err := g.join(ctx, config, host); err != nil {
 			t.Fatal(err)

@@ -120,7 +120,8 @@ func (r *settingsReader) variant(path string, v core.Variant, common core.Proxy)
 		r.fail(path+"proxy.resolver", "%q is not the address of a name server such as 127.0.0.1:8600", s.resolver)
 	}
 	s.tls = r.tls(path+"proxy.tls.", own.TLS, common.TLS)
-	for i, text := range v.Upstreams {
+	for i, item := range v.Upstreams {
+		text, _ := item.(string)
 		s.upstreams = append(s.upstreams, r.upstream(fmt.Sprintf("%supstreams[%d]", path, i), text))
 	}
 	return s

@@ -26,8 +26,8 @@ func TestPrivateKeyInTheConfiguration(t *testing.T) {
 	for given, warnings := range map[string]int{key: 1, "file:" + file: 0, "env:GRAYLING_TEST_KEY": 0} {
 		config := checkout(t)
 		config.Name += string(rune('a' + len(given)%26))
-		config.Variants[0].Upstreams = []string{"https://a"}
-		config.Variants[1].Upstreams = []string{"https://b"}
+		config.Variants[0].Upstreams = []any{"https://a"}
+		config.Variants[1].Upstreams = []any{"https://b"}
 		config.Proxy.TLS = core.TLS{Certificate: certificate, Key: given}
 		var log bytes.Buffer
 		host := core.Host{Log: slog.New(slog.NewTextHandler(&log, nil))}
@@ -57,8 +57,8 @@ func TestWarningsOfServiceMode(t *testing.T) {
 	if got := warnings(config); len(got) != 2 {
 		t.Errorf("got %q", got)
 	}
-	config.Variants[0].Upstreams = []string{"http://a"}
-	config.Variants[1].Upstreams = []string{"http://b"}
+	config.Variants[0].Upstreams = []any{"http://a"}
+	config.Variants[1].Upstreams = []any{"http://b"}
 	if got := warnings(config); len(got) != 0 {
 		t.Errorf("warned of proxy mode: %q", got)
 	}
