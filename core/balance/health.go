@@ -51,16 +51,19 @@ const (
 	bits     = 2 // how many there are
 )
 
+// Steady returns an attempt at an upstream that nothing speaks against, not even a single failure; else Refused. It is
+// Begin for whoever must be quick.
+func Steady(h *Health) Attempt {
+	state := h.state.Load()
+	if state&(troubled|unwell) == 0 {
+		return Attempt(state)
+	}
+	return Refused
+}
+
 // Begin returns an attempt, or Refused if the upstream is to be left alone. When a back-off has ended one attempt is
 // given, the trial.
 func Begin(h *Health, now time.Time) Attempt {
-	if state := h.state.Load(); state&(troubled|unwell) == 0 {
-		return Attempt(state)
-	}
-	return begin(h, now)
-}
-
-func begin(h *Health, now time.Time) Attempt {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	state := h.state.Load()
@@ -78,12 +81,16 @@ func Forced(h *Health) Attempt { return Attempt(h.state.Load()) }
 
 // Available reports whether Begin would give an attempt.
 func (h *Health) Available(now time.Time) bool {
-	if h.state.Load()&(troubled|unwell) == 0 {
-		return true
-	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.available(now)
+}
+
+// Up reports whether an attempt would not be a trial, nor refused: a request that cannot be sent again had better be none.
+func (h *Health) Up() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return !h.out && h.state.Load()&unwell == 0
 }
 
 // available: a time further away than a back-off is one that a clock saw that was put back since. Caller holds mu.
@@ -94,26 +101,28 @@ func (h *Health) available(now time.Time) bool {
 	return !h.out || !now.Before(h.due) || h.due.Sub(now) > h.backoff
 }
 
-// Succeeded ends an attempt that the upstream answered.
-func Succeeded(h *Health, a Attempt) {
+// Succeeded ends an attempt that the upstream answered, and reports whether that brings it back.
+func Succeeded(h *Health, a Attempt) bool {
 	if h.state.Load() == int64(a) && a&troubled == 0 {
-		return
+		return false
 	}
-	succeeded(h, a)
+	return succeeded(h, a)
 }
 
-func succeeded(h *Health, a Attempt) {
+func succeeded(h *Health, a Attempt) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if !h.current(a) {
-		return
+		return false
 	}
+	back := h.out
 	h.failures = 0
-	if h.out {
-		h.out = false
+	h.out = false
+	if back {
 		h.change()
 	}
 	h.mark()
+	return back
 }
 
 // Failed ends an attempt that the upstream did not answer. It returns for how long the upstream is out now, or 0 if that

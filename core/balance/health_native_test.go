@@ -66,7 +66,7 @@ func TestHealthUnderConcurrentUse(t *testing.T) {
 
 func TestHealthyUpstreamCostsNoAllocation(t *testing.T) {
 	h := &Health{}
-	if n := testing.AllocsPerRun(100, func() { Succeeded(h, Begin(h, noon)) }); n != 0 {
+	if n := testing.AllocsPerRun(100, func() { Succeeded(h, Steady(h)) }); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
 }
@@ -74,6 +74,6 @@ func TestHealthyUpstreamCostsNoAllocation(t *testing.T) {
 func BenchmarkHealthy(b *testing.B) {
 	h := &Health{}
 	for b.Loop() {
-		Succeeded(h, Begin(h, noon))
+		Succeeded(h, Steady(h))
 	}
 }

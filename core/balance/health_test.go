@@ -31,6 +31,9 @@ func (u *patient) begin() Attempt {
 	if available != (a != Refused) {
 		u.t.Fatalf("available is %v, and the attempt %d", available, int64(a))
 	}
+	if steady := Steady(&u.Health); steady != Refused && (steady != a || !u.Up()) {
+		u.t.Fatalf("steady is %d, and the attempt %d", int64(steady), int64(a))
+	}
 	return a
 }
 
@@ -60,6 +63,17 @@ func (u *patient) expect(what string, given ...bool) {
 func TestUpstreamIsUpAtFirst(t *testing.T) {
 	u := newPatient(t)
 	u.expect("new", true, true, true)
+	if Steady(&u.Health) == Refused || !u.Up() {
+		t.Error("not steady")
+	}
+	u.fail(u.begin())
+	if Steady(&u.Health) != Refused || !u.Up() {
+		t.Error("after a failure an upstream is up, and no longer steady")
+	}
+	Succeeded(&u.Health, u.begin())
+	if Steady(&u.Health) == Refused {
+		t.Error("not steady after an answer")
+	}
 }
 
 func TestFailuresInARowTakeAnUpstreamOut(t *testing.T) {
@@ -96,7 +110,12 @@ func TestTrialAtTheEndOfTheBackoff(t *testing.T) {
 		t.Fatal("no trial on time")
 	}
 	u.expect("during the trial", false, false)
-	Succeeded(&u.Health, trial)
+	if u.Up() {
+		t.Error("up during the trial")
+	}
+	if !Succeeded(&u.Health, trial) || Succeeded(&u.Health, trial) {
+		t.Error("a trial brings back once")
+	}
 	u.expect("after the trial", true, true)
 	u.knockOut() // the back-off begins anew
 }
