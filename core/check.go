@@ -22,6 +22,7 @@ type Problem struct {
 // there only where the gateway runs. The result is empty if Compile would succeed given those files.
 func Check(config Config, host Host) []Problem {
 	host.watch = func(path string, load func(content []byte) error) error { return nil }
+	host.dry = true
 	_, problems := check(config, host)
 	return problems
 }
@@ -57,6 +58,8 @@ type rule struct {
 type checker struct {
 	host     Host
 	problems []Problem
+
+	incomplete bool // whether an upstream could not be read, so that others cannot be held to what it might have
 }
 
 func (c *checker) fail(path, format string, args ...any) {
@@ -296,13 +299,8 @@ func (c *checker) rest(prefix string, rest map[string]any, known []string) {
 // UnknownKeys returns a problem for every key of rest, the keys of a section that nobody knows, in alphabetical order.
 // known are those of the section that there are, and prefix is the section's path with a dot.
 func UnknownKeys(prefix string, rest map[string]any, known []string) []Problem {
-	keys := make([]string, 0, len(rest))
-	for key := range rest {
-		keys = append(keys, key)
-	}
-	sort.Strings(keys)
-	problems := make([]Problem, 0, len(keys))
-	for _, key := range keys {
+	problems := make([]Problem, 0, len(rest))
+	for _, key := range sortedKeys(rest) {
 		hint := expr.Suggest(key, known)
 		if hint == "" {
 			hint = "; there are " + strings.Join(known, ", ")

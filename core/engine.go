@@ -40,6 +40,7 @@ type Host struct {
 	Log *slog.Logger
 
 	watch func(path string, load func(content []byte) error) error
+	dry   bool // secrets are not read
 }
 
 // Engine decides for one configuration of a rollout. It does not change: a new configuration is a new engine with the
@@ -113,9 +114,6 @@ func (e *Engine) Name() string { return e.name }
 
 // Variants returns the variants' names, in the order of the configuration. The first is the baseline.
 func (e *Engine) Variants() []string { return append([]string(nil), e.variants...) }
-
-// Balancer returns what chooses the upstreams of variants that have pools; nil if none has.
-func (e *Engine) Balancer() *Balancer { return e.balancer }
 
 // Observes reports whether outcomes are to be reported: false if the configuration turned that off.
 func (e *Engine) Observes() bool { return e.observe }

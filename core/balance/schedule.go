@@ -2,67 +2,78 @@ package balance
 
 import "sort"
 
-// MaxPeriod is the number of turns after which a schedule begins anew, at most. Where the weights, divided by what they
-// have in common, add up to more, shares are rounded to one turn of so many, and no upstream gets less than one.
+// MaxPeriod is the number of turns after which a schedule begins anew. Where the weights, divided by what they have in
+// common, add up to more, shares are rounded to one turn of so many, and nobody with a weight gets less than one.
 const MaxPeriod = 65536
 
-// schedule returns the order in which upstreams take turns, by their position among weights. Over the whole of it
-// everyone has exactly as many turns as its weight says, divided by the weights' greatest common divisor. 0 has none.
+// schedule returns the order in which weights take turns, by their positions. Over the whole of it, the period, each has
+// exactly as many turns as it says, divided by the greatest common divisor of all. 0 has none.
 //
-// Upstreams of one weight form a group and take the group's turns in the order in which they are declared; the turns of
-// a group of n lie at (k+1/2)/n of the whole, as far apart as can be. (That is how Webster's method, also Sainte-Laguë's,
-// hands out seats.) Where two groups' turns fall together, the upstream declared first comes first. So 1, 1, 1 gives a b c;
-// 5, 1, 1 gives a b a a a c a.
+// Equal weights form a group and take its turns in the order in which they are declared. The turns of a group that has
+// n of them lie at (k+1/2)/n of the period, as far apart as can be, as Webster's method (also Sainte-Laguë's) hands out
+// seats; where turns of two groups coincide, who was declared first comes first. So 1, 1, 1 gives a b c, 5, 1, 1 gives
+// a b a a a c a, and 98, 1, 1 has b and c half a period apart.
+//
+// It costs the sorting of a period, which is compiled even where this is interpreted. nginx's smooth weighted round robin
+// is about as smooth, but asks everyone for every turn.
 func schedule(weights []int) []int {
-	turns := shares(weights)
-	total := 0
-	groups := map[int][]int{} // by the number of turns of each member
+	turns, period := shares(weights)
+	groups := map[int][]int{}
 	for i, n := range turns {
 		if n > 0 {
 			groups[n] = append(groups[n], i)
-			total += n
 		}
 	}
-	// One integer holds a turn: where it lies, as a fraction of 2^40, and above which position. Two places that differ
-	// are at least 1/(4*2^17*2^17) apart, so that fraction tells them apart.
-	packed := make([]int, 0, total)
-	for n, members := range groups {
-		size := n * len(members)
-		for k := 0; k < size; k++ {
-			packed = append(packed, ((2*k+1)<<40/(2*size))<<16|members[k%len(members)])
+	// One number holds a turn: where it lies, in 2^-36 of the period, and above whose it is. No group has more than 2^17
+	// turns, so two places that differ do so by 2^-35 or more. 52 bits fit into a float64, which sorts on every machine.
+	packed := make([]float64, 0, period)
+	for n, group := range groups {
+		size := int64(n * len(group))
+		for k := int64(0); k < size; k++ {
+			packed = append(packed, float64(((2*k+1)<<36/(2*size))<<16|int64(group[k%int64(len(group))])))
 		}
 	}
-	sort.Ints(packed)
-	for i, p := range packed {
-		packed[i] = p & 0xffff
+	sort.Float64s(packed)
+	order := make([]int, 0, period)
+	for _, turn := range packed {
+		order = append(order, int(int64(turn)&0xffff))
 	}
-	return packed
+	return order
 }
 
-// shares returns the number of turns in one period.
-func shares(weights []int) []int {
+// shares returns everyone's turns in a period, and their sum.
+func shares(weights []int) ([]int, int) {
 	divisor, sum := 0, 0
 	for _, w := range weights {
+		divisor = commonDivisor(divisor, w)
 		sum += w
-		for a := w; a != 0; {
-			rest := divisor % a
-			divisor = a
-			a = rest
-		}
 	}
 	turns := make([]int, len(weights))
-	if sum == 0 {
-		return turns
-	}
-	whole := sum / divisor
+	period := 0
 	for i, w := range weights {
-		turns[i] = w / divisor
-		if whole > MaxPeriod && w > 0 {
-			turns[i] = (w*MaxPeriod + sum/2) / sum
-			if turns[i] == 0 {
-				turns[i] = 1
-			}
+		if w > 0 {
+			turns[i] = share(w, sum, divisor)
+			period += turns[i]
 		}
 	}
+	return turns, period
+}
+
+func share(weight, sum, divisor int) int {
+	if sum/divisor <= MaxPeriod {
+		return weight / divisor
+	}
+	turns := int((int64(weight)*MaxPeriod + int64(sum)/2) / int64(sum))
+	if turns == 0 {
+		return 1
+	}
 	return turns
+}
+
+// commonDivisor is Euclid's. 0 is divided by everything.
+func commonDivisor(a, b int) int {
+	for b != 0 {
+		a, b = b, a%b
+	}
+	return a
 }
