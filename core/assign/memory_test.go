@@ -40,17 +40,18 @@ func TestMemoryAgreesWithItsSlowTwin(t *testing.T) {
 	for step := 0; step < 4000; step++ {
 		client := "client-" + strconv.Itoa(random.Intn(24))
 		action := random.Intn(100)
-		if action == 0 {
+		switch {
+		case action == 0:
 			w.capacity = 1 + random.Intn(16)
 			w.trim()
 			m.Resize(w.capacity)
-		} else if action < 50 {
+		case action < 50:
 			a := Assignment{Variant: fmt.Sprint("v", action), Generation: uint64(step), Expires: int64(step)}
 			w.known[client] = a
 			w.use(client)
 			w.trim()
 			m.Remember(client, a)
-		} else {
+		default:
 			want, wantKnown := w.known[client]
 			if wantKnown {
 				w.use(client)

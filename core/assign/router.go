@@ -170,7 +170,7 @@ func (r *Router) close(client string, asked *question) {
 	close(asked.done)
 }
 
-// ask sends a question and works its answer in. It does not end with the request: others may wait for the answer too.
+// ask sends a question and works its answer in.
 func (r *Router) ask(asked *question, request *http.Request, client string, generation uint64, now time.Time) {
 	begin := time.Now()
 	reachable := false
@@ -218,7 +218,14 @@ func (r *Router) post(request *http.Request, client string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	response, err := r.client.Post(r.settings.URL, "application/json", bytes.NewReader(body))
+	// Of the request's context only the values go with it: others may wait for the answer too.
+	ctx := context.WithoutCancel(request.Context())
+	outgoing, err := http.NewRequestWithContext(ctx, http.MethodPost, r.settings.URL, bytes.NewReader(body))
+	if err != nil {
+		return nil, errors.New("its address is not one")
+	}
+	outgoing.Header.Set("Content-Type", "application/json")
+	response, err := r.client.Do(outgoing)
 	if err != nil {
 		return nil, r.failure(err)
 	}

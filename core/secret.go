@@ -1,0 +1,31 @@
+package core
+
+import (
+	"os"
+	"strings"
+)
+
+// secret reads a secret into load: the text itself, or what the text names, as "env:NAME" or "file:/path". The end of
+// the line after a secret in a file is no part of it. Files are read again when they change; where load refuses what is
+// in them then, the secret before stays. What load returns must not contain the secret.
+func (c *checker) secret(path, text string, load func(secret string) error) {
+	if c.host.dry {
+		return // the secret needs to be there only where the gateway runs
+	}
+	if file, ok := strings.CutPrefix(text, "file:"); ok {
+		err := c.host.watch(file, func(content []byte) error { return load(strings.TrimRight(string(content), "\r\n")) })
+		if err != nil {
+			c.fail(path, "%v", err)
+		}
+		return
+	}
+	if name, ok := strings.CutPrefix(text, "env:"); ok {
+		if text = os.Getenv(name); text == "" {
+			c.fail(path, "the environment variable %s is empty", name)
+			return
+		}
+	}
+	if err := load(text); err != nil {
+		c.fail(path, "%v", err)
+	}
+}
