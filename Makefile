@@ -82,13 +82,13 @@ vuln: ## known vulnerabilities that the gateway's code reaches
 	integration/tools/govulncheck/check.sh
 
 .PHONY: bench
-bench: build ## benchmarks of the engine, compiled and interpreted, and of the real gateway
+bench: build ## benchmarks of the engine, compiled and interpreted, and of the real gateways
 	$(call step,benchmarks)
 	go test -run '^$$' -bench . -benchmem ./core/...
 	$(call step,the same benchmarks interpreted by Yaegi)
 	integration/tools/yaegi/bench.sh core
-	$(call step,CPU time per proxied request of the real Caddy)
-	cd integration && go run ./bench -caddy $(CURDIR)/bin/caddy
+	$(call step,CPU time per proxied request of the real Caddy and the real Traefik)
+	cd integration && go run ./bench -caddy $(CURDIR)/bin/caddy -traefik $(call tool,traefik)
 
 .PHONY: fmt
 fmt: ## format the Go code and group its imports

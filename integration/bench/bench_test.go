@@ -2,15 +2,52 @@ package main
 
 import (
 	"encoding/json"
+	"log"
 	"net"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/grayling-gateway/grayling/integration/gateway"
 )
+
+// TestMain makes the test's program the upstreams' too.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == serveUpstreams {
+		log.Fatal(upstreams(os.Args[2:]))
+	}
+	os.Exit(gateway.Main(m))
+}
+
+// TestGateways measures real gateways as shortly as can be: every configuration does what it claims, or it is an error.
+func TestGateways(t *testing.T) {
+	restoreCPUs(t)
+	b := bench{
+		caddy: gateway.CaddyBinary(t), traefik: gateway.TraefikBinary(t), plugin: filepath.Join("..", ".."),
+		rounds: 1, requests: 4, connections: 2, starts: 1,
+	}
+	results, err := b.run(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := len(caddyConfigurations) + len(traefikConfigurations) + len(startConfigurations); len(results) != want {
+		t.Errorf("%d results, not %d", len(results), want)
+	}
+	for _, r := range results {
+		if len(r.rounds) != 1 || r.rounds[0] <= 0 {
+			t.Errorf("%s took %v", r.name, r.rounds)
+		}
+		if (r.to == "") != (len(r.ratios) == 0) {
+			t.Errorf("%s is %v of %q", r.name, r.ratios, r.to)
+		}
+	}
+}
 
 // TestClientAndUpstream lets the two ends of a run talk to each other without a gateway.
 func TestClientAndUpstream(t *testing.T) {
@@ -20,6 +57,12 @@ func TestClientAndUpstream(t *testing.T) {
 	}
 	defer l.Close()
 	go accept(l, answer(1))
+	other, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	go accept(other, answer(0))
 
 	c, err := connect(l.Addr().String(), 4)
 	if err != nil {
@@ -31,13 +74,17 @@ func TestClientAndUpstream(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	second := configuration{name: "second", addr: l.Addr().String(), moved: 1}
-	if err := second.verify(); err != nil {
+	second := configuration{name: "second", moved: 1}
+	if err := second.verify(l.Addr().String()); err != nil {
 		t.Error(err)
 	}
 	second.moved = 0.1
-	if err := second.verify(); err == nil || !strings.Contains(err.Error(), "100.0% of the users") {
+	if err := second.verify(l.Addr().String()); err == nil || !strings.Contains(err.Error(), "100.0% of the users") {
 		t.Errorf("a configuration that does not do what it is measured for: %v", err)
+	}
+	first := configuration{name: "first", moved: 0, rules: true}
+	if err := first.verify(other.Addr().String()); err == nil || !strings.Contains(err.Error(), `no rule matches "X-Version: v2"`) {
+		t.Errorf("a configuration without rules: %v", err)
 	}
 }
 
@@ -75,20 +122,26 @@ func TestClientRefuses(t *testing.T) {
 
 // TestShareCPU asks a program that was started afterwards how many CPUs it has.
 func TestShareCPU(t *testing.T) {
+	restoreCPUs(t)
+	if err := shareCPU(); err != nil {
+		t.Fatal(err)
+	}
+	if count, err := exec.Command("nproc").Output(); err != nil || strings.TrimSpace(string(count)) != "1" {
+		t.Errorf("a gateway sees %s CPUs, %v", count, err)
+	}
+}
+
+// restoreCPUs lets the tests after this one run on all CPUs again.
+func restoreCPUs(t *testing.T) {
 	var all unix.CPUSet
 	if err := unix.SchedGetaffinity(0, &all); err != nil {
 		t.Fatal(err)
 	}
-	if err := shareCPU(); err != nil {
-		t.Fatal(err)
-	}
-	count, err := exec.Command("nproc").Output()
-	if back := confine(&all); back != nil {
-		t.Fatal(back)
-	}
-	if err != nil || strings.TrimSpace(string(count)) != "1" {
-		t.Errorf("a gateway sees %s CPUs, %v", count, err)
-	}
+	t.Cleanup(func() {
+		if err := confine(&all); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 func TestSummarize(t *testing.T) {
@@ -131,9 +184,9 @@ func TestReport(t *testing.T) {
 	}
 	// Not 1.0, which the medians of the two would give: what disturbs a round disturbs both.
 	const want = "" +
-		"configuration  CPU time/request  min .. max     ratio  95%             of  is\n" +
-		"a              100.0 us          50.0 .. 200.0                             first\n" +
-		"b              100.0 us          55.0 .. 110.0  1.100  0.500 .. 1.100  a   second\n"
+		"configuration  CPU time  min .. max     ratio  95%             of  is\n" +
+		"a              100.0 us  50.0 .. 200.0                             first\n" +
+		"b              100.0 us  55.0 .. 110.0  1.100  0.500 .. 1.100  a   second\n"
 	if table.String() != want {
 		t.Errorf("got\n%swant\n%s", table.String(), want)
 	}
@@ -149,7 +202,7 @@ func TestReport(t *testing.T) {
 func TestSelected(t *testing.T) {
 	all := []configuration{{name: "plain"}, {name: "rollout", to: "plain"}, {name: "builtin", to: "plain"}}
 	list, err := selected(all, "builtin")
-	if err != nil || len(list) != 2 || list[0].name != "plain" || list[1].name != "builtin" {
+	if err != nil || len(list) != 2 || !list["plain"] || !list["builtin"] {
 		t.Errorf("%v, %v", list, err)
 	}
 	if _, err := selected(all, "builtin,typo"); err == nil {

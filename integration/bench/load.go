@@ -4,9 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"fmt"
-	"io"
 	"net"
-	"net/http"
 	"strconv"
 	"strings"
 	"time"
@@ -121,40 +119,3 @@ var requests = func() [][]byte {
 	}
 	return list
 }()
-
-// verify proves that the configuration does what it is measured for: it sends its share to the second upstream.
-func (c configuration) verify() error {
-	conn, err := net.Dial("tcp", c.addr)
-	if err != nil {
-		return err
-	}
-	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(patience))
-	r := bufio.NewReader(conn)
-	moved := 0
-	for _, request := range requests {
-		if _, err := conn.Write(request); err != nil {
-			return err
-		}
-		resp, err := http.ReadResponse(r, nil)
-		if err != nil {
-			return err
-		}
-		body, err := io.ReadAll(resp.Body)
-		resp.Body.Close()
-		if err != nil {
-			return err
-		}
-		if resp.StatusCode != http.StatusOK {
-			return fmt.Errorf("%s answered %s: %s", c.name, resp.Status, body)
-		}
-		if resp.Header.Get(upstreamHeader) == "1" {
-			moved++
-		}
-	}
-	share := float64(moved) / float64(len(requests))
-	if off := share - c.moved; off < -c.moved/2 || off > c.moved/2 {
-		return fmt.Errorf("%s sends %.1f%% of the users to the second upstream, not about %.0f%%", c.name, 100*share, 100*c.moved)
-	}
-	return nil
-}

@@ -3,8 +3,10 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"os/exec"
 	"strconv"
 	"syscall"
@@ -19,28 +21,29 @@ const patience = time.Minute
 // process is a program that runs beside this one. It ends with stop, or when the context of its command ends.
 type process struct {
 	cmd    *exec.Cmd
-	stderr bytes.Buffer
 	exited chan struct{}
-	err    error // of its exit; to be read after exited
+	err    error // of its exit, with what it said; to be read after exited
 }
 
 // start runs a program made with program.
 func start(cmd *exec.Cmd) (*process, error) {
 	p := &process{cmd: cmd, exited: make(chan struct{})}
-	cmd.Stderr = &p.stderr
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
 	go func() {
-		p.err = cmd.Wait()
+		_ = cmd.Wait() // the state says it
+		p.err = fmt.Errorf("%s ended: %v\n%s", cmd.Path, cmd.ProcessState, cmd.Stderr)
 		close(p.exited)
 	}()
 	return p, nil
 }
 
-// program is a command that is asked to end when the context does, and killed if it does not.
+// program is a command that is asked to end when the context does, and killed if it does not. What it writes to its
+// standard error is kept.
 func program(ctx context.Context, name string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Stderr = new(bytes.Buffer)
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = patience
 	return cmd
@@ -50,7 +53,7 @@ func program(ctx context.Context, name string, args ...string) *exec.Cmd {
 func (p *process) stop() error {
 	select {
 	case <-p.exited:
-		return fmt.Errorf("%s ended by itself: %w\n%s", p.cmd.Path, p.err, p.stderr.String())
+		return p.err
 	default:
 	}
 	p.cmd.Process.Signal(syscall.SIGTERM)
@@ -64,20 +67,27 @@ func (p *process) stop() error {
 	return nil
 }
 
-// listens waits until the process accepts connections.
-func (p *process) listens(addr string) error {
+// answers waits until the process answers requests with a success. If it does not, it has ended.
+func (p *process) answers(addr string) error {
+	client := http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true}}
 	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
-		conn, err := net.Dial("tcp", addr)
+		resp, err := client.Get("http://" + addr)
 		if err == nil {
-			return conn.Close()
+			resp.Body.Close()
+			if resp.StatusCode == http.StatusOK {
+				return nil
+			}
+			err = errors.New(resp.Status)
 		}
 		select {
 		case <-p.exited:
-			return fmt.Errorf("%s ended: %w\n%s", p.cmd.Path, p.err, p.stderr.String())
+			return p.err
 		default:
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("%s does not listen: %w\n%s", p.cmd.Path, err, p.stderr.String())
+			p.cmd.Process.Kill()
+			<-p.exited
+			return fmt.Errorf("no answer at %s: %w; %w", addr, err, p.err)
 		}
 	}
 }

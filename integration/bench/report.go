@@ -86,10 +86,15 @@ func summarize[T time.Duration | float64](sample []T) summary[T] {
 
 func writeTable(w io.Writer, results []result) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(t, "configuration\tCPU time/request\tmin .. max\tratio\t95%%\tof\tis\n")
+	fmt.Fprintf(t, "configuration\tCPU time\tmin .. max\tratio\t95%%\tof\tis\n")
 	for _, r := range results {
 		cost := summarize(r.rounds)
-		fmt.Fprintf(t, "%s\t%.1f us\t%.1f .. %.1f\t", r.name, us(cost.Median), us(cost.Min), us(cost.Max))
+		unit, name := time.Microsecond, "us"
+		if cost.Median > 10*time.Millisecond {
+			unit, name = time.Millisecond, "ms"
+		}
+		in := func(d time.Duration) float64 { return float64(d) / float64(unit) }
+		fmt.Fprintf(t, "%s\t%.1f %s\t%.1f .. %.1f\t", r.name, in(cost.Median), name, in(cost.Min), in(cost.Max))
 		if len(r.ratios) > 0 {
 			ratio := summarize(r.ratios)
 			fmt.Fprintf(t, "%.3f\t%.3f .. %.3f\t%s\t", ratio.Median, ratio.Low, ratio.High, r.to)
@@ -100,8 +105,6 @@ func writeTable(w io.Writer, results []result) error {
 	}
 	return t.Flush()
 }
-
-func us(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
 
 func writeJSON(w io.Writer, results []result) error {
 	type ratio struct {

@@ -30,7 +30,7 @@ func startUpstreams(ctx context.Context) (*process, []string, error) {
 		return nil, nil, err
 	}
 	for _, addr := range addrs {
-		if err := p.listens(addr); err != nil {
+		if err := p.answers(addr); err != nil {
 			return nil, nil, err
 		}
 	}

@@ -1,0 +1,75 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os/exec"
+	"time"
+)
+
+// measure starts a gateway with all configurations that it has, and lets those of the results take turns. They share a
+// process: two processes of one program differ by some percent, because where their memory lies is left to chance.
+func (b *bench) measure(ctx context.Context, s *setting, all []configuration, command func() *exec.Cmd, results []result) (err error) {
+	var names []string
+	for _, c := range all {
+		names = append(names, c.name)
+	}
+	if err := s.place(names...); err != nil {
+		return err
+	}
+	p, err := s.launch(command())
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, p.stop()) }()
+
+	clients := make([]client, len(results))
+	defer func() {
+		for _, c := range clients {
+			c.close()
+		}
+	}()
+	for i, r := range results {
+		addr := s.addrs[r.name]
+		if err := r.verify(addr); err != nil {
+			return err
+		}
+		if clients[i], err = connect(addr, b.connections); err != nil {
+			return err
+		}
+	}
+	const warmUp = 3
+	for round := range warmUp + b.rounds {
+		// In a new order each time, because a round leaves work behind, such as garbage to collect.
+		for _, i := range rand.Perm(len(results)) {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			cost, err := b.round(p, clients[i])
+			if err != nil {
+				return fmt.Errorf("%s: %w", results[i].name, err)
+			}
+			if round >= warmUp {
+				results[i].rounds = append(results[i].rounds, cost)
+			}
+		}
+	}
+	keepQuiet(results)
+	return nil
+}
+
+// round returns the CPU time that the gateway takes for each of the round's requests.
+func (b *bench) round(gateway *process, clients client) (time.Duration, error) {
+	before, err := gateway.cpuTime()
+	if err != nil {
+		return 0, err
+	}
+	each := b.requests / b.connections
+	if err := clients.send(each); err != nil {
+		return 0, err
+	}
+	after, err := gateway.cpuTime()
+	return (after - before) / time.Duration(each*b.connections), err
+}

@@ -1,0 +1,62 @@
+package main
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"strings"
+)
+
+// configuration is one way to set up a gateway.
+type configuration struct {
+	name  string
+	about string
+	to    string  // the name of the configuration that it is compared with; "" for that one itself
+	moved float64 // the share of users that it sends to the second upstream, roughly
+	rules bool    // whether it has the four rules that send to the second upstream whom they match
+}
+
+// setting is where a gateway runs.
+type setting struct {
+	dir       string
+	upstreams []string
+	addrs     map[string]string // where the gateway serves, by the configuration's name
+}
+
+// place finds an address for each of the configurations.
+func (s *setting) place(names ...string) error {
+	ports, err := freePorts(len(names))
+	s.addrs = make(map[string]string)
+	for i, port := range ports {
+		s.addrs[names[i]] = address(port)
+	}
+	return err
+}
+
+// command is a program that finds the addresses of the upstreams, and the port of every configuration by its name, in its
+// environment.
+func (s *setting) command(ctx context.Context, name string, args ...string) *exec.Cmd {
+	cmd := program(ctx, name, args...)
+	cmd.Dir = s.dir
+	cmd.Env = append(os.Environ(), "HOME="+s.dir, "XDG_CONFIG_HOME="+s.dir, "XDG_DATA_HOME="+s.dir,
+		"FIRST="+s.upstreams[0], "SECOND="+s.upstreams[1])
+	for name, addr := range s.addrs {
+		_, port, _ := strings.Cut(addr, ":")
+		cmd.Env = append(cmd.Env, strings.ToUpper(strings.ReplaceAll(name, "-", "_"))+"="+port)
+	}
+	return cmd
+}
+
+// launch runs the command and waits until the gateway serves everywhere.
+func (s *setting) launch(cmd *exec.Cmd) (*process, error) {
+	p, err := start(cmd)
+	if err != nil {
+		return nil, err
+	}
+	for _, addr := range s.addrs {
+		if err := p.answers(addr); err != nil {
+			return nil, err
+		}
+	}
+	return p, nil
+}
