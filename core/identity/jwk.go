@@ -1,10 +1,10 @@
 package identity
 
 import (
-	"crypto/ecdsa"
+	"crypto/ecdh"
 	"crypto/ed25519"
-	"crypto/elliptic"
 	"crypto/rsa"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"math/big"
@@ -150,16 +150,21 @@ func rsaKey(jwk map[string]any) (any, error) {
 	return &rsa.PublicKey{N: new(big.Int).SetBytes(modulus), E: int(e)}, nil
 }
 
-// ecdsaKey: RFC 7518, section 6.2.1. Coordinates have the full length of the field.
+// ecdsaKey: RFC 7518, section 6.2.1. Coordinates have the full length of the field, and the point is on the curve (RFC
+// 8725, section 3.4).
 func ecdsaKey(jwk map[string]any) (any, error) {
-	var curve elliptic.Curve
+	var curve ecdh.Curve
+	size := 0
 	switch textOf(jwk, "crv") {
 	case "P-256":
-		curve = elliptic.P256()
+		curve = ecdh.P256()
+		size = 32
 	case "P-384":
-		curve = elliptic.P384()
+		curve = ecdh.P384()
+		size = 48
 	case "P-521":
-		curve = elliptic.P521()
+		curve = ecdh.P521()
+		size = 66
 	default:
 		return nil, errors.New("a crv that is unknown here: there are P-256, P-384 and P-521")
 	}
@@ -171,10 +176,26 @@ func ecdsaKey(jwk map[string]any) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if size := (curve.Params().BitSize + 7) / 8; len(x) != size || len(y) != size {
+	if len(x) != size || len(y) != size {
 		return nil, fmt.Errorf("a coordinate that has not %d bytes", size)
 	}
-	return &ecdsa.PublicKey{Curve: curve, X: new(big.Int).SetBytes(x), Y: new(big.Int).SetBytes(y)}, nil
+	point := append([]byte{4}, x...) // uncompressed
+	point = append(point, y...)
+	public, err := curve.NewPublicKey(point)
+	if err != nil {
+		return nil, errors.New("an ECDSA key that is no point on its curve")
+	}
+	return asECDSA(public)
+}
+
+// asECDSA turns a point into a key for signatures, the way that does not touch coordinates.
+func asECDSA(public *ecdh.PublicKey) (any, error) {
+	content, err := x509.MarshalPKIXPublicKey(public)
+	if err != nil {
+		return nil, err
+	}
+	key, err := x509.ParsePKIXPublicKey(content)
+	return key, err
 }
 
 // ed25519Key: RFC 8037, section 2.

@@ -1,7 +1,7 @@
 package identity
 
 import (
-	"crypto/dsa"
+	"crypto/ecdh"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -136,8 +136,13 @@ func TestKeysRefused(t *testing.T) {
 		}
 		expect(t, c.content, v, s.token(t, "HS256", claims("")), NoKeys)
 	}
-	if _, err := newKey(&dsa.PublicKey{}); err == nil {
-		t.Error("a DSA key was accepted")
+	x25519, err := ecdh.X25519().NewPublicKey(randomBytes(32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = New(Settings{}).LoadKeys(block("PUBLIC KEY", pkix(t, x25519)))
+	if err == nil || !strings.Contains(err.Error(), "of a kind that signs no tokens") {
+		t.Errorf("a key for X25519: %v", err)
 	}
 }
 

@@ -1,12 +1,11 @@
 package identity
 
 import (
+	"encoding/json"
 	"math"
 	"strconv"
 	"strings"
 	"time"
-
-	"encoding/json"
 )
 
 const (
