@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // Upstream is an address that can serve requests.
@@ -70,11 +71,11 @@ func (u *Upstream) set(key, value string) error {
 
 // ParseUpstreamWeight reads the weight of an upstream: a whole number from 0 to [MaxWeight].
 func ParseUpstreamWeight(text string) (int, error) {
-	weight, err := strconv.Atoi(text)
-	if err != nil || weight < 0 || weight > MaxWeight {
+	weight, err := strconv.ParseUint(text, 10, 32)
+	if err != nil || weight > MaxWeight {
 		return 0, fmt.Errorf("%q is not the weight of an upstream: write a whole number from 0, which drains it, to %d", text, MaxWeight)
 	}
-	return weight, nil
+	return int(weight), nil
 }
 
 // CheckMetadata returns what is wrong with a pair of metadata; nil if nothing is.
@@ -82,14 +83,22 @@ func CheckMetadata(key, value string) error {
 	switch {
 	case key == "weight":
 		return errors.New("weight is the upstream's share of the pool, and no metadata: choose another key")
-	case key == "" || strings.ContainsRune(key, '=') || strings.IndexFunc(key, unwritable) >= 0:
-		return fmt.Errorf("%q is not a key of metadata: it has neither blanks nor equals signs", key)
+	case key == "" || strings.ContainsRune(key, '=') || !isWord(key):
+		return fmt.Errorf("%q is not a key of metadata: write a word without an equals sign", key)
 	case value == "":
 		return fmt.Errorf("%s has no value: leave it out, as no request can ask for that", key)
-	case strings.IndexFunc(value, unwritable) >= 0:
-		return fmt.Errorf("%s: %q has blanks, with which it could not be written in every gateway", key, value)
+	case !isWord(value):
+		return fmt.Errorf("%s: %q is not one word, and so could not be written in every gateway", key, value)
 	}
 	return nil
 }
 
-func unwritable(r rune) bool { return unicode.IsSpace(r) || !unicode.IsPrint(r) }
+// isWord reports whether a text has neither blanks nor what cannot be printed.
+func isWord(text string) bool {
+	for _, r := range text {
+		if unicode.IsSpace(r) || !unicode.IsPrint(r) {
+			return false
+		}
+	}
+	return utf8.ValidString(text)
+}
