@@ -175,8 +175,10 @@ func (c *checker) subsets(subsets []Subset, b *Balancer) {
 
 func (c *checker) subsetValue(path, source string) *expr.Key {
 	value, problems := expr.ParseKey([]string{source}, c.exprHost())
-	for _, problem := range problems[0] {
-		c.fail(path, "%v", problem)
+	for i := range problems {
+		for _, problem := range problems[i] {
+			c.fail(path, "%v", problem)
+		}
 	}
 	if value != nil && value.Random() {
 		c.fail(path, "random() is nothing that an upstream could have: name a value such as %s", `header("X-Version")`)
