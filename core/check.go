@@ -37,6 +37,7 @@ type checked struct {
 	rules     []*rule
 	table     *expr.Table
 	key       *expr.Key
+	sticky    *stickiness
 	salt      string
 	ends      time.Time
 	announcer announcer
@@ -80,7 +81,7 @@ func check(config Config, host Host) (checked, []Problem) {
 	var p checked
 	p.name = config.Name
 	c.name("name", "the rollout", config.Name)
-	c.rest("", config.Rest, []string{"name", "variants", "upstreams", "subsets", "rules", "key", "salt", "revision", "ends", "announce",
+	c.rest("", config.Rest, []string{"name", "variants", "upstreams", "subsets", "rules", "key", "sticky", "router", "salt", "revision", "ends", "announce",
 		"fallback_methods", "observe", "trusted_proxies", "proxy"})
 	c.variants(config.Variants, &p)
 	p.balancer = c.balancer(config)
@@ -90,6 +91,7 @@ func check(config Config, host Host) (checked, []Problem) {
 	}
 	c.rules(config.Rules, &p)
 	c.key(config.Key, &p)
+	p.sticky = c.stickiness(config)
 	p.ends = c.ends(config.Ends)
 	p.announcer = c.announce(config.Announce, p.name, p.variants)
 	p.fallback = c.fallbackMethods(config.FallbackMethods)

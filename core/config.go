@@ -33,6 +33,12 @@ type Config struct {
 	// anew. Empty: every request is drawn anew.
 	Key []string `json:"key,omitempty"`
 
+	// Sticky lets clients keep the variant that they were assigned. Empty: key and weights alone decide, every time.
+	Sticky Sticky `json:"sticky,omitzero"`
+
+	// Router is a service that says which variant a client gets, before the split is asked. Empty: there is none.
+	Router Router `json:"router,omitzero"`
+
 	// Salt keeps the split independent of other rollouts: the same salt gives the same clients. Empty: the name.
 	Salt string `json:"salt,omitempty"`
 

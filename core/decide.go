@@ -20,25 +20,32 @@ import (
 func (e *Engine) Decide(r *http.Request, address string, now time.Time) Decision {
 	d := e.base // stays if nothing applies, or the rest panics
 	decide(e, &d, &expr.Input{Request: r, Address: address})
-	if e.over {
-		return overAt(e, d, now)
+	if e.later {
+		return decideLater(e, d, &expr.Input{Request: r, Address: address}, now)
 	}
 	return *d
 }
 
-// overAt returns the decision of a rollout that ends some day.
-func overAt(e *Engine, d *Decision, now time.Time) Decision {
-	if d.Index != 0 && !now.Before(e.ends) {
+// decideLater returns the decision of a rollout that ends some day, or remembers assignments.
+func decideLater(e *Engine, found *Decision, in *expr.Input, now time.Time) Decision {
+	d := *found
+	if e.assigner != nil {
+		d = decideAssigned(e, in, now)
+	}
+	if d.Index != 0 && over(e, now) {
 		return *e.rolledBack
 	}
-	return *d
+	return d
 }
+
+// over reports whether the rollout has ended.
+func over(e *Engine, now time.Time) bool { return !e.ends.IsZero() && !now.Before(e.ends) }
 
 // decide finds the first that applies.
 func decide(e *Engine, d **Decision, in *expr.Input) {
 	defer recovered(e)
 	key := expr.Plain(e.table, e.key, in.Request.Header)
-	if key == "" || e.follows {
+	if key == "" || e.full {
 		decideFully(e, d, in)
 		return
 	}
@@ -47,6 +54,9 @@ func decide(e *Engine, d **Decision, in *expr.Input) {
 
 // decideFully is decide for requests that are anything but plain.
 func decideFully(e *Engine, d **Decision, in *expr.Input) {
+	if e.assigner != nil {
+		return // decideAssigned does it
+	}
 	if e.follows && followed(e, d, in) || ruled(e, d, in) {
 		return
 	}
@@ -64,7 +74,7 @@ func recovered(e *Engine) {
 
 func faulted(e *Engine, fault any) {
 	e.live.faults.Add(1)
-	if e.live.shouldLog(time.Now()) {
+	if shouldLog(&e.live.faultSeen, time.Now()) {
 		e.log.Error("the decision broke, the base serves", "rollout", e.name, "panic", fmt.Sprint(fault))
 	}
 }

@@ -8,6 +8,8 @@ type Reason string
 const (
 	ByFollowing  Reason = "followed"    // a caller that is followed said so
 	ByRule       Reason = "rule"        // a rule matched
+	ByAssigned   Reason = "assigned"    // the client keeps the variant that he was assigned
+	ByRouter     Reason = "router"      // the router outside said so
 	BySplit      Reason = "split"       // the client's slot lies in the variant's range
 	ByBase       Reason = "base"        // nothing else applied
 	ByFallback   Reason = "fallback"    // the chosen variant failed before it answered
@@ -20,7 +22,10 @@ type Decision struct {
 	Index      int    // its position among the configuration's variants
 	Reason     Reason
 	Rule       string // the rule's name if the reason is ByRule, else ""
-	Generation string // of the assignments that this decision belongs to: changes with revision and salt
+	Generation string // what is being released: changes with revision and salt
+
+	// Cookie is what [Decision.SetCookie] adds to the response. Empty: nothing.
+	Cookie string
 }
 
 // Outcome is how the variant did that served a request.

@@ -30,6 +30,10 @@ type Host struct {
 	// have no pool.
 	Handles map[string]bool
 
+	// Secret returns the secret that the gateway keeps for the cookies of rollouts that name none. Nil: such a rollout is
+	// an error.
+	Secret func() (string, error)
+
 	// Address returns what is wrong with the address of an upstream. Nil: nothing ever is.
 	Address func(address string) error
 
@@ -56,7 +60,9 @@ type Engine struct {
 	base        *Decision
 	rolledBack  *Decision
 	split       []*Decision // for every variant
-	over        bool        // whether the rollout ends some day
+	assigner    *assigner   // nil: assignments are not remembered
+	later       bool        // whether what decide finds is not all: the rollout ends some day, or remembers assignments
+	full        bool        // whether no request is plain: some callers are followed, or assignments are remembered
 	follows     bool        // whether some callers are followed
 	counters    []*counters
 	reasons     map[Reason]*atomic.Int64
@@ -93,11 +99,15 @@ func Compile(config Config, live *Live, host Host) (*Engine, error) {
 	for i := range e.rules {
 		e.rules[i].decision = e.decision(e.rules[i].variant, ByRule, e.rules[i].name)
 	}
-	e.over = !e.ends.IsZero()
+	if plan.sticky != nil {
+		e.assigner = newAssigner(e, plan.sticky)
+	}
 	e.follows = len(e.announcer.follow) > 0
+	e.full = e.follows || e.assigner != nil
+	e.later = !e.ends.IsZero() || e.assigner != nil
 	e.declaration = fingerprint(e.generation, strings.Join(declared, " "))
 	e.reasons = map[Reason]*atomic.Int64{}
-	for _, reason := range []Reason{ByFollowing, ByRule, BySplit, ByBase, ByFallback, ByRolledBack} {
+	for _, reason := range []Reason{ByFollowing, ByRule, ByAssigned, ByRouter, BySplit, ByBase, ByFallback, ByRolledBack} {
 		e.reasons[reason] = live.reason(reason)
 	}
 	return e, nil
@@ -123,7 +133,13 @@ func (e *Engine) ResponseHeader() string { return e.announcer.response }
 
 // Run does the engine's background work until the context ends: it watches the files that the configuration names. A
 // host runs it exactly once.
-func (e *Engine) Run(ctx context.Context) { e.files.Run(ctx, e.reread) }
+func (e *Engine) Run(ctx context.Context) {
+	if e.assigner != nil {
+		e.assigner.settle()
+		defer e.assigner.close()
+	}
+	e.files.Run(ctx, e.reread)
+}
 
 // reread logs what became of a file that changed.
 func (e *Engine) reread(path string, err error) {

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/grayling-gateway/grayling/core/assign"
 	"github.com/grayling-gateway/grayling/core/balance"
 )
 
@@ -24,6 +25,11 @@ type Live struct {
 
 	faults    atomic.Int64 // decisions that panicked
 	faultSeen atomic.Int64 // Unix second when one was logged last
+
+	epoch      atomic.Value        // *epoch; nothing before the first began
+	assigned   *assign.Memory      // nil until it is needed; guarded by mu
+	routed     assign.RouterCounts // what became of questions to the router
+	routerSeen atomic.Int64        // Unix second when a failure of the router was logged last
 }
 
 // liveWeights are weights that somebody set. They count only for the configuration that they were set for: another
@@ -136,8 +142,30 @@ type ReasonCount struct {
 // Faults returns how many decisions broke inside and became the base.
 func (l *Live) Faults() int64 { return l.faults.Load() }
 
-// shouldLog reports whether a minute has passed since it was last true.
-func (l *Live) shouldLog(now time.Time) bool {
-	last, second := l.faultSeen.Load(), now.Unix()
-	return second-last >= 60 && l.faultSeen.CompareAndSwap(last, second)
+// Routed returns what became of the questions to the router.
+func (l *Live) Routed() *assign.RouterCounts { return &l.routed }
+
+// assignments returns the memory of assignments, which is made with that capacity if there is none yet.
+func (l *Live) assignments(capacity int) *assign.Memory {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.assigned == nil {
+		l.assigned = assign.NewMemory(capacity)
+	}
+	return l.assigned
+}
+
+// epochOf returns the epoch of a revision, or nil before the first began.
+func (l *Live) epochOf(revision string) *epoch {
+	now, _ := l.epoch.Load().(*epoch)
+	if now == nil || now.revision != revision {
+		return nil
+	}
+	return now
+}
+
+// shouldLog reports whether a minute has passed since it was last true; seen is the Unix second of that.
+func shouldLog(seen *atomic.Int64, now time.Time) bool {
+	last, second := seen.Load(), now.Unix()
+	return second-last >= 60 && seen.CompareAndSwap(last, second)
 }

@@ -18,6 +18,9 @@ type Input struct {
 	// Address is the client's IP address as the gateway resolved it. Empty or malformed: ip() is absent.
 	Address string
 
+	// Client is the key of a client that none of the key's values identifies. Empty: there is none.
+	Client string
+
 	address      netip.Addr
 	addressState state
 	query        url.Values

@@ -62,12 +62,12 @@ func RandomKey() *Key { return &Key{random: true} }
 // Random reports whether a request without any of the values is drawn at random.
 func (k *Key) Random() bool { return k.random }
 
-// Read returns the first value of the key that the request has and that is not empty, or "".
+// Read returns the first value of the key that the request has and that is not empty, or else the input's Client.
 func Read(k *Key, in *Input) string {
 	for _, v := range k.values {
 		if text, _ := read(v, in); text != "" {
 			return text
 		}
 	}
-	return ""
+	return in.Client
 }
