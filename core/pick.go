@@ -174,3 +174,7 @@ func (p *Pools) of(variant int) string {
 	}
 	return fmt.Sprintf(" of variant %q", p.balancer.variants[variant].name)
 }
+
+// Repeats reports whether a request that an upstream did not answer may be sent to another one, by its method. The host
+// must make sure that it can be sent again.
+func (e *Engine) Repeats(r *http.Request) bool { return e.fallback[r.Method] }

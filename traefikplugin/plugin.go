@@ -26,6 +26,7 @@ func New(ctx context.Context, next http.Handler, config *core.Config, middleware
 // NewFor is New with conditions of the caller's own: another plugin may build upon this one.
 func NewFor(ctx context.Context, next http.Handler, config *core.Config, middleware string, host core.Host) (http.Handler, error) {
 	host.CamelCase = true
+	host.Address = checkAddress
 	if host.Log == nil {
 		host.Log = logger(middleware)
 	}
@@ -34,8 +35,10 @@ func NewFor(ctx context.Context, next http.Handler, config *core.Config, middlew
 		return nil, err
 	}
 	clients := clients{trusted: rollout.trusted}
-	if rollout.proxies != nil {
-		return &proxyMode{engine: rollout.engine, proxies: rollout.proxies, clients: clients}, nil
+	if rollout.proxy != nil {
+		mode := &proxyMode{engine: rollout.engine, proxy: rollout.proxy, clients: clients}
+		mode.proxy.upstreams.wait()
+		return mode, nil
 	}
 	return &serviceMode{engine: rollout.engine, clients: clients, next: next, observe: rollout.engine.Observes() || rollout.engine.ResponseHeader() != ""}, nil
 }

@@ -222,10 +222,10 @@ func TestProblemsAreReportedAtOnce(t *testing.T) {
 		`variants[0].upstreams[1]: "http://" is not an address such as http://10.0.0.1:8080 or srv+http://_http._tcp.shop`,
 		`variants[0].proxy.tls.ca: reading a file: open /nowhere/ca.pem: no such file or directory`,
 		`variants[0].proxy.tls.certificate: a certificate and its key belong together: name both or none`,
-		`variants[0].proxy.dialTimeout: "5" is not a duration such as 500ms or 1m30s`,
-		`variants[0].proxy.http2: "yes" is neither true nor false`,
-		`variants[0].proxy.resolver: "here" is not the address of a name server such as 127.0.0.1:8600`,
-		`variants[0].proxy.maxIdle: -1 is negative: how many unused connections may be kept?`,
+		`proxy.dialTimeout: "5" is not a duration such as 500ms or 1m30s`,
+		`proxy.http2: "yes" is neither true nor false`,
+		`proxy.resolver: "here" is not the address of a name server such as 127.0.0.1:8600`,
+		`proxy.maxIdle: -1 is negative: how many unused connections may be kept?`,
 		`variants[1].upstreams: variant "canary" has no upstreams, but others have: give it some, or leave them out everywhere and lead to services by child routers`,
 		`proxy.dailTimeout: unknown key (did you mean "dialTimeout"?)`,
 	} {
@@ -251,7 +251,7 @@ func TestSecretsStayOutOfErrors(t *testing.T) {
 	config.Variants[1].Upstreams = []any{"https://b"}
 	config.Proxy.TLS = core.TLS{Certificate: "not a certificate", Key: "very secret"}
 	_, err := New(context.Background(), http.NotFoundHandler(), &config, "checkout@file")
-	if err == nil || strings.Contains(err.Error(), "very secret") || !strings.Contains(err.Error(), "variants[0].proxy.tls.certificate: certificate and key do not make a pair") {
+	if err == nil || strings.Contains(err.Error(), "very secret") || !strings.Contains(err.Error(), "proxy.tls.certificate: certificate and key do not make a pair") {
 		t.Errorf("got %v", err)
 	}
 }

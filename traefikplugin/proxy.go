@@ -2,38 +2,52 @@ package traefikplugin
 
 import (
 	"context"
-	"errors"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/http/httputil"
-	"sync"
 	"time"
 
 	"github.com/grayling-gateway/grayling/core"
+	"github.com/grayling-gateway/grayling/core/balance"
 	"github.com/grayling-gateway/grayling/core/replay"
 )
 
 // proxyMode proxies to the upstreams of the variant that serves.
 type proxyMode struct {
 	engine  *core.Engine
-	proxies *proxies
+	proxy   *proxy
 	clients clients
 }
 
-// proxies are the reverse proxies of a rollout's variants, in the order of the engine's variants.
-type proxies struct {
-	engine    *core.Engine
-	byVariant []*httputil.ReverseProxy
+// proxy reaches a rollout's upstreams.
+type proxy struct {
+	upstreams *upstreams
+	variants  []*variantProxy // in the order of the engine's variants
 	log       *slog.Logger
 }
 
-// proxied is an exchange with what a second attempt needs.
+// variantProxy is how one variant's upstreams are reached.
+type variantProxy struct {
+	reverse  *httputil.ReverseProxy
+	settings *proxySettings
+	policy   balance.HealthPolicy
+}
+
+// proxied is an exchange with what it is aimed at, and what another attempt needs.
 type proxied struct {
 	exchange
-	body *replay.Body // nil if the request has none, or cannot fall back
-	log  *slog.Logger
+	proxy    *proxy
+	client   string // its address
+	upload   *upload
+	body     *replay.Body // nil if the request has none, or cannot be sent again
+	standing *standing
+	target   *target
+	position int // of the target; -1 if there is none
+	attempt  balance.Attempt
+	forced   bool  // the attempt is at an upstream that is out, for want of a better one
+	tried    []int // positions of the upstreams that failed
+	tries    int   // how many of them failed for the variant that serves now
 }
 
 // exchangeKey finds the exchange in a request's context. It is a pointer, because the interpreter gives all empty struct
@@ -42,74 +56,73 @@ var exchangeKey = new(int)
 
 // ServeHTTP decides and lets the variant's proxy answer.
 func (p *proxyMode) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	begin := time.Now()
-	engine := p.engine
-	decision := engine.Decide(r, p.clients.address(r), begin)
-	engine.Announce(decision, r)
-	e := &proxied{log: p.proxies.log}
-	e.engine = engine
-	e.decision = decision
-	e.begin = begin
-	if r.ContentLength != 0 && engine.FallsBack(decision, r) {
-		e.body = replay.NewBody(r.Body)
-		r.Body = e.body
-	}
-	r = r.WithContext(context.WithValue(r.Context(), exchangeKey, e))
+	e := &proxied{proxy: p.proxy, client: p.clients.address(r)}
+	e.begin = time.Now()
+	e.engine = p.engine
+	e.decision = e.engine.Decide(r, e.client, e.begin)
 	e.request = r
+	e.standing = p.proxy.upstreams.current.Load().(*standing)
+	if !aim(e) {
+		if nobody := choose(e); nobody != nil {
+			refuse(w, e, nobody)
+			return
+		}
+	}
+	e.engine.Announce(e.decision, r)
+	if r.ContentLength != 0 {
+		wrapBody(e)
+	}
+	e.request = r.WithContext(context.WithValue(r.Context(), exchangeKey, e))
 	defer e.finish()
-	p.proxies.byVariant[decision.Index].ServeHTTP(w, r)
+	p.proxy.variants[e.decision.Index].reverse.ServeHTTP(w, e.request)
 	e.returned = true
 }
 
-// newProxies returns the proxies of a rollout, whose background work ends with ctx.
-func newProxies(ctx context.Context, settings []proxySettings, engine *core.Engine, logger *slog.Logger) *proxies {
-	p := &proxies{engine: engine, log: logger}
+// aim chooses the upstream whose turn it is, if nothing speaks against it. This is all that most requests need.
+func aim(e *proxied) bool {
+	e.position = core.Next(e.standing.pools, e.decision.Index, e.request, e.client)
+	if e.position < 0 {
+		return false
+	}
+	e.target = e.standing.targets[e.position]
+	e.attempt = balance.Steady(e.target.health)
+	return e.attempt != balance.Refused
+}
+
+// wrapBody notices when a client breaks off, and remembers what it sent for as long as another attempt may need it.
+func wrapBody(e *proxied) {
+	e.upload = &upload{from: e.request.Body}
+	e.request.Body = e.upload
+	if e.engine.Repeats(e.request) {
+		e.body = replay.NewBody(e.upload)
+		e.request.Body = e.body
+	}
+}
+
+// newProxy returns the proxy of a rollout, whose background work ends with ctx.
+func newProxy(ctx context.Context, settings *allSettings, engine *core.Engine, known *memory, log *slog.Logger) *proxy {
+	p := &proxy{upstreams: newUpstreams(ctx, engine, settings, known, log), log: log}
 	silent := slog.NewLogLogger(slog.NewTextHandler(io.Discard, nil), slog.LevelError) // Yaegi's log.New is another type
-	for _, s := range settings {
-		transport := newTransport(s)
-		context.AfterFunc(ctx, func() { transport.CloseIdleConnections() })
-		p.byVariant = append(p.byVariant, &httputil.ReverseProxy{
-			Rewrite:        rewriter(newPool(ctx, s, logger), s.passHost),
-			Transport:      transport,
+	for _, name := range engine.Variants() {
+		s := settings.byVariant[name]
+		p.variants = append(p.variants, &variantProxy{settings: s, policy: s.policy(), reverse: &httputil.ReverseProxy{
+			Rewrite:        rewriter(s.passHost),
+			Transport:      p.upstreams.transports[s],
 			ModifyResponse: respond,
-			ErrorHandler:   p.fail,
+			ErrorHandler:   fail,
 			ErrorLog:       silent, // it says only what the outcome says
 			FlushInterval:  flushEvery,
 			BufferPool:     buffers,
-		})
+		}})
 	}
 	return p
 }
 
-func newTransport(s proxySettings) *http.Transport {
-	dialer := &net.Dialer{Timeout: s.dialTimeout, KeepAlive: 30 * time.Second, Resolver: resolver(s.resolver)}
-	return &http.Transport{
-		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
-			return dialer.DialContext(ctx, network, address) // Yaegi cannot pass methods of compiled types as functions
-		},
-		TLSClientConfig:       s.tls,
-		TLSHandshakeTimeout:   10 * time.Second,
-		ForceAttemptHTTP2:     s.http2,
-		MaxIdleConnsPerHost:   s.maxIdle,
-		IdleConnTimeout:       s.idleTimeout,
-		ResponseHeaderTimeout: s.responseTimeout,
-		ExpectContinueTimeout: time.Second,
-		DisableCompression:    true, // the client's encodings go to the upstream as they are
-	}
-}
-
-// flushEvery is how long a part of a response may wait for the next, as with Traefik's own services.
-const flushEvery = 100 * time.Millisecond
-
 // rewriter returns what turns a client's request into an upstream's.
-func rewriter(p *pool, passHost bool) func(pr *httputil.ProxyRequest) {
+func rewriter(passHost bool) func(pr *httputil.ProxyRequest) {
 	return func(pr *httputil.ProxyRequest) {
 		query := pr.In.URL.RawQuery
-		if target := p.pick(); target != nil {
-			pr.SetURL(target)
-		} else {
-			pr.Out.URL.Host = "" // the transport refuses it, and the error handler takes over
-		}
+		pr.SetURL(pr.In.Context().Value(exchangeKey).(*proxied).target.url)
 		if pr.Out.URL.RawQuery != query && query != "" {
 			pr.Out.URL.RawQuery = query // as the client wrote it: what is odd is the upstream's to judge
 		}
@@ -129,27 +142,6 @@ func rewriter(p *pool, passHost bool) func(pr *httputil.ProxyRequest) {
 	}
 }
 
-// trailed passes on a request's body, and at its end the values of the trailers that the client announced, which the
-// proxy of net/http would leave behind. Others, such as a forged announcement, stay behind.
-type trailed struct {
-	body     io.ReadCloser
-	from, to http.Header
-}
-
-// Read passes on what the body has.
-func (t *trailed) Read(p []byte) (int, error) {
-	n, err := t.body.Read(p)
-	if err == io.EOF {
-		for name := range t.to {
-			t.to[name] = t.from[name]
-		}
-	}
-	return n, err
-}
-
-// Close closes the body.
-func (t *trailed) Close() error { return t.body.Close() }
-
 var forwarded = []string{"Forwarded", "X-Forwarded-Host", "X-Forwarded-Proto"}
 
 // appended returns the fields of X-Forwarded-For with one address more.
@@ -167,67 +159,8 @@ func appended(fields []string, address string) []string {
 // respond sees a response's header arrive.
 func respond(response *http.Response) error {
 	if e, ok := response.Request.Context().Value(exchangeKey).(*proxied); ok {
+		answered(e, response.StatusCode)
 		e.respond(response.StatusCode, response.Header)
 	}
 	return nil
 }
-
-// fail answers a request whose variant gave no response: by the base if that may be, else by an error.
-func (p *proxies) fail(w http.ResponseWriter, r *http.Request, err error) {
-	e, ok := r.Context().Value(exchangeKey).(*proxied)
-	if !ok {
-		w.WriteHeader(http.StatusBadGateway)
-		return
-	}
-	gone := e.request.Context().Err() != nil
-	if !gone && e.status == 0 && p.fallBack(w, e) {
-		return
-	}
-	status := http.StatusBadGateway
-	var timeout net.Error
-	switch {
-	case gone:
-		status = statusClientGone
-	case errors.As(err, &timeout) && timeout.Timeout():
-		status = http.StatusGatewayTimeout
-	}
-	e.failed = true
-	e.status = status
-	e.latency = time.Since(e.begin)
-	if !gone {
-		e.log.Warn("the variant did not answer", "rollout", e.engine.Name(), "variant", e.decision.Variant, "error", err)
-	}
-	w.WriteHeader(status)
-	_, _ = io.WriteString(w, http.StatusText(status))
-}
-
-// fallBack lets the base answer in the place of a variant that failed, if the request can be sent again.
-func (p *proxies) fallBack(w http.ResponseWriter, e *proxied) bool {
-	if !e.engine.FallsBack(e.decision, e.request) {
-		return false
-	}
-	if e.body != nil {
-		again := e.body.Again()
-		if again == nil {
-			return false
-		}
-		e.request.Body = again
-	}
-	e.report(core.Outcome{Failed: true, Latency: time.Since(e.begin)})
-	e.decision = e.engine.Fallback(e.decision)
-	e.reported = false
-	e.engine.Announce(e.decision, e.request)
-	p.byVariant[e.decision.Index].ServeHTTP(w, e.request)
-	return true
-}
-
-// buffers lends the room in which responses are copied.
-var buffers httputil.BufferPool = &bufferPool{pool: sync.Pool{New: func() any { return make([]byte, 32<<10) }}}
-
-type bufferPool struct{ pool sync.Pool }
-
-// Get returns a buffer.
-func (b *bufferPool) Get() []byte { return b.pool.Get().([]byte) }
-
-// Put takes a buffer back.
-func (b *bufferPool) Put(buffer []byte) { b.pool.Put(buffer) } //nolint:staticcheck // 24 bytes, where a new buffer is 32 KiB

@@ -28,6 +28,7 @@ type registry struct {
 // remembered is what outlives a configuration: the live state, and the rollout as it was configured last.
 type remembered struct {
 	live      *core.Live
+	upstreams *memory
 	current   *rollout
 	instances []context.Context // of the middlewares that use current; they end one by one
 	ended     time.Time         // when the last of them was seen to have ended; zero while some run
@@ -38,7 +39,7 @@ type rollout struct {
 	specification string
 	engine        *core.Engine
 	trusted       []netip.Prefix
-	proxies       *proxies // nil in service mode
+	proxy         *proxy // nil in service mode
 	stop          context.CancelFunc
 }
 
@@ -59,20 +60,18 @@ func (g *registry) join(ctx context.Context, config core.Config, host core.Host)
 			return nil, fmt.Errorf("rollout %q: another middleware has this name and is configured differently: make them equal, or give one another name", config.Name)
 		}
 	}
-	live := core.NewLive()
-	if known != nil {
-		live = known.live
+	before := known
+	if known == nil {
+		known = &remembered{live: core.NewLive(), upstreams: &memory{}}
 	}
-	made, err := newRollout(config, live, host)
+	made, err := newRollout(config, known, host)
 	if err != nil {
 		return nil, fmt.Errorf("rollout %q:\n%w", config.Name, err)
 	}
-	if known == nil {
-		known = &remembered{live: live}
-		g.byName[config.Name] = known
-	} else {
-		known.current.end()
+	if before != nil {
+		before.current.end()
 	}
+	g.byName[config.Name] = known
 	known.current = made
 	known.add(ctx, g)
 	return made, nil
@@ -139,11 +138,11 @@ func (g *registry) elapsed() {
 func (r *rollout) end() {
 	r.stop()
 	r.engine = nil
-	r.proxies = nil
+	r.proxy = nil
 }
 
 // newRollout compiles a configuration and starts its background work.
-func newRollout(config core.Config, live *core.Live, host core.Host) (*rollout, error) {
+func newRollout(config core.Config, known *remembered, host core.Host) (*rollout, error) {
 	made := &rollout{specification: fmt.Sprintf("%+v", config)}
 	var problems []core.Problem
 	for i, text := range config.TrustedProxies {
@@ -153,9 +152,9 @@ func newRollout(config core.Config, live *core.Live, host core.Host) (*rollout, 
 		}
 		made.trusted = append(made.trusted, prefix)
 	}
-	settings, proxyProblems := readProxies(config)
+	settings, proxyProblems := readSettings(config)
 	problems = append(problems, proxyProblems...)
-	engine, err := core.Compile(config, live, host)
+	engine, err := core.Compile(config, known.live, host)
 	if len(problems) > 0 {
 		return nil, errors.Join(err, core.Join(problems))
 	}
@@ -166,7 +165,7 @@ func newRollout(config core.Config, live *core.Live, host core.Host) (*rollout, 
 	ctx, cancel := context.WithCancel(context.Background())
 	made.stop = cancel
 	if settings != nil {
-		made.proxies = newProxies(ctx, inOrder(settings, engine.Variants()), engine, host.Log)
+		made.proxy = newProxy(ctx, settings, engine, known.upstreams, host.Log)
 	}
 	for _, warning := range warnings(config) {
 		host.Log.Warn(warning, "rollout", config.Name)

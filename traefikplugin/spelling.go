@@ -1,13 +1,22 @@
 package traefikplugin
 
-import "github.com/grayling-gateway/grayling/core"
+import (
+	"strings"
+
+	"github.com/grayling-gateway/grayling/core"
+)
 
 // asWritten puts right what Traefik's decoders make of a configuration.
 //
 // A list of texts given as one text (in a label, or in a key-value store, which knows no other) arrives cut at every
-// comma, those inside expressions too. And off is a boolean in the YAML of Kubernetes, which arrives as 0.
+// comma, those inside expressions and metadata too. And off is a boolean in the YAML of Kubernetes, which arrives as 0.
 func asWritten(config core.Config) core.Config {
 	config.Key = rejoined(config.Key)
+	config.Upstreams = addressed(config.Upstreams)
+	config.Variants = append([]core.Variant(nil), config.Variants...)
+	for i, v := range config.Variants {
+		config.Variants[i].Upstreams = addressed(v.Upstreams)
+	}
 	config.Observe = offIfFalse(config.Observe)
 	config.Announce.Request = offIfFalse(config.Announce.Request)
 	return config
@@ -37,6 +46,22 @@ func rejoined(pieces []string) []string {
 		}
 	}
 	return append(list, pieces[begun:]...)
+}
+
+// addressed puts upstreams together again that were cut at commas: each begins with an address, which has a scheme.
+func addressed(pieces []any) []any {
+	var list []any
+	for i, piece := range pieces {
+		text, isText := piece.(string)
+		if i > 0 && isText && !strings.Contains(text, "://") {
+			if before, follows := list[len(list)-1].(string); follows {
+				list[len(list)-1] = before + "," + text
+				continue
+			}
+		}
+		list = append(list, piece)
+	}
+	return list
 }
 
 // isWhole reports whether every string and parenthesis that an expression opens is closed.

@@ -46,7 +46,14 @@ func TestOffAsABoolean(t *testing.T) {
 
 func TestFlagsOfKubernetes(t *testing.T) {
 	r := &settingsReader{}
-	if !r.flag("f", "1") || !r.flag("f", "true") || r.flag("f", "0") || r.flag("f", "false") || len(r.problems) != 0 {
+	for text, want := range map[string]bool{"1": true, "true": true, "0": false, "false": false} {
+		got := !want
+		r.flag("f", text, &got)
+		if got != want {
+			t.Errorf("%s is %v", text, got)
+		}
+	}
+	if len(r.problems) != 0 {
 		t.Errorf("problems: %v", r.problems)
 	}
 }

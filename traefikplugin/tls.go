@@ -12,38 +12,43 @@ import (
 	"github.com/grayling-gateway/grayling/core"
 )
 
-// tls reads how https upstreams are met. What a variant's own settings leave out comes from those of the rollout.
-func (r *settingsReader) tls(path string, own, common core.TLS) *tls.Config {
-	config := &tls.Config{
-		ServerName:         first(own.ServerName, common.ServerName),
-		InsecureSkipVerify: r.flag(path+"unsafeSkipVerify", first(own.UnsafeSkipVerify, common.UnsafeSkipVerify, "false")),
-		MinVersion:         tls.VersionTLS12,
+// tls reads how https upstreams are met. What own leaves out is as in s.
+func (r *settingsReader) tls(path string, own core.TLS, s *proxySettings) {
+	r.rest(path, own.Rest, "ca", "certificate", "key", "serverName", "unsafeSkipVerify")
+	if fmt.Sprintf("%+v", own) == fmt.Sprintf("%+v", core.TLS{}) && s.tls != nil {
+		return
 	}
-	if ca := first(own.CA, common.CA); ca != "" {
-		pem := r.secret(path+"ca", ca)
-		config.RootCAs = x509.NewCertPool()
-		if pem != "" && !config.RootCAs.AppendCertsFromPEM([]byte(pem)) {
-			r.fail(path+"ca", "there is no PEM certificate in it")
+	common := s.tlsTexts
+	all := core.TLS{
+		CA: first(own.CA, common.CA), Certificate: first(own.Certificate, common.Certificate), Key: first(own.Key, common.Key),
+		ServerName: first(own.ServerName, common.ServerName), UnsafeSkipVerify: first(own.UnsafeSkipVerify, common.UnsafeSkipVerify),
+	}
+	s.tlsTexts = all
+	s.tls = &tls.Config{ServerName: all.ServerName, MinVersion: tls.VersionTLS12}
+	r.flag(path+".unsafeSkipVerify", all.UnsafeSkipVerify, &s.tls.InsecureSkipVerify)
+	if all.CA != "" {
+		pem := r.secret(path+".ca", all.CA)
+		s.tls.RootCAs = x509.NewCertPool()
+		if pem != "" && !s.tls.RootCAs.AppendCertsFromPEM([]byte(pem)) {
+			r.fail(path+".ca", "there is no PEM certificate in it")
 		}
 	}
-	certificate, key := first(own.Certificate, common.Certificate), first(own.Key, common.Key)
-	if (certificate == "") != (key == "") {
-		r.fail(path+"certificate", "a certificate and its key belong together: name both or none")
-		return config
+	if (all.Certificate == "") != (all.Key == "") {
+		r.fail(path+".certificate", "a certificate and its key belong together: name both or none")
+		return
 	}
-	if certificate == "" {
-		return config
+	if all.Certificate == "" {
+		return
 	}
-	if r.secret(path+"certificate", certificate) == "" || r.secret(path+"key", key) == "" {
-		return config
+	if r.secret(path+".certificate", all.Certificate) == "" || r.secret(path+".key", all.Key) == "" {
+		return
 	}
-	pair, err := readPair(certificate, key)
+	pair, err := readPair(all.Certificate, all.Key)
 	if err != nil {
-		r.fail(path+"certificate", "certificate and key do not make a pair") // err could quote the key
-		return config
+		r.fail(path+".certificate", "certificate and key do not make a pair") // err could quote the key
+		return
 	}
-	config.GetClientCertificate = renewed(pair, certificate, key)
-	return config
+	s.tls.GetClientCertificate = renewed(pair, all.Certificate, all.Key)
 }
 
 // readPair returns the certificate and key that two texts stand for.

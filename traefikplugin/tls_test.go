@@ -47,12 +47,13 @@ func TestClientCertificateIsReadAgain(t *testing.T) {
 	certificate, key := pair(t)
 	write(certificate, key)
 	r := &settingsReader{}
-	config := r.tls("", core.TLS{Certificate: "file:" + filepath.Join(dir, "certificate.pem"), Key: "file:" + filepath.Join(dir, "key.pem")}, core.TLS{})
+	settings := &proxySettings{}
+	r.tls("tls", core.TLS{Certificate: "file:" + filepath.Join(dir, "certificate.pem"), Key: "file:" + filepath.Join(dir, "key.pem")}, settings)
 	if len(r.problems) > 0 {
 		t.Fatal(r.problems)
 	}
 	presented := func() string {
-		got, err := config.GetClientCertificate(nil)
+		got, err := settings.tls.GetClientCertificate(nil)
 		if err != nil {
 			t.Fatal(err)
 		}

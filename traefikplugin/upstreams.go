@@ -2,122 +2,191 @@ package traefikplugin
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
-	"net"
+	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/grayling-gateway/grayling/core"
+	"github.com/grayling-gateway/grayling/core/balance"
 )
 
-const (
-	resolveEvery   = 10 * time.Second // how often SRV records are looked up anew
-	resolveAgain   = 2 * time.Second  // ... after they could not be had
-	resolveTimeout = 2 * time.Second
-)
+// upstreams are those of all variants of a rollout, as they are now.
+type upstreams struct {
+	engine     *core.Engine
+	settings   *allSettings
+	memory     *memory
+	log        *slog.Logger
+	transports map[*proxySettings]*http.Transport
+	current    atomic.Value // *standing
+	begun      time.Time
+	ready      chan struct{} // closed when every name was looked up
 
-// pool is a variant's upstreams, taken in turn.
-type pool struct {
-	current atomic.Value // []*url.URL
-	next    atomic.Uint32
+	unknown int                           // names that were not looked up yet; guarded by memory.mu
+	probes  map[string]context.CancelFunc // that run, by the key of their health; guarded by memory.mu
 }
 
-// newPool returns the pool of a variant and keeps it up to date until ctx ends.
-func newPool(ctx context.Context, settings proxySettings, log *slog.Logger) *pool {
-	p := &pool{}
-	var fixed []*url.URL
-	var named []upstream
-	for _, u := range settings.upstreams {
-		if u.service == "" {
-			fixed = append(fixed, u.url)
-		} else {
-			named = append(named, u)
-		}
-	}
-	p.current.Store(fixed)
-	if len(named) > 0 {
-		d := &discovery{pool: p, fixed: fixed, named: named, found: make([][]*url.URL, len(named)), resolver: resolver(settings.resolver), log: log}
-		wait := d.look(ctx)
-		go d.run(ctx, wait)
-	}
-	return p
+// standing is what requests are aimed at until another takes its place.
+type standing struct {
+	pools   *core.Pools
+	targets []*target // of every upstream, by the positions that are picked
 }
 
-// pick returns the next upstream, or nil if there is none.
-func (p *pool) pick() *url.URL {
-	list := p.current.Load().([]*url.URL)
-	if len(list) == 0 {
-		return nil
-	}
-	if len(list) == 1 {
-		return list[0]
-	}
-	return list[int(p.next.Add(1)%uint32(len(list)))]
+// target is an upstream that can get requests.
+type target struct {
+	url    *url.URL
+	health *balance.Health
 }
 
-// discovery keeps a pool at what SRV records say. Records that cannot be had leave what was found before.
-type discovery struct {
-	pool     *pool
-	fixed    []*url.URL
-	named    []upstream
-	found    [][]*url.URL // for each of named
-	resolver *net.Resolver
-	log      *slog.Logger
+// memory is what is known of upstreams from one configuration to the next.
+type memory struct {
+	mu     sync.Mutex
+	health map[string]*balance.Health // by address and how it is checked; guarded by mu
+	found  map[string][]address       // by the key of a service, what its SRV records lead to; guarded by mu
 }
 
-func (d *discovery) run(ctx context.Context, wait time.Duration) {
-	for {
-		timer := time.NewTimer(wait)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			return
-		case <-timer.C:
-		}
-		wait = d.look(ctx)
+// newUpstreams returns the upstreams of an engine's variants, and keeps them up to date until ctx ends.
+func newUpstreams(ctx context.Context, engine *core.Engine, settings *allSettings, known *memory, log *slog.Logger) *upstreams {
+	u := &upstreams{
+		engine: engine, settings: settings, memory: known, log: log, transports: map[*proxySettings]*http.Transport{},
+		begun: time.Now(), ready: make(chan struct{}), probes: map[string]context.CancelFunc{},
 	}
-}
-
-// look resolves every name once and returns how long to wait for the next time.
-func (d *discovery) look(ctx context.Context) time.Duration {
-	wait := resolveEvery
-	for i, u := range d.named {
-		bounded, cancel := context.WithTimeout(ctx, resolveTimeout)
-		_, records, err := d.resolver.LookupSRV(bounded, "", "", u.service)
-		cancel()
-		if err != nil || len(records) == 0 {
-			d.log.Error("keeping the upstreams that were found before", "service", u.service, "error", err)
-			wait = resolveAgain
+	u.connect(ctx, settings.common)
+	for _, name := range engine.Variants() {
+		u.connect(ctx, settings.byVariant[name])
+	}
+	known.mu.Lock()
+	defer known.mu.Unlock()
+	found := map[string][]address{}
+	var services []*service
+	for _, declared := range engine.Balancer().Upstreams() {
+		s := newService(declared.Name, u.of(declared).resolver)
+		if s == nil {
 			continue
 		}
-		d.found[i] = d.found[i][:0:0]
-		for _, record := range records { // sorted by priority; the first priority serves
-			if record.Priority == records[0].Priority {
-				address := *u.url
-				address.Host = net.JoinHostPort(strings.TrimSuffix(record.Target, "."), fmt.Sprint(record.Port))
-				d.found[i] = append(d.found[i], &address)
+		if _, again := found[s.key]; again {
+			continue
+		}
+		found[s.key] = known.found[s.key]
+		if found[s.key] == nil {
+			s.awaited = true
+			u.unknown++
+		}
+		services = append(services, s)
+	}
+	known.found = found
+	u.arrange(ctx)
+	if u.unknown == 0 {
+		close(u.ready)
+	}
+	for _, s := range services {
+		go u.follow(ctx, s)
+	}
+	return u
+}
+
+// connect makes the connections of settings, once.
+func (u *upstreams) connect(ctx context.Context, s *proxySettings) {
+	if u.transports[s] != nil {
+		return
+	}
+	transport := newTransport(s)
+	u.transports[s] = transport
+	context.AfterFunc(ctx, func() { transport.CloseIdleConnections() })
+}
+
+// of returns the settings by which an upstream is looked up and checked.
+func (u *upstreams) of(declared core.Upstream) *proxySettings {
+	if declared.Variant < 0 {
+		return u.settings.common
+	}
+	return u.settings.byVariant[u.engine.Variants()[declared.Variant]]
+}
+
+// arrange makes targets of what is declared and what was found. Caller holds memory.mu.
+func (u *upstreams) arrange(ctx context.Context) {
+	now := &standing{}
+	health := map[string]*balance.Health{}
+	probes := map[string]*probe{}
+	var list []core.Upstream
+	for _, declared := range u.engine.Balancer().Upstreams() {
+		settings := u.of(declared)
+		for _, a := range u.memory.addresses(declared, settings.resolver) {
+			upstream := declared
+			upstream.Name = a.name
+			upstream.Weight = a.weight
+			list = append(list, upstream)
+			key := settings.checkKey(a.name)
+			if health[key] == nil {
+				health[key] = u.memory.healthOf(key)
+			}
+			parsed, _ := url.Parse(a.name) // as it was checked
+			t := &target{url: parsed, health: health[key]}
+			now.targets = append(now.targets, t)
+			if settings.check.path != "" {
+				probes[key] = &probe{check: settings.check, target: t, transport: u.transports[settings], log: u.log, rollout: u.engine.Name()}
 			}
 		}
 	}
-	all := append([]*url.URL(nil), d.fixed...)
-	for _, found := range d.found {
-		all = append(all, found...)
-	}
-	d.pool.current.Store(all)
-	return wait
+	u.memory.health = health
+	now.pools = u.engine.Pools(list)
+	u.current.Store(now)
+	u.run(ctx, probes)
 }
 
-// resolver returns the system's resolver, or one that asks the name server at address.
-func resolver(address string) *net.Resolver {
-	if address == "" {
-		return net.DefaultResolver
+// addresses returns what an upstream stands for: itself, or what was found under its name. Caller holds mu.
+func (m *memory) addresses(declared core.Upstream, resolver string) []address {
+	s := newService(declared.Name, resolver)
+	if s == nil {
+		return []address{{name: declared.Name, weight: declared.Weight}}
 	}
-	return &net.Resolver{
-		PreferGo: true,
-		Dial: func(ctx context.Context, network, system string) (net.Conn, error) {
-			var d net.Dialer
-			return d.DialContext(ctx, network, address)
-		},
+	return weighted(m.found[s.key], declared.Weight)
+}
+
+// healthOf returns what is known of an address. Caller holds mu.
+func (m *memory) healthOf(key string) *balance.Health {
+	if h := m.health[key]; h != nil {
+		return h
 	}
+	return &balance.Health{}
+}
+
+// run starts the probes that do not run yet, and ends those that are none any more. Caller holds memory.mu.
+func (u *upstreams) run(ctx context.Context, probes map[string]*probe) {
+	for key, cancel := range u.probes {
+		if probes[key] == nil {
+			cancel()
+			delete(u.probes, key)
+		}
+	}
+	for key, p := range probes {
+		if u.probes[key] == nil {
+			probing, cancel := context.WithCancel(ctx)
+			u.probes[key] = cancel
+			go p.run(probing)
+		}
+	}
+}
+
+// checkAddress returns what is wrong with the address of an upstream.
+func checkAddress(text string) error {
+	parsed, err := url.Parse(text)
+	if err != nil || parsed.Host == "" {
+		return fmt.Errorf("%q is not an address such as http://10.0.0.1:8080 or srv+http://_http._tcp.shop", text)
+	}
+	scheme, isService := strings.CutPrefix(parsed.Scheme, "srv+")
+	switch {
+	case parsed.User != nil:
+		return errors.New("the address has a user, which would not be sent: set the header Authorization by a middleware")
+	case scheme != "http" && scheme != "https":
+		return fmt.Errorf("%q: unknown scheme %q: there are http, https, srv+http and srv+https", text, parsed.Scheme)
+	case isService && parsed.Port() != "":
+		return fmt.Errorf("%q: SRV records name the port: leave it out", text)
+	}
+	return nil
 }

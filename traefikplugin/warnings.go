@@ -12,7 +12,7 @@ func warnings(config core.Config) []string {
 	if revealsKey(config) {
 		list = append(list, "a private key stands in the configuration, which Traefik's API shows: name it, as file:/path or env:NAME")
 	}
-	if len(config.Variants[0].Upstreams) > 0 {
+	if proxies(config) {
 		return list
 	}
 	if config.Announce.Request == "off" {

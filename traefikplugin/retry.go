@@ -1,0 +1,211 @@
+package traefikplugin
+
+import (
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/grayling-gateway/grayling/core"
+	"github.com/grayling-gateway/grayling/core/balance"
+	"github.com/grayling-gateway/grayling/core/expr"
+	"github.com/grayling-gateway/grayling/core/replay"
+)
+
+// choose aims at an upstream where the one whose turn it is, if any, may not do. The base serves where the variant has
+// none that is available. It returns nil, or why nobody serves.
+func choose(e *proxied) *core.Pick {
+	now := time.Now()
+	skipped := e.tried
+	for {
+		e.forced = false
+		pick := pickFor(e, now, skipped)
+		if pick.Upstream < 0 {
+			return &pick
+		}
+		if pick.Variant != e.decision.Index {
+			fallBack(e, pick.Failed)
+		}
+		e.position = pick.Upstream
+		e.target = e.standing.targets[pick.Upstream]
+		if e.forced {
+			e.attempt = balance.Forced(e.target.health)
+			return nil
+		}
+		e.attempt = balance.Begin(e.target.health, now)
+		if e.attempt != balance.Refused {
+			return nil
+		}
+		skipped = append(skipped[:len(skipped):len(skipped)], pick.Upstream) // another request is its trial
+		e.position = -1
+	}
+}
+
+// pickFor returns what is available. A request that cannot be sent again is no trial if there is another way, but for its
+// variant's sake: else nobody would try a canary to which only such requests go.
+func pickFor(e *proxied, now time.Time, skipped []int) core.Pick {
+	s := e.standing
+	up := func(i int) bool { return s.targets[i].health.Up() }
+	available := func(i int) bool { return s.targets[i].health.Available(now) }
+	turn := core.Pick{Upstream: e.position, Variant: e.decision.Index}
+	in := &expr.Input{Request: e.request, Address: e.client}
+	if !e.engine.Repeats(e.request) {
+		if turn.Upstream >= 0 && up(turn.Upstream) {
+			return turn
+		}
+		if pick := s.pools.Pick(turn.Variant, in, up, skipped); pick.Upstream >= 0 && pick.Variant == turn.Variant {
+			return pick
+		}
+	}
+	if turn.Upstream >= 0 && available(turn.Upstream) {
+		return turn
+	}
+	pick := s.pools.Pick(turn.Variant, in, available, skipped)
+	if pick.Upstream >= 0 || pick.Variant != 0 {
+		return pick
+	}
+	// An error is certain otherwise, so the base's upstreams are tried whatever is known of them.
+	if last := s.pools.Pick(0, in, nil, skipped); last.Upstream >= 0 {
+		e.forced = true
+		last.Failed = pick.Failed
+		return last
+	}
+	return pick
+}
+
+// fallBack makes the base serve in the place of the variant that was chosen.
+func fallBack(e *proxied, failed bool) {
+	if failed {
+		e.report(core.Outcome{Failed: true, Latency: time.Since(e.begin)})
+		e.reported = false
+	}
+	e.decision = e.engine.Fallback(e.decision)
+	e.tries = 0
+}
+
+// refuse answers a request that nobody can serve.
+func refuse(w http.ResponseWriter, e *proxied, nobody *core.Pick) {
+	e.report(core.Outcome{Status: http.StatusServiceUnavailable, Failed: nobody.Failed, Gone: !nobody.Failed})
+	w.WriteHeader(http.StatusServiceUnavailable)
+	_, _ = io.WriteString(w, "Service Unavailable: "+nobody.Problem)
+}
+
+// answered takes in that the upstream answered.
+func answered(e *proxied, status int) {
+	if status >= http.StatusInternalServerError {
+		answeredBadly(e, status)
+		return
+	}
+	if balance.Succeeded(e.target.health, e.attempt) {
+		tellBack(e)
+	}
+}
+
+func answeredBadly(e *proxied, status int) {
+	if e.proxy.variants[e.decision.Index].settings.statuses[status] {
+		failed(e, errors.New("the answer is "+http.StatusText(status)))
+		return
+	}
+	if balance.Succeeded(e.target.health, e.attempt) {
+		tellBack(e)
+	}
+}
+
+func tellBack(e *proxied) {
+	e.proxy.log.Warn("an upstream answers and gets requests again", "rollout", e.engine.Name(), "upstream", e.target.url.String())
+}
+
+// failed takes in that the upstream did not answer, or not as it should.
+func failed(e *proxied, err error) {
+	if e.forced {
+		return // it is out already
+	}
+	out := balance.Failed(e.target.health, e.attempt, e.proxy.variants[e.decision.Index].policy, time.Now())
+	if out > 0 {
+		e.proxy.log.Warn("an upstream failed and gets no requests", "rollout", e.engine.Name(), "upstream", e.target.url.String(), "for", out.String(), "error", err)
+	}
+}
+
+// fail answers a request whose upstream gave no response: by another one if that may be, else by an error.
+func fail(w http.ResponseWriter, r *http.Request, err error) {
+	e, ok := r.Context().Value(exchangeKey).(*proxied)
+	if !ok {
+		w.WriteHeader(http.StatusBadGateway)
+		return
+	}
+	status := statusOf(e, err)
+	switch {
+	case e.status != 0: // it has answered
+	case status < http.StatusInternalServerError:
+		balance.Cancelled(e.target.health, e.attempt)
+	default:
+		failed(e, err)
+		if again(w, e, isLate(err)) {
+			return
+		}
+	}
+	e.failed = true
+	e.status = status
+	e.latency = time.Since(e.begin)
+	if status < http.StatusInternalServerError {
+		e.status = statusClientGone
+	} else {
+		e.proxy.log.Warn("the variant did not answer", "rollout", e.engine.Name(), "variant", e.decision.Variant, "error", err)
+	}
+	w.WriteHeader(status)
+	_, _ = io.WriteString(w, http.StatusText(status))
+}
+
+// statusOf returns the status that an error becomes. Below 500 it is the client's doing.
+func statusOf(e *proxied, err error) int {
+	var timeout net.Error
+	switch {
+	case e.request.Context().Err() != nil:
+		return statusClientGone
+	case e.upload != nil && e.upload.broken.Load():
+		return http.StatusBadRequest
+	case errors.As(err, &timeout) && timeout.Timeout():
+		return http.StatusGatewayTimeout
+	}
+	return http.StatusBadGateway
+}
+
+// isLate reports whether an upstream was connected and did not answer in time. The error's type is net/http's own.
+func isLate(err error) bool {
+	return strings.Contains(err.Error(), "timeout awaiting response headers")
+}
+
+// again lets another upstream answer: one more of the variant, unless the time for that is over or there were enough,
+// then the base. It reports false if the request cannot be sent again or nobody is left to send it to.
+func again(w http.ResponseWriter, e *proxied, late bool) bool {
+	if !e.engine.Repeats(e.request) {
+		return false
+	}
+	variant := e.decision.Index
+	e.tries++
+	enough := late || e.tries > e.proxy.variants[variant].settings.retries
+	if enough && variant == 0 {
+		return false
+	}
+	if e.body != nil {
+		whole := e.body.Again()
+		if whole == nil {
+			return false
+		}
+		e.body = replay.NewBody(whole)
+		e.request.Body = e.body
+	}
+	e.tried = append(e.tried, e.position)
+	e.position = -1
+	if enough {
+		fallBack(e, true)
+	}
+	if choose(e) != nil {
+		return false
+	}
+	e.engine.Announce(e.decision, e.request)
+	e.proxy.variants[e.decision.Index].reverse.ServeHTTP(w, e.request)
+	return true
+}
