@@ -30,7 +30,7 @@ func (memory) Destruct() error { return nil }
 // no configuration of its own.
 type App struct {
 	mu       sync.Mutex
-	rollouts map[string]rollout // by name; guarded by mu
+	rollouts map[string]*rollout // by name; guarded by mu
 	cancel   context.CancelFunc
 	running  sync.WaitGroup
 }
@@ -38,6 +38,7 @@ type App struct {
 // rollout is one engine with the specification that it was compiled from.
 type rollout struct {
 	engine        *core.Engine
+	pool          *pool // nil if no variant needs it, or no handler was provisioned yet
 	specification string
 }
 
@@ -49,16 +50,16 @@ func (*App) CaddyModule() caddy.ModuleInfo {
 	}
 }
 
-// engine returns the engine of a name. The first handler of that name compiles it; the others must have the same
+// rollout returns the rollout of a name. The first handler of that name compiles it; the others must have the same
 // specification and share it. Nothing that an older configuration uses is changed: this one may still be rejected.
-func (a *App) engine(name, specification string, compile func(*core.Live) (*core.Engine, error)) (*core.Engine, error) {
+func (a *App) rollout(name, specification string, compile func(*core.Live) (*core.Engine, error)) (*rollout, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if known, ok := a.rollouts[name]; ok {
 		if known.specification != specification {
 			return nil, fmt.Errorf("another rollout %w", errDifferent)
 		}
-		return known.engine, nil
+		return known, nil
 	}
 	value, _, err := memories.LoadOrNew(name, func() (caddy.Destructor, error) { return memory{live: core.NewLive()}, nil })
 	if err != nil {
@@ -70,10 +71,11 @@ func (a *App) engine(name, specification string, compile func(*core.Live) (*core
 		return nil, err
 	}
 	if a.rollouts == nil {
-		a.rollouts = make(map[string]rollout)
+		a.rollouts = make(map[string]*rollout)
 	}
-	a.rollouts[name] = rollout{engine: engine, specification: specification}
-	return engine, nil
+	compiled := &rollout{engine: engine, specification: specification}
+	a.rollouts[name] = compiled
+	return compiled, nil
 }
 
 var errDifferent = errors.New("has this name and is configured differently: make them equal, or give one another name")

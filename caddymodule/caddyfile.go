@@ -29,7 +29,7 @@ var weightPattern = regexp.MustCompile(`^\d+(\.\d+)?%?$`)
 var looksLikeWeight = regexp.MustCompile(`^[-+]?[\d.,]+%?$`)
 
 // subdirectives are the words that a rollout's block may begin a line with.
-var subdirectives = []string{"variant", "rule", "key", "salt", "revision", "announce", "ends", "fallback_methods", "observe"}
+var subdirectives = []string{"variant", "upstreams", "subset", "rule", "key", "salt", "revision", "announce", "ends", "fallback_methods", "observe"}
 
 // parseRollout sets up a rollout from its directive:
 //
@@ -39,6 +39,14 @@ var subdirectives = []string{"variant", "rule", "key", "salt", "revision", "anno
 //			[set <header> <value>]
 //			<directives; with upstreams: subdirectives of reverse_proxy>
 //		}]
+//		variant  <name> [<weight>] where <key>=<value>...
+//		upstreams {
+//			<address> [weight=<n>] [<key>=<value>...]
+//			proxy {
+//				<subdirectives of reverse_proxy>
+//			}
+//		}
+//		subset   <metadata-key> <expression> [baseline|any|none]
 //		rule     <name> <variant> [<percent>] <condition | @matcher | /path* | matcher...> [{
 //			<matchers, if the line names none>
 //		}]
@@ -56,14 +64,16 @@ var subdirectives = []string{"variant", "rule", "key", "salt", "revision", "anno
 //		observe  off
 //	}
 //
-// The first variant is the baseline. A weight is a percentage such as 5, 5% or 0.25%; the baseline takes what the others
+// The first variant is the baseline. A variant with neither addresses nor a block has the upstreams of the rollout that
+// where selects, or all of them. A weight is a percentage such as 5, 5% or 0.25%; the baseline takes what the others
 // leave. Conditions and expressions stand in backticks.
 func parseRollout(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
-	p := &parser{Helper: h, rollout: new(Handler), seen: make(map[string]bool), places: make(map[string]place)}
+	p := &parser{Helper: h, rollout: new(Handler), seen: make(map[string]bool), places: make(places)}
 	p.Next() // the directive's name
 	if !p.Args(&p.rollout.Name) {
 		return nil, p.Err("a rollout needs a name: rollout [<matcher>] <name> { ... }")
 	}
+	p.here("", "rollout")
 	p.here("name", "rollout")
 	if p.NextArg() {
 		return nil, p.Errf("unexpected %q: a rollout has one name", p.Val())
@@ -85,8 +95,12 @@ type parser struct {
 	rollout *Handler
 	models  []written // of the variants, for like
 	seen    map[string]bool
-	places  map[string]place // by the path of a problem
+	places  places
 }
+
+// places are where the values of a configuration stand, by the paths of problems. "" is the place of those that have
+// none.
+type places map[string]place
 
 // place is where something stands in a Caddyfile.
 type place struct {
@@ -108,7 +122,7 @@ func (at place) errorf(format string, args ...any) error {
 
 func (p *parser) subdirective() error {
 	name := p.Val()
-	if name != "variant" && name != "rule" {
+	if name != "variant" && name != "rule" && name != "subset" {
 		if p.seen[name] {
 			return p.Errf("%s is given twice", name)
 		}
@@ -118,6 +132,10 @@ func (p *parser) subdirective() error {
 	switch name {
 	case "variant":
 		return p.variant()
+	case "upstreams":
+		return p.upstreams()
+	case "subset":
+		return p.subset()
 	case "rule":
 		return p.rule()
 	case "key":
@@ -137,7 +155,7 @@ func (p *parser) subdirective() error {
 	case "announce":
 		return p.announce()
 	}
-	return p.unknown(subdirectives)
+	return unknown(p.Dispenser, subdirectives)
 }
 
 func (p *parser) announce() error {
@@ -166,7 +184,7 @@ func (p *parser) announce() error {
 				err = p.Errf("unexpected %q: baggage takes no argument", p.Val())
 			}
 		default:
-			err = p.unknown([]string{"request", "response", "baggage", "follow"})
+			err = unknown(p.Dispenser, []string{"request", "response", "baggage", "follow"})
 		}
 		if err != nil {
 			return err
@@ -205,12 +223,12 @@ func (p *parser) noBlock(name string) error {
 	return nil
 }
 
-func (p *parser) unknown(known []string) error {
-	hint := expr.Suggest(p.Val(), known)
+func unknown(d *caddyfile.Dispenser, known []string) error {
+	hint := expr.Suggest(d.Val(), known)
 	if hint == "" {
 		hint = "; there are " + strings.Join(known, ", ")
 	}
-	return p.Errf("unrecognized subdirective %q%s", p.Val(), hint)
+	return d.Errf("unrecognized subdirective %q%s", d.Val(), hint)
 }
 
 // check lets the engine check the configuration and gives every problem its place.
@@ -218,29 +236,33 @@ func (p *parser) check() error {
 	host := core.Host{
 		Placeholder: placeholder,
 		Conditions:  make(map[string]func(*http.Request) bool),
+		Handles:     p.rollout.handles(),
+		Address:     checkDial,
 	}
 	for _, r := range p.rollout.Rules {
 		if len(r.MatcherSetsRaw) > 0 {
 			host.Conditions[r.Name] = func(*http.Request) bool { return false }
 		}
 	}
-	var problems []error
-	for _, problem := range core.Check(p.rollout.config(), host) {
+	return p.places.report(core.Check(p.rollout.config(), host))
+}
+
+// report gives every problem the nearest place.
+func (p places) report(problems []core.Problem) error {
+	var list []error
+	for _, problem := range problems {
 		path := problem.Path
-		at, ok := p.places[path]
-		for ; !ok && path != ""; at, ok = p.places[path] {
-			path = path[:max(strings.LastIndexAny(path, ".["), 0)] // the nearest that has a place
-		}
-		if !ok {
-			at = p.places["name"]
+		at, ok := p[path]
+		for ; !ok && path != ""; at, ok = p[path] {
+			path = path[:max(strings.LastIndexAny(path, ".["), 0)]
 		}
 		label := at.label
 		if index := problem.Path[len(path):]; path != "" && strings.HasPrefix(index, "[") {
 			label += index // which of several on one line
 		}
-		problems = append(problems, at.errorf("%s: %s", label, problem.Text))
+		list = append(list, at.errorf("%s: %s", label, problem.Text))
 	}
-	return errors.Join(problems...)
+	return errors.Join(list...)
 }
 
 // unique makes sure that rollouts of one name are equal, in one configuration. They may be several: a snippet that two

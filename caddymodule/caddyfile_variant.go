@@ -21,6 +21,7 @@ type written struct {
 	directive caddyfile.Token     // the word variant, which says where
 	name      string              // of the variant
 	upstreams []caddyfile.Token   // addresses on the variant's own line
+	pooled    bool                // whether where stands in the place of addresses
 	proxy     bool                // whether the block holds subdirectives of reverse_proxy, or else directives
 	lines     []caddyfile.Segment // of the block
 }
@@ -32,6 +33,7 @@ type written struct {
 //		[set <header> <value>]
 //		<directives; with upstreams: subdirectives of reverse_proxy>
 //	}]
+//	variant <name> [<weight>] where <key>=<value>...
 func (p *parser) variant() error {
 	w := written{directive: p.Token()}
 	if !p.Args(&w.name) {
@@ -46,6 +48,13 @@ func (p *parser) variant() error {
 	if weightPattern.MatchString(p.peek()) {
 		p.NextArg()
 		v.Weight = p.Val()
+	}
+	if p.peek() == "where" {
+		p.NextArg()
+		w.pooled = true
+		p.rollout.Variants = append(p.rollout.Variants, v)
+		p.models = append(p.models, w)
+		return p.where(&p.rollout.Variants[len(p.rollout.Variants)-1])
 	}
 	err := p.finish(&w)
 	if err != nil {
@@ -68,8 +77,6 @@ var notAddress = regexp.MustCompile(`^[-+.]|%$|,|` + weightPattern.String())
 func (p *parser) finish(w *written) error {
 	for p.NextArg() {
 		switch {
-		case p.Val() == "where" && len(w.upstreams) == 0:
-			return p.Errf("variant %s: where, which selects upstreams by their metadata, is not available: name the addresses", w.name)
 		case notAddress.MatchString(p.Val()):
 			return p.Errf("variant %s: %q is not an address; a weight such as 5, 5%% or 0.25%% stands before the addresses, once", w.name, p.Val())
 		}
@@ -95,6 +102,9 @@ func (p *parser) finish(w *written) error {
 				return at.errorf("variant %s: like %s: there is no variant of that name above%s",
 					w.name, line[1].Text, expr.Suggest(line[1].Text, p.variantNames()))
 			}
+			if model.pooled {
+				return at.errorf("variant %s: like %s: that one has nothing to copy, as proxy in upstreams says how its upstreams are reached", w.name, model.name)
+			}
 			if w.proxy && !model.proxy && len(model.lines) > 0 {
 				return at.errorf("variant %s has addresses, but %s, which it is like, a block of directives: "+
 					"write a block of directives, or addresses there too", w.name, model.name)
@@ -110,6 +120,16 @@ func (p *parser) finish(w *written) error {
 
 // reverseProxy makes upstreams and a block of subdirectives one reverse_proxy, by Caddy's own parser.
 func (p *parser) reverseProxy(w written) (caddyhttp.RouteList, error) {
+	proxy, err := p.parseProxy(w, "variant "+w.name+" is a reverse_proxy, as it has addresses: ")
+	if err != nil {
+		return nil, err
+	}
+	return caddyhttp.RouteList{{
+		HandlersRaw: []json.RawMessage{caddyconfig.JSONModuleObject(proxy, "handler", "reverse_proxy", nil)},
+	}}, nil
+}
+
+func (p *parser) parseProxy(w written, prefix string) (*reverseproxy.Handler, error) {
 	d := w.as("reverse_proxy")
 	proxy := new(reverseproxy.Handler)
 	err := proxy.UnmarshalCaddyfile(d)
@@ -117,11 +137,9 @@ func (p *parser) reverseProxy(w written) (caddyhttp.RouteList, error) {
 		err = proxy.FinalizeUnmarshalCaddyfile(p.WithDispenser(d))
 	}
 	if err != nil {
-		return nil, placed(err, w.directive, "variant "+w.name+" is a reverse_proxy, as it has addresses: ")
+		return nil, placed(err, w.directive, prefix)
 	}
-	return caddyhttp.RouteList{{
-		HandlersRaw: []json.RawMessage{caddyconfig.JSONModuleObject(proxy, "handler", "reverse_proxy", nil)},
-	}}, nil
+	return proxy, nil
 }
 
 // block makes a block of directives routes, sorted and grouped as Caddy does in handle.

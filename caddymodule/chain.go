@@ -14,6 +14,7 @@ type served struct {
 	chain    caddyhttp.Handler             // the routes, compiled; nil if the handlers below are all there is to them
 	handlers []caddyhttp.MiddlewareHandler // in their order
 	aside    bool                          // whether the handlers work on a copy of the request
+	pooled   bool                          // whether it is the shared proxy that serves
 }
 
 // newServed returns the variant of that name with provisioned routes, and next after them.

@@ -3,6 +3,7 @@
 package caddymodule
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 
@@ -39,10 +40,15 @@ type Handler struct {
 	// Variants are the versions that can serve. The first is the baseline. At least one.
 	Variants []Variant `json:"variants,omitempty"`
 
+	// Proxy configures the reverse_proxy that all variants share which take their upstreams from the field upstreams, as
+	// http.handlers.reverse_proxy does, but for upstreams and selection policy. Empty: Caddy's defaults.
+	Proxy json.RawMessage `json:"proxy,omitempty"`
+
 	// Rules send matching requests to a variant, whatever the split says. The first that matches decides.
 	Rules []Rule `json:"rules,omitempty"`
 
 	engine   *core.Engine
+	pool     *pool // nil if no variant needs it
 	log      *zap.Logger
 	variants []served
 	keys     keys
@@ -55,7 +61,7 @@ type Variant struct {
 	core.Variant
 
 	// Routes answer the requests that the variant gets. Requests that no route answers go on to the handler after the
-	// rollout, as do all of a variant without routes.
+	// rollout. Empty: the upstreams that where selects answer; if the rollout has none, the handler after it.
 	Routes caddyhttp.RouteList `json:"routes,omitempty"`
 }
 
@@ -95,23 +101,28 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		return err
 	}
 	h.log = ctx.Logger()
-	app, err := ctx.App(appID)
-	if err != nil {
-		return err
-	}
-	h.engine, err = app.(*App).engine(h.Name, specification, func(live *core.Live) (*core.Engine, error) {
-		return core.Compile(h.config(), live, core.Host{Placeholder: placeholder, Conditions: conditions, Log: ctx.Slogger()})
-	})
-	if err != nil {
-		return fmt.Errorf("rollout %q: %w", h.Name, err)
-	}
-
 	h.nextKey = fmt.Sprintf("rollout_next_%p", h)
 	h.keys = keys{
 		variant: "http.rollout." + h.Name + ".variant", reason: "http.rollout." + h.Name + ".reason",
 		rule: "http.rollout." + h.Name + ".rule", logVariant: "rollout_" + h.Name, logReason: "rollout_" + h.Name + "_reason",
 		attributeVariant: "rollout." + h.Name + ".variant", attributeBy: "rollout." + h.Name + ".reason",
 		told: "rollout_told_" + h.Name,
+	}
+	app, err := ctx.App(appID)
+	if err != nil {
+		return err
+	}
+	compiled, err := app.(*App).rollout(h.Name, specification, func(live *core.Live) (*core.Engine, error) {
+		return core.Compile(h.config(), live, core.Host{
+			Placeholder: placeholder, Conditions: conditions, Handles: h.handles(), Address: checkDial, Log: ctx.Slogger(),
+		})
+	})
+	if err != nil {
+		return fmt.Errorf("rollout %q: %w", h.Name, err)
+	}
+	h.engine = compiled.engine
+	if err := h.loadPool(ctx, compiled); err != nil {
+		return fmt.Errorf("rollout %q: proxy: %w", h.Name, err)
 	}
 	return h.loadRoutes(ctx)
 }
@@ -127,6 +138,10 @@ func (h *Handler) loadRoutes(ctx caddy.Context) error {
 	}
 	for _, name := range h.engine.Variants() {
 		routes := byName[name].Routes
+		if len(routes) == 0 && h.pool != nil {
+			h.variants = append(h.variants, h.pool.served(name))
+			continue
+		}
 		if err := routes.Provision(ctx); err != nil {
 			return fmt.Errorf("rollout %q: variant %q: %w", h.Name, name, err)
 		}

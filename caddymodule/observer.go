@@ -22,6 +22,7 @@ const statusClientGone = 499
 type observer struct {
 	caddyhttp.ResponseWriterWrapper
 	told     told
+	instead  *told // what was told last, if the baseline took over between two tries; else nil
 	engine   *core.Engine
 	request  *http.Request
 	begin    time.Time
@@ -91,10 +92,18 @@ func isEventStream(header http.Header) bool {
 	return len(values) > 0 && len(values[0]) >= len(mediaType) && strings.EqualFold(values[0][:len(mediaType)], mediaType)
 }
 
+// decision returns the decision that holds now.
+func (o *observer) decision() *core.Decision {
+	if o.instead != nil {
+		return &o.instead.Decision
+	}
+	return &o.told.Decision
+}
+
 // announce tells the client which variant serves, whatever an upstream says.
 func (o *observer) announce() {
 	if name := o.engine.ResponseHeader(); name != "" {
-		o.Header().Set(name, o.told.Variant)
+		o.Header().Set(name, o.decision().Variant)
 	}
 }
 
@@ -117,7 +126,7 @@ func (o *observer) finish(err error, broken bool) {
 func (o *observer) report(outcome core.Outcome) {
 	if !o.reported {
 		o.reported = true
-		o.engine.Report(o.told.Decision, outcome, time.Now())
+		o.engine.Report(*o.decision(), outcome, time.Now())
 	}
 }
 

@@ -20,37 +20,44 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	address, _ := varsOf(r)[caddyhttp.ClientIPVarKey].(string)
 	decision := h.engine.Decide(r, address, begin)
 	guardTrailer(r, h.announced())
-	if !h.engine.FallsBack(decision, r) {
-		_, err := h.try(w, r, next, decision, begin)
+	c := h.choose(decision, r, address, nil)
+	if c.refusal != nil || !h.engine.FallsBack(c.Decision, r) {
+		_, err := h.try(w, r, next, c, begin)
 		return err
 	}
 
-	saved := save(w, r, h.variants[decision.Index].aside)
-	answered, err := h.try(w, r, next, decision, begin)
-	if err == nil || answered || !worthAnother(err) || !saved.restore(w, r) {
+	saved := save(w, r, h.variants[c.Index].aside)
+	o, err := h.try(w, r, next, c, begin)
+	if err == nil || o.begun || o.instead != nil || !worthAnother(err) || !saved.restore(w, r) {
 		return err
 	}
 	h.log.Warn("the variant failed before it answered, the baseline answers in its place",
-		zap.String("rollout", h.Name), zap.String("variant", decision.Variant), zap.Error(err))
-	_, err = h.try(w, r, next, h.engine.Fallback(decision), begin)
+		zap.String("rollout", h.Name), zap.String("variant", c.Variant), zap.Error(err))
+	_, err = h.try(w, r, next, h.choose(h.engine.Fallback(c.Decision), r, address, o.tried()), begin)
 	return err
 }
 
-// try tells the decision, lets the decided variant answer and reports the outcome. answered tells whether any part of a
-// response was written.
-func (h *Handler) try(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler, d core.Decision, begin time.Time) (answered bool, err error) {
-	o := &observer{
+// try tells the decision, lets the decided variant answer and reports the outcome.
+func (h *Handler) try(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler, c choice, begin time.Time) (o *observer, err error) {
+	o = &observer{
 		ResponseWriterWrapper: caddyhttp.ResponseWriterWrapper{ResponseWriter: w},
-		told:                  told{Decision: d, keys: &h.keys},
+		told:                  told{Decision: c.Decision, keys: &h.keys},
 		engine:                h.engine, request: r, begin: begin,
+	}
+	if h.variants[c.Index].pooled {
+		o.told.turn = &turn{handler: h, observer: o, client: c.client, upstream: c.upstream}
 	}
 	vars := varsOf(r)
 	h.tell(&o.told, r, vars)
 	broken := true // until the chain returns: it panics to abort a response that has begun
 	defer func() { o.finish(err, broken) }()
-	err = h.serve(o, r, next, d, vars)
+	if err = c.refusal; err != nil {
+		o.report(core.Outcome{Gone: true}) // that the request asks for what there is not says nothing about the variant
+	} else {
+		err = h.serve(o, r, next, c.Decision, vars)
+	}
 	broken = false
-	return o.begun, err
+	return o, err
 }
 
 // serve runs the variant's routes. If they were compiled, the handler after the rollout travels in a variable. It stays

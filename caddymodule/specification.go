@@ -21,8 +21,8 @@ func (h *Handler) specification() (string, error) {
 	return fingerprint(text), nil
 }
 
-// derivedRevision names what is being released where the user does not: the name and routes of the candidate, which is the
-// second variant in order.
+// derivedRevision names what is being released where the user does not: the name of the candidate, which is the second
+// variant in order, and its routes or the metadata of its upstreams. Other addresses of the shared pool are no release.
 func derivedRevision(variants []Variant) string {
 	if len(variants) < 2 {
 		return ""
@@ -31,6 +31,9 @@ func derivedRevision(variants []Variant) string {
 	slices.SortStableFunc(inOrder, func(a, b Variant) int { return cmp.Compare(a.Order, b.Order) })
 	candidate := inOrder[1]
 	text, err := json.Marshal(candidate.Routes)
+	if len(candidate.Where) > 0 {
+		text, err = json.Marshal(candidate.Where)
+	}
 	if err != nil {
 		return "" // loading the routes will say what is wrong
 	}

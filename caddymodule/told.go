@@ -15,6 +15,7 @@ import (
 type told struct {
 	core.Decision
 	keys *keys
+	turn *turn // nil unless the shared proxy serves
 }
 
 // placeholders returns the rollout's placeholders for a request.
