@@ -154,7 +154,7 @@ func rsaKey(jwk map[string]any) (any, error) {
 // 8725, section 3.4).
 func ecdsaKey(jwk map[string]any) (any, error) {
 	var curve ecdh.Curve
-	size := 0
+	var size int
 	switch textOf(jwk, "crv") {
 	case "P-256":
 		curve = ecdh.P256()

@@ -18,6 +18,7 @@ var (
 	errDuplicate = errors.New("a member occurs twice")
 	errDepth     = errors.New("nested too deep")
 	errSize      = errors.New("too many values")
+	errNumber    = errors.New("a number that is too large")
 )
 
 // strict refuses padding, which RFC 7515, section 2, leaves out, and bits after the last byte: else one token could be
@@ -72,7 +73,7 @@ func (p *objectParser) value(depth int) (any, error) {
 	}
 	delimiter, ok := token.(json.Delim)
 	if !ok {
-		return token, nil
+		return token, checkNumber(token)
 	}
 	if depth == maxDepth {
 		return nil, errDepth
@@ -81,6 +82,16 @@ func (p *objectParser) value(depth int) (any, error) {
 		return p.members(depth + 1)
 	}
 	return p.elements(depth + 1)
+}
+
+// checkNumber refuses numbers that others read as infinite, or not at all.
+func checkNumber(token json.Token) error {
+	if number, ok := token.(json.Number); ok {
+		if _, err := number.Float64(); err != nil {
+			return errNumber
+		}
+	}
+	return nil
 }
 
 func (p *objectParser) members(depth int) (any, error) {

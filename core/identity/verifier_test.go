@@ -219,7 +219,7 @@ func TestPayloads(t *testing.T) {
 		`{"exp":1,"exp":1800000060}`, `{"exp":1800000060,"role":"user","role":"admin"}`,
 		`{"exp":1800000060,"a":{"role":"user","role":"admin"}}`, `{"exp":1800000060,"a":"` + "\xc3\x28" + `"}`,
 		`{"exp":1800000060,"a":` + strings.Repeat("[", 33) + strings.Repeat("]", 33) + `}`,
-		`{"exp":1800000060,}`, `{"exp":NaN}`, `{"exp":Infinity}`, `{"exp":0x6b49d23c}`, `{'exp':1800000060}`,
+		`{"exp":1800000060,}`, `{"exp":NaN}`, `{"exp":1800000060,"a":1e999}`, `{"exp":1800000060,"a":[-1e999]}`, `{"exp":Infinity}`, `{"exp":0x6b49d23c}`, `{'exp':1800000060}`,
 	} {
 		expect(t, payload, v, s.token(t, "HS256", payload), Malformed)
 	}
