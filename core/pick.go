@@ -127,7 +127,7 @@ func (p *Pools) pickOtherwise(variant int, in *expr.Input, available func(i int)
 		}
 	}
 	none := Pick{Upstream: -1, Variant: variant, Failed: true}
-	none.Problem = "no upstream" + p.of(variant) + " that the request asks for is available"
+	none.Problem = "no upstream" + p.of(variant) + " that may serve the request is available"
 	for n := len(sets) - 1; ; n-- {
 		if i := sets[n].Pick(available, tried); i >= 0 {
 			return Pick{Upstream: i, Variant: variant}

@@ -10,6 +10,7 @@ type Set struct {
 	members []int // positions among all upstreams
 	weights []int // of the members
 	order   []int // the members as they take turns, over a whole period; empty if none has a weight
+	period  uint64
 	turn    atomic.Uint64
 	draws   atomic.Uint64
 	subsets []map[string]*Set // for every key by value; nil for keys that were asked on the way to this set
@@ -24,8 +25,9 @@ func newSet(upstreams []Upstream, members []int) *Set {
 	for n, m := range s.order {
 		s.order[n] = members[m]
 	}
-	if len(s.order) > 0 {
-		s.turn.Store(uint64(rand.Uint32()) % uint64(len(s.order)))
+	s.period = uint64(len(s.order))
+	if s.period > 0 {
+		s.turn.Store(uint64(rand.Uint32()) % s.period)
 	}
 	s.draws.Store(uint64(rand.Uint32()))
 	return s
@@ -39,7 +41,7 @@ func (s *Set) Drained() bool { return len(s.order) == 0 }
 
 // Next returns the member of a set that is not drained whose turn it is, available or not. It is a function, and not a
 // method, because every request runs through it, and interpreted a method costs five times as much to call.
-func Next(s *Set) int { return s.order[s.turn.Add(1)%uint64(len(s.order))] }
+func Next(s *Set) int { return s.order[s.turn.Add(1)%s.period] }
 
 // patience is how many turns of members that are not available a pick lets pass before it looks at all of them.
 const patience = 8
