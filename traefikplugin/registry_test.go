@@ -15,6 +15,7 @@ func TestReplacedConfigurationsAreLetGo(t *testing.T) {
 	g := &registry{byName: map[string]*remembered{}}
 	host := core.Host{Log: logger("test")}
 	config := checkout(t)
+	config.Proxy.HealthCheck = core.HealthCheck{Path: "/healthz", Interval: "1h"}
 	var end context.CancelFunc
 	replace := func(i int) {
 		if end != nil {

@@ -25,7 +25,7 @@ func (s *serviceMode) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	begin := time.Now()
 	decision := s.engine.Decide(r, s.clients.address(r), begin)
 	s.engine.Announce(decision, r)
-	if !s.observe {
+	if !s.observe && decision.Cookie == "" {
 		s.next.ServeHTTP(w, r)
 		return
 	}
@@ -56,6 +56,9 @@ func (e *exchange) respond(status int, header http.Header) {
 	e.latency = time.Since(e.begin)
 	if name := e.engine.ResponseHeader(); name != "" {
 		header[name] = []string{e.decision.Variant}
+	}
+	if e.decision.Cookie != "" {
+		e.decision.SetCookie(header)
 	}
 	// A stream counts when its header is sent: how long it lasts, and how it ends, says nothing about the variant.
 	if status == http.StatusSwitchingProtocols || strings.HasPrefix(header.Get("Content-Type"), "text/event-stream") {

@@ -12,6 +12,9 @@ func warnings(config core.Config) []string {
 	if revealsKey(config) {
 		list = append(list, "a private key stands in the configuration, which Traefik's API shows: name it, as file:/path or env:NAME")
 	}
+	if revealsSecret(config.Sticky.Secret) {
+		list = append(list, "a secret of cookies stands in the configuration, which Traefik's API shows: name it, as file:/path or env:NAME")
+	}
 	if proxies(config) {
 		return list
 	}
@@ -30,8 +33,13 @@ func revealsKey(config core.Config) bool {
 	for _, v := range config.Variants {
 		keys = append(keys, v.Proxy.TLS.Key)
 	}
-	for _, key := range keys {
-		if key != "" && !strings.HasPrefix(key, "env:") && !strings.HasPrefix(key, "file:") {
+	return revealsSecret(keys)
+}
+
+// revealsSecret reports whether any of the secrets stands there itself.
+func revealsSecret(secrets []string) bool {
+	for _, secret := range secrets {
+		if secret != "" && !strings.HasPrefix(secret, "env:") && !strings.HasPrefix(secret, "file:") {
 			return true
 		}
 	}
