@@ -14,13 +14,13 @@ const DefaultHeader = "X-Rollout-Variant"
 
 // announcer tells upstreams which variant serves, in a way that clients can neither forge nor strip.
 type announcer struct {
-	request   string   // canonical header name; "" if the upstream is not told
-	spellings []string // every canonical key under which a client could send that header
-	response  string   // canonical header name; "" if the client is not told
-	member    string   // of the baggage header; "" if baggage is neither written nor followed
-	baggage   bool     // whether the member is written
-	follow    []netip.Prefix
-	variants  []string
+	request  string   // canonical header name; "" if the upstream is not told
+	others   []string // further canonical keys under which upstreams would see that header
+	response string   // canonical header name; "" if the client is not told
+	member   string   // of the baggage header; "" if baggage is neither written nor followed
+	baggage  bool     // whether the member is written
+	follow   []netip.Prefix
+	variants []string
 }
 
 // reserved are headers by which HTTP itself works: announcing in them would break requests.
@@ -29,9 +29,9 @@ var reserved = []string{"Host", "Connection", "Content-Length", "Content-Type", 
 
 const maxSeparators = 6 // of a header name: its spellings are two to that power
 
-func (c *checker) announce(config Announce, rollout string, variants []string) announcer {
+func (c *checker) announce(config Announce, rollout string, variants []string) *announcer {
 	c.rest("announce.", config.Rest, []string{"request", "response", "baggage", "follow"})
-	a := announcer{request: DefaultHeader, variants: variants, baggage: config.Baggage}
+	a := &announcer{request: DefaultHeader, variants: variants, baggage: config.Baggage}
 	switch config.Request {
 	case "":
 	case "off":
@@ -43,7 +43,7 @@ func (c *checker) announce(config Announce, rollout string, variants []string) a
 		a.response = c.header("announce.response", config.Response)
 	}
 	if a.request != "" {
-		a.spellings = spellings(a.request)
+		a.others = otherSpellings(a.request)
 	}
 	a.follow = c.prefixes("announce.follow", config.Follow)
 	if a.baggage || len(a.follow) > 0 {
@@ -71,9 +71,9 @@ func (c *checker) header(path, name string) string {
 	return http.CanonicalHeaderKey(name)
 }
 
-// spellings returns the canonical keys of all headers that CGI, WSGI and their kin cannot tell from name: there a hyphen
-// and an underscore are the same.
-func spellings(name string) []string {
+// otherSpellings returns the canonical keys of all other headers that CGI, WSGI and their kin cannot tell from name: there
+// a hyphen and an underscore are the same.
+func otherSpellings(name string) []string {
 	list := []string{""}
 	for i := 0; i < len(name); i++ {
 		next := make([]string, 0, 2*len(list))
@@ -86,10 +86,13 @@ func spellings(name string) []string {
 		}
 		list = next
 	}
-	for i, spelling := range list {
-		list[i] = http.CanonicalHeaderKey(spelling)
+	var others []string
+	for _, spelling := range list {
+		if key := http.CanonicalHeaderKey(spelling); key != name {
+			others = append(others, key)
+		}
 	}
-	return list
+	return others
 }
 
 // folded returns what all spellings of a header's name have in common.
@@ -124,27 +127,33 @@ func (a *announcer) named(h http.Header) int {
 	return -1
 }
 
-// tell announces the variant in the request's headers.
-func (a *announcer) tell(variant string, r *http.Request) {
+// Tell is [Engine.Announce] for hosts that are interpreted, as [Decide] is.
+func Tell(e *Engine, d *Decision, r *http.Request) {
+	a := e.announcer
 	h := r.Header
-	for _, spelling := range a.spellings {
-		delete(h, spelling)
-	}
-	if len(r.Trailer) > 0 {
-		for _, spelling := range a.spellings {
-			delete(r.Trailer, spelling)
-		}
-	}
-	// A proxy removes the headers that Connection names, and would remove ours.
-	if len(h["Connection"]) > 0 {
-		a.strip(h, "Connection")
-	}
-	if len(h["Trailer"]) > 0 {
-		a.strip(h, "Trailer")
+	for _, name := range a.others {
+		delete(h, name)
 	}
 	if a.request != "" {
-		h[a.request] = []string{variant}
+		h[a.request] = []string{d.Variant}
 	}
+	if a.baggage || len(r.Trailer) > 0 || len(h["Connection"]) > 0 || len(h["Trailer"]) > 0 {
+		a.announceFully(d.Variant, r)
+	}
+}
+
+// announceFully does what few requests need.
+func (a *announcer) announceFully(variant string, r *http.Request) {
+	h := r.Header
+	if a.request != "" {
+		delete(r.Trailer, a.request)
+	}
+	for _, name := range a.others {
+		delete(r.Trailer, name)
+	}
+	// A proxy removes the headers that Connection names, and would remove ours.
+	a.strip(h, "Connection")
+	a.strip(h, "Trailer")
 	if a.baggage {
 		h["Baggage"] = withMember(h["Baggage"], a.member, variant)
 	}

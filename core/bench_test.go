@@ -18,13 +18,11 @@ func browser() *http.Request {
 		"Cookie: theme=dark; uid=3f2c9c5e-7b1a-4c1e-9a51-0d6f6b0f8a11")
 }
 
-// BenchmarkDecide times decisions by a cookie's slot after rules that do not match.
-func BenchmarkDecide(b *testing.B) {
-	for _, test := range []struct {
-		name  string
-		rules []Rule
-	}{
-		{"no rule", nil},
+// benchmarked are rollouts whose rules do not match the browser's request.
+func benchmarked(b *testing.B) []benchmark {
+	b.Helper()
+	list := []benchmark{
+		{name: "no rule"},
 		{"4 rules on headers", []Rule{
 			{Name: "qa", Use: "canary", When: `header("X-Version") == "v2"`},
 			{Name: "old", Use: "stable", When: `header("X-Client") == "1.0"`},
@@ -42,11 +40,27 @@ func BenchmarkDecide(b *testing.B) {
 		{"100 equality rules", equalityRules(100)},
 		{"10000 equality rules", equalityRules(10_000)},
 		{"1 rule on a file of 1000000", []Rule{{Name: "users", Use: "canary", When: `cookie("uid").inFile("` + usersFile(b, 1_000_000) + `")`}}},
-	} {
-		config := checkout()
-		config.Key = []string{`cookie("uid")`, `ip()`}
-		config.Rules = test.rules
-		e := compile(b, config, nil, Host{})
+	}
+	return list
+}
+
+type benchmark struct {
+	name  string
+	rules []Rule
+}
+
+func (test benchmark) engine(b *testing.B, host Host) *Engine {
+	b.Helper()
+	config := checkout()
+	config.Key = []string{`cookie("uid")`, `ip()`}
+	config.Rules = test.rules
+	return compile(b, config, nil, host)
+}
+
+// BenchmarkDecide times decisions by a cookie's slot after rules that do not match.
+func BenchmarkDecide(b *testing.B) {
+	for _, test := range benchmarked(b) {
+		e := test.engine(b, Host{})
 		b.Run(test.name, func(b *testing.B) {
 			r := browser()
 			if d := e.Decide(r, "203.0.113.7", noon); d.Reason != BySplit {
@@ -56,6 +70,38 @@ func BenchmarkDecide(b *testing.B) {
 			b.ResetTimer()
 			for i := 0; i < b.N; i++ {
 				e.Decide(r, "203.0.113.7", noon)
+			}
+		})
+	}
+}
+
+// BenchmarkRecall times the same of an engine that remembers, for clients that come back, and for others.
+func BenchmarkRecall(b *testing.B) {
+	cookies := make([]string, 1<<16) // more than are remembered
+	for i := range cookies {
+		cookies[i] = fmt.Sprintf("theme=dark; uid=3f2c9c5e-7b1a-4c1e-9a51-%012x", i)
+	}
+	for _, test := range benchmarked(b) {
+		e := test.engine(b, Host{Remember: true})
+		r := browser()
+		decide := func(cookie string) {
+			r.Header["Cookie"][0] = cookie
+			if Recall(e, r, noon) == nil {
+				Decide(e, r, "203.0.113.7", noon)
+			}
+		}
+		b.Run(test.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for i := 0; i < b.N; i++ {
+				decide(cookies[0])
+			}
+		})
+		next := 0 // goes on from run to run: no client comes back before it is forgotten
+		b.Run(test.name+", new clients", func(b *testing.B) {
+			b.ReportAllocs()
+			for i := 0; i < b.N; i++ {
+				next = (next + 1) % len(cookies)
+				decide(cookies[next])
 			}
 		})
 	}
@@ -99,7 +145,7 @@ func BenchmarkAnnounce(b *testing.B) {
 			b.ReportAllocs()
 			b.ResetTimer()
 			for i := 0; i < b.N; i++ {
-				e.Announce(d, r)
+				Tell(e, &d, r)
 			}
 		})
 	}
@@ -108,9 +154,10 @@ func BenchmarkAnnounce(b *testing.B) {
 func BenchmarkReport(b *testing.B) {
 	e := compile(b, checkout(), nil, Host{})
 	d := e.Decide(browser(), "", noon)
+	o := Outcome{Status: 200, Latency: time.Millisecond}
 	b.ReportAllocs()
 	b.ResetTimer()
 	for i := 0; i < b.N; i++ {
-		e.Report(d, Outcome{Status: 200, Latency: time.Millisecond}, noon)
+		Report(e, &d, &o, noon)
 	}
 }

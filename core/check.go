@@ -40,7 +40,7 @@ type checked struct {
 	sticky    *stickiness
 	salt      string
 	ends      time.Time
-	announcer announcer
+	announcer *announcer
 	fallback  map[string]bool
 	observe   bool
 }

@@ -43,7 +43,6 @@ func over(e *Engine, now time.Time) bool { return !e.ends.IsZero() && !now.Befor
 
 // decide finds the first that applies.
 func decide(e *Engine, d **Decision, in *expr.Input) {
-	defer recovered(e)
 	key := expr.Plain(e.table, e.key, in.Request.Header)
 	if key == "" || e.full {
 		decideFully(e, d, in)
@@ -57,6 +56,7 @@ func decideFully(e *Engine, d **Decision, in *expr.Input) {
 	if e.assigner != nil {
 		return // decideAssigned does it
 	}
+	defer recovered(e)
 	if e.follows && followed(e, d, in) || ruled(e, d, in) {
 		return
 	}

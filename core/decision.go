@@ -28,7 +28,8 @@ type Decision struct {
 	Cookie string
 }
 
-// Outcome is how the variant did that served a request.
+// Outcome is how the variant did that served a request. A failure is a status of 5xx, or none, or an error of the proxy; a
+// client that went away is neither a failure nor a success.
 type Outcome struct {
 	// Status is the response's status code; 0 if the variant failed before it answered.
 	Status int
@@ -41,24 +42,4 @@ type Outcome struct {
 
 	// Latency is the time from the decision to the first byte of the response.
 	Latency time.Duration
-}
-
-// verdict is what an outcome counts as.
-type verdict int
-
-const (
-	success verdict = iota
-	failure
-	neutral
-)
-
-// verdict: a failure is a 5xx or an error of the proxy; a client that went away is neither failure nor success.
-func (o Outcome) verdict() verdict {
-	switch {
-	case o.Gone:
-		return neutral
-	case o.Failed || o.Status >= 500 || o.Status == 0:
-		return failure
-	}
-	return success
 }

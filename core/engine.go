@@ -40,6 +40,11 @@ type Host struct {
 	// CamelCase tells that the gateway's users write keys as fallbackMethods and not as fallback_methods.
 	CamelCase bool
 
+	// Remember tells that requests are to be decided once, and then again only where they differ in something that the
+	// decision depends on, at up to 8 MiB for a rollout. It is for interpreted hosts, where a decision costs several times
+	// what looking it up does, and not for compiled ones, where it is the other way round.
+	Remember bool
+
 	// Log gets what an operator should know: files that cannot be read, decisions that broke. Nil: nobody.
 	Log *slog.Logger
 
@@ -64,7 +69,9 @@ type Engine struct {
 	later       bool        // whether what decide finds is not all: the rollout ends some day, or remembers assignments
 	full        bool        // whether no request is plain: some callers are followed, or assignments are remembered
 	follows     bool        // whether some callers are followed
-	counters    []*counters
+	memory      *memory     // nil if decisions are not remembered
+	near        *expr.Basis // the memory's, if headers alone may be all of it; else nil
+	counters    []*counters // of the variants; none if outcomes are not counted
 	reasons     map[Reason]*atomic.Int64
 }
 
@@ -89,7 +96,9 @@ func Compile(config Config, live *Live, host Host) (*Engine, error) {
 	declared := make([]string, 0, len(plan.variants))
 	for i, name := range plan.variants {
 		declared = append(declared, name+"="+plan.weights[i].String())
-		e.counters = append(e.counters, live.counters(name))
+		if e.observe {
+			e.counters = append(e.counters, live.counters(name))
+		}
 	}
 	e.base = e.decision(0, ByBase, "")
 	e.rolledBack = e.decision(0, ByRolledBack, "")
@@ -105,6 +114,12 @@ func Compile(config Config, live *Live, host Host) (*Engine, error) {
 	e.follows = len(e.announcer.follow) > 0
 	e.full = e.follows || e.assigner != nil
 	e.later = !e.ends.IsZero() || e.assigner != nil
+	if host.Remember {
+		e.memory = newMemory(e)
+	}
+	if e.memory != nil && e.memory.basis.IsNear() {
+		e.near = e.memory.basis
+	}
 	e.declaration = fingerprint(e.generation, strings.Join(declared, " "))
 	e.reasons = map[Reason]*atomic.Int64{}
 	for _, reason := range []Reason{ByFollowing, ByRule, ByAssigned, ByRouter, BySplit, ByBase, ByFallback, ByRolledBack} {
@@ -147,12 +162,15 @@ func (e *Engine) reread(path string, err error) {
 		e.log.Error("keeping what was read before", "rollout", e.name, "file", path, "error", err)
 		return
 	}
+	if e.memory != nil {
+		e.memory.outdate()
+	}
 	e.log.Info("read a file that changed", "rollout", e.name, "file", path)
 }
 
 // Announce tells the upstream which variant serves, in the request's headers: what the client sent in their place, in
 // any spelling, is removed, and so is every request that a proxy strip them.
-func (e *Engine) Announce(d Decision, r *http.Request) { e.announcer.tell(d.Variant, r) }
+func (e *Engine) Announce(d Decision, r *http.Request) { Tell(e, &d, r) }
 
 // FallsBack reports whether the base may serve a request whose variant failed before a byte of the response was
 // written. The host must make sure that the request can be sent again.
@@ -171,24 +189,33 @@ func (e *Engine) Fallback(failed Decision) Decision {
 
 // Report counts how a decision turned out, at the time when that became known. An outcome after a fallback is counted as
 // a decision only: the base did not get that request by its own merit.
-func (e *Engine) Report(d Decision, o Outcome, now time.Time) {
+func (e *Engine) Report(d Decision, o Outcome, now time.Time) { Report(e, &d, &o, now) }
+
+// Report is [Engine.Report] for hosts that are interpreted, as [Decide] is.
+func Report(e *Engine, d *Decision, o *Outcome, now time.Time) {
 	if count := e.reasons[d.Reason]; count != nil {
 		count.Add(1)
 	}
-	if !e.observe || d.Reason == ByFallback || d.Index >= len(e.counters) {
+	if d.Index >= len(e.counters) || d.Reason == ByFallback {
 		return
 	}
 	c := e.counters[d.Index]
 	c.last.Store(now.UnixNano())
-	switch o.verdict() {
-	case failure:
-		c.failure.Add(1)
-	case neutral:
+	if o.Gone || o.Failed || o.Status >= 500 || o.Status == 0 {
+		c.countFailure(o)
+		return
+	}
+	c.success.Add(1)
+	c.latency.Add(int64(o.Latency))
+}
+
+// countFailure counts an outcome that is no success.
+func (c *counters) countFailure(o *Outcome) {
+	if o.Gone {
 		c.neutral.Add(1)
 		return
-	default:
-		c.success.Add(1)
 	}
+	c.failure.Add(1)
 	if o.Status != 0 {
 		c.latency.Add(int64(o.Latency))
 	}

@@ -24,7 +24,7 @@ func Slot(s *Salt, key string) int {
 
 // Line says which variant owns which slots.
 type Line struct {
-	owners string // the index of the owner of every slot, a byte each; where the first variant owns all, empty
+	Owners string // the index of the owner of every slot, a byte each; where the first variant owns all, empty
 }
 
 // MaxVariants is how many variants a line can tell apart.
@@ -63,7 +63,7 @@ func NewLine(weights []Weight) (*Line, error) {
 	for i := len(weights) - 1; i >= 2; i-- {
 		extend(&owners, begins[i-1], i)
 	}
-	return &Line{owners: owners.String()}, nil
+	return &Line{Owners: owners.String()}, nil
 }
 
 // extend gives the slots up to end that have no owner yet to a variant.
@@ -75,18 +75,18 @@ func extend(owners *strings.Builder, end, variant int) {
 
 // Owner returns the index of the variant that owns a slot of the line.
 func Owner(l *Line, slot int) int {
-	if l.owners == "" {
+	if l.Owners == "" {
 		return 0
 	}
-	return int(l.owners[slot])
+	return int(l.Owners[slot])
 }
 
 // Place returns the index of the variant that owns a key's slot: Slot and Owner in one.
 func Place(l *Line, s *Salt, key string) int {
-	if l.owners == "" {
+	if l.Owners == "" {
 		return 0
 	}
 	var room [192]byte
 	sum := sha256.Sum256(append(append(room[:0], s.prefix...), key...))
-	return int(l.owners[int(sum[0])<<8|int(sum[1])])
+	return int(l.Owners[int(sum[0])<<8|int(sum[1])])
 }
