@@ -38,10 +38,15 @@ func (c *checker) stickiness(config Config) *stickiness {
 	plan := &stickiness{identifies: len(config.Key) == 0, capacity: s.Capacity}
 	switch s.Mode {
 	case "cookie":
-		c.only(s, "memory", "client", len(s.Client) > 0, "capacity", s.Capacity != 0 && config.Router.URL == "")
+		c.foreign(s, "client", len(s.Client) > 0)
+		c.foreign(s, "capacity", s.Capacity != 0 && r.URL == "")
 		plan.cookie = c.cookie(config.Name, s, plan.identifies)
 	case "memory":
-		c.only(s, "cookie", "name", s.Name != "", "secret", len(s.Secret) > 0, "domain", s.Domain != "", "path", s.Path != "", "same_site", s.SameSite != "")
+		c.foreign(s, "name", s.Name != "")
+		c.foreign(s, "secret", len(s.Secret) > 0)
+		c.foreign(s, "domain", s.Domain != "")
+		c.foreign(s, "path", s.Path != "")
+		c.foreign(s, "same_site", s.SameSite != "")
 		plan.remember = true
 	case "":
 		if written(s) {
@@ -78,12 +83,10 @@ func (c *checker) stickiness(config Config) *stickiness {
 // written reports whether anything is said of assignments.
 func written(s Sticky) bool { return fmt.Sprintf("%+v", s) != fmt.Sprintf("%+v", Sticky{Rest: s.Rest}) }
 
-// only reports settings that belong to another mode: pairs of a key and whether it is set.
-func (c *checker) only(s Sticky, mode string, pairs ...any) {
-	for i := 0; i+1 < len(pairs); i += 2 {
-		if key := pairs[i].(string); pairs[i+1].(bool) {
-			c.fail("sticky."+c.spelled(key), "it belongs to the mode %q, and this is %q", mode, s.Mode)
-		}
+// foreign reports a setting of the other mode.
+func (c *checker) foreign(s Sticky, key string, set bool) {
+	if set {
+		c.fail("sticky."+c.spelled(key), "it means nothing in the mode %q", s.Mode)
 	}
 }
 
