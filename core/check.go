@@ -10,6 +10,7 @@ import (
 
 	"github.com/grayling-gateway/grayling/core/balance"
 	"github.com/grayling-gateway/grayling/core/expr"
+	"github.com/grayling-gateway/grayling/core/geo"
 )
 
 // Problem is something wrong with a configuration.
@@ -59,6 +60,7 @@ type rule struct {
 type checker struct {
 	host     Host
 	problems []Problem
+	places   *geo.Places // nil without databases
 
 	incomplete bool // whether an upstream could not be read, so that others cannot be held to what it might have
 }
@@ -82,7 +84,8 @@ func check(config Config, host Host) (checked, []Problem) {
 	p.name = config.Name
 	c.name("name", "the rollout", config.Name)
 	c.rest("", config.Rest, []string{"name", "variants", "upstreams", "subsets", "rules", "key", "sticky", "router", "salt", "revision", "ends", "announce",
-		"fallback_methods", "observe", "trusted_proxies", "proxy"})
+		"fallback_methods", "observe", "geo", "trusted_proxies", "proxy"})
+	c.geo(config.Geo)
 	c.variants(config.Variants, &p)
 	p.balancer = c.balancer(config)
 	p.salt = config.Salt
@@ -200,7 +203,11 @@ func (c *checker) condition(path string, r Rule) *expr.Condition {
 }
 
 func (c *checker) exprHost() expr.Host {
-	return expr.Host{Placeholder: c.host.Placeholder, Watch: c.host.watch}
+	host := expr.Host{Placeholder: c.host.Placeholder, Watch: c.host.watch}
+	if c.places != nil {
+		host.Geo = func(field string) (func(address netip.Addr) string, error) { return c.place(field) }
+	}
+	return host
 }
 
 func (c *checker) key(sources []string, p *checked) {

@@ -59,6 +59,11 @@ type Config struct {
 	// Observe is "off" where outcomes of requests must not be watched, which saves a little time. Empty: they are.
 	Observe string `json:"observe,omitempty"`
 
+	// Geo holds the files of databases in the MaxMind DB format that tell geo() where an address is: City, Country or
+	// Enterprise, ASN or ISP. Of several, the first that knows a field answers it. A file that changes is read again.
+	// Empty: geo() is an error.
+	Geo []string `json:"geo,omitempty"`
+
 	// TrustedProxies holds the CIDRs of proxies whose X-Forwarded-For is believed, where the gateway does not resolve the
 	// client's address itself (Traefik). Empty: the client is who connects.
 	TrustedProxies []string `json:"-"`

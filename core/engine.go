@@ -14,6 +14,7 @@ import (
 
 	"github.com/grayling-gateway/grayling/core/balance"
 	"github.com/grayling-gateway/grayling/core/expr"
+	"github.com/grayling-gateway/grayling/core/geo"
 	"github.com/grayling-gateway/grayling/core/watch"
 )
 
@@ -36,6 +37,9 @@ type Host struct {
 
 	// Address returns what is wrong with the address of an upstream. Nil: nothing ever is.
 	Address func(address string) error
+
+	// Geo returns the gateway's own reader of a database, or nil where the engine's is to read it. Nil: it always is.
+	Geo func(content []byte, database *geo.Database) (geo.Lookup, error)
 
 	// CamelCase tells that the gateway's users write keys as fallbackMethods and not as fallback_methods.
 	CamelCase bool

@@ -22,6 +22,7 @@ var functions = []struct {
 	{"host", fromHostname, false, `host()`},
 	{"scheme", fromScheme, false, `scheme()`},
 	{"ip", fromIP, false, `ip()`},
+	{"geo", fromGeo, true, `geo("country")`},
 	{"placeholder", fromPlaceholder, true, `placeholder("http.auth.user.id")`},
 	{"random", fromRandom, false, `random()`},
 }
@@ -131,7 +132,11 @@ func (c *checker) named(call *ast.CallExpr, from source, name, example string) *
 			return nil
 		}
 	}
-	return &value{source: from, name: name, pair: name + "=", second: "; " + name + "=", lookup: c.host.Placeholder}
+	v := &value{source: from, name: name, pair: name + "=", second: "; " + name + "=", lookup: c.host.Placeholder}
+	if from == fromGeo && !c.place(call, v) {
+		return nil
+	}
+	return v
 }
 
 // IsToken reports whether text is a token of RFC 9110, section 5.6.2, as header and cookie names are.
@@ -221,6 +226,7 @@ func (c *checker) in(call *ast.CallExpr, t test) *node {
 			continue
 		}
 		c.checkCase(t.value, text, argument)
+		c.checkPlace(t.value, text, argument)
 		texts[text] = struct{}{}
 		if t.value.source == fromIP {
 			if err := prefixes.add(text); err != nil {

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Host is what a gateway contributes to expressions. The zero Host offers neither placeholders nor files.
+// Host is what a gateway contributes to expressions. The zero Host offers no placeholders, no files and no places.
 type Host struct {
 	// Placeholder returns a named value that the gateway knows of a request. Nil: the gateway has none, and
 	// placeholder() is a compile error.
@@ -16,6 +16,10 @@ type Host struct {
 	// Watch reads a file whole into load, at once, and again whenever the file changes. A load that fails leaves what
 	// was loaded before. Nil: .inFile is a compile error.
 	Watch func(path string, load func(content []byte) error) error
+
+	// Geo returns what tells a field of the place where an address is, such as "country"; "" is not known. The error says
+	// that there is no such field, or that nothing knows it. Nil: geo() is a compile error.
+	Geo func(field string) (func(address netip.Addr) string, error)
 }
 
 // Condition is a compiled condition, ready for a [Table].

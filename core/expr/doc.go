@@ -16,6 +16,7 @@
 //	host()               the host of the request, lower case, without the port
 //	scheme()             "https" if the request came over TLS, else "http"
 //	ip()                 the client address as the gateway resolved it, never a raw header
+//	geo("country")       where that address is: country, continent, subdivision, city, asn; needs a database
 //	placeholder("name")  a placeholder of the host; where the host has none, a compile error
 //	random()             a number in [0,1), new for every request
 //

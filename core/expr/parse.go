@@ -170,6 +170,7 @@ func (c *checker) comparison(x *ast.BinaryExpr) *node {
 		t = test{op: addressEqual, address: address}
 	default:
 		c.checkCase(v, lit.text, x.Y)
+		c.checkPlace(v, lit.text, x.Y)
 		t.op = textOperations[x.Op]
 		t.text = lit.text
 	}

@@ -14,7 +14,7 @@ func TestProblems(t *testing.T) {
 		{`header("é") == "x"`, `column 8: "é" is not a header name`},
 		{`header("A") == "é" && heder("X").exists()`, `column 23: unknown function "heder" (did you mean "header"?)`},
 		{`5 < header("X")`, `column 1: a literal stands on the right: write header("X") > 5`},
-		{`claims("role") == "x"`, `column 1: unknown function "claims"; there are header, cookie, query, path, method, host, scheme, ip, placeholder, random`},
+		{`claims("role") == "x"`, `column 1: unknown function "claims"; there are header, cookie, query, path, method, host, scheme, ip, geo, placeholder, random`},
 		{`header("X")`, `column 1: a value is not a condition: append .exists(), or compare it`},
 		{`header("X") && path()`, "column 1: a value is not a condition: append .exists(), or compare it\ncolumn 16: a value is not a condition: append .exists(), or compare it"},
 		{`header("X").lower()`, `column 1: a value is not a condition: append .exists(), or compare it`},

@@ -2,6 +2,7 @@ package expr
 
 import (
 	"net/http"
+	"net/netip"
 	"strings"
 )
 
@@ -18,6 +19,7 @@ const (
 	fromHostname
 	fromScheme
 	fromIP
+	fromGeo
 	fromPlaceholder
 	fromRandom
 	fromLowered
@@ -32,6 +34,7 @@ type value struct {
 	second string                                            // fromCookie: that, after a semicolon and a blank
 	plain  *value                                            // fromLowered: the value that is put in lower case
 	lookup func(r *http.Request, name string) (string, bool) // fromPlaceholder
+	where  func(address netip.Addr) string                   // fromGeo
 }
 
 // nothing is the value of tests that look at none.
@@ -71,6 +74,8 @@ func readRare(v *value, in *Input) (string, bool) {
 		return "", false
 	case fromIP:
 		return in.ipText()
+	case fromGeo:
+		return readPlace(v, in)
 	case fromPath:
 		return in.Request.URL.Path, true
 	case fromMethod:

@@ -60,7 +60,10 @@ func Read(content []byte) (*Database, error) {
 	if d.version == 6 {
 		d.first4 = descend(d, 0, make([]byte, 12), 96) // section "IPv4 addresses in an IPv6 tree"
 	}
-	return d, d.probe()
+	if err := d.probe(); err != nil {
+		return nil, err
+	}
+	return d, nil
 }
 
 // readMetadata reads the section "Database Metadata" of a file that has room bytes before it.
@@ -150,12 +153,12 @@ func (d *Database) probe() error {
 // Lookup is a [Lookup]. IPv4-mapped addresses count as IPv4, and zones do not count.
 func (d *Database) Lookup(address netip.Addr) (Record, error) {
 	address = address.Unmap()
+	if !covers(d, address) {
+		return Record{}, nil
+	}
 	node := 0
 	if address.Is4() && d.version == 6 {
 		node = d.first4
-	}
-	if !address.IsValid() || address.Is6() && d.version == 4 {
-		return Record{}, nil
 	}
 	node = descend(d, node, address.AsSlice(), address.BitLen())
 	if node < d.nodes {
@@ -165,6 +168,11 @@ func (d *Database) Lookup(address netip.Addr) (Record, error) {
 		return Record{}, nil
 	}
 	return d.record(node)
+}
+
+// covers reports whether addresses of a kind have a place in the tree.
+func covers(d *Database, address netip.Addr) bool {
+	return address.Is4() || address.Is6() && d.version == 6
 }
 
 // descend follows the first bits of an address from a node, until it leaves the tree. Sections "Search Lookup Algorithm"

@@ -127,8 +127,12 @@ func ask(now *answers, address netip.Addr) *Record {
 	now.mu.Unlock()
 	if r == nil {
 		r = &Record{}
+		plain := address.Unmap()
 		for _, s := range now.sources {
-			found, err := s.lookup(address)
+			if !covers(s.database, plain) {
+				continue
+			}
+			found, err := s.lookup(plain)
 			if err == nil {
 				fill(r, found)
 			} else if now.damaged != nil && s.told.CompareAndSwap(false, true) {

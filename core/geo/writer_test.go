@@ -78,7 +78,8 @@ type network struct {
 }
 
 func (f file) write() []byte {
-	left, right := []int{0}, []int{0} // 0: empty; below 0: a record
+	left := []int{0} // 0: empty; below 0: a record
+	right := []int{0}
 	for _, n := range f.networks {
 		prefix := netip.MustParsePrefix(n.prefix)
 		raw := prefix.Addr().AsSlice()
