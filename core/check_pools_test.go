@@ -25,14 +25,8 @@ func shop() Config {
 	}
 }
 
-// table returns upstreams whose third is a table with these entries.
-func table(entries ...any) []any {
-	entry := map[string]any{}
-	for i := 0; i < len(entries); i += 2 {
-		entry[entries[i].(string)] = entries[i+1]
-	}
-	return append(shop().Upstreams[:2], entry)
-}
+// withTable returns upstreams whose third is this table.
+func withTable(table map[string]any) []any { return append(shop().Upstreams[:2], table) }
 
 // poolMistakes are all that can be wrong with upstreams and subsets, but for the texts, which package balance tests.
 var poolMistakes = []struct {
@@ -51,27 +45,29 @@ var poolMistakes = []struct {
 	{"too many", func(c *Config) { c.Upstreams = make([]any, 16385); c.Subsets = nil; c.Variants = c.Variants[2:] }, `upstreams: 16385 upstreams are too many: 16384 at most` +
 		"\nupstreams: no variant uses the shared pool: each is served in a way of its own"},
 
-	{"a table without an address", func(c *Config) { c.Upstreams = table("weight", 1) }, `upstreams[2].address: "" is not an address: a table holds nothing else there, and weight and metadata have keys of their own`},
-	{"a table with a text as an address", func(c *Config) { c.Upstreams = table("address", "c2:80 weight=2") },
+	{"a table without an address", func(c *Config) { c.Upstreams = withTable(map[string]any{"weight": 1}) }, `upstreams[2].address: "" is not an address: a table holds nothing else there, and weight and metadata have keys of their own`},
+	{"a table with a text as an address", func(c *Config) { c.Upstreams = withTable(map[string]any{"address": "c2:80 weight=2"}) },
 		`upstreams[2].address: "c2:80 weight=2" is not an address: a table holds nothing else there, and weight and metadata have keys of their own`},
-	{"an unknown key of a table", func(c *Config) { c.Upstreams = table("adress", "c2:80") }, `upstreams[2].adress: unknown key (did you mean "address"?)` +
+	{"an unknown key of a table", func(c *Config) { c.Upstreams = withTable(map[string]any{"adress": "c2:80"}) }, `upstreams[2].adress: unknown key (did you mean "address"?)` +
 		"\n" + `upstreams[2].address: "" is not an address: a table holds nothing else there, and weight and metadata have keys of their own`},
-	{"a key of a table twice", func(c *Config) { c.Upstreams = table("address", "c2:80", "Address", "c3:80") }, `upstreams[2].address: address is given twice, in different spellings`},
-	{"keys of a table in upper case", func(c *Config) { c.Upstreams = table("Address", "c2:80", "WEIGHT", "5") }, ""},
+	{"a key of a table twice", func(c *Config) { c.Upstreams = withTable(map[string]any{"address": "c2:80", "Address": "c3:80"}) }, `upstreams[2].address: address is given twice, in different spellings`},
+	{"keys of a table in upper case", func(c *Config) { c.Upstreams = withTable(map[string]any{"Address": "c2:80", "WEIGHT": "5"}) }, ""},
 	{"weights as decoders deliver them", func(c *Config) {
-		c.Upstreams = append(table("address", "a", "weight", float64(65535)), map[string]any{"address": "b", "weight": int64(0)}, map[string]any{"address": "c", "weight": uint8(7)})
+		c.Upstreams = append(withTable(map[string]any{"address": "a", "weight": float64(65535)}), map[string]any{"address": "b", "weight": int64(0)}, map[string]any{"address": "c", "weight": uint8(7)})
 	}, ""},
-	{"half a weight", func(c *Config) { c.Upstreams = table("address", "c2:80", "weight", 0.5) }, `upstreams[2].weight: "0.5" is not the weight of an upstream: write a whole number from 0, which drains it, to 65535`},
-	{"an enormous weight", func(c *Config) { c.Upstreams = table("address", "c2:80", "weight", 1e18) }, `upstreams[2].weight: "1000000000000000000" is not the weight of an upstream: write a whole number from 0, which drains it, to 65535`},
-	{"a weight that is a list", func(c *Config) { c.Upstreams = table("address", "c2:80", "weight", []any{1}) }, `upstreams[2].weight: "[1]" is not the weight of an upstream: write a whole number from 0, which drains it, to 65535`},
-	{"metadata that are a text", func(c *Config) { c.Upstreams = table("address", "c2:80", "metadata", "version=v2") }, `upstreams[2].metadata: version=v2 is not a table such as {version: v1}`},
+	{"half a weight", func(c *Config) { c.Upstreams = withTable(map[string]any{"address": "c2:80", "weight": 0.5}) }, `upstreams[2].weight: "0.5" is not the weight of an upstream: write a whole number from 0, which drains it, to 65535`},
+	{"an enormous weight", func(c *Config) { c.Upstreams = withTable(map[string]any{"address": "c2:80", "weight": 1e18}) }, `upstreams[2].weight: "1000000000000000000" is not the weight of an upstream: write a whole number from 0, which drains it, to 65535`},
+	{"a weight that is a list", func(c *Config) { c.Upstreams = withTable(map[string]any{"address": "c2:80", "weight": []any{1}}) }, `upstreams[2].weight: "[1]" is not the weight of an upstream: write a whole number from 0, which drains it, to 65535`},
+	{"metadata that are a text", func(c *Config) { c.Upstreams = withTable(map[string]any{"address": "c2:80", "metadata": "version=v2"}) }, `upstreams[2].metadata: version=v2 is not a table such as {version: v1}`},
 	{"metadata that are numbers", func(c *Config) {
-		c.Upstreams = table("address", "c2:80", "metadata", map[string]any{"version": 1.1, "zone": true, "tier": "1"})
+		c.Upstreams = withTable(map[string]any{"address": "c2:80", "metadata": map[string]any{"version": 1.1, "zone": true, "tier": "1"}})
 	}, "upstreams[2].metadata.version: 1.1 is not a text: put it in quotes\nupstreams[2].metadata.zone: true is not a text: put it in quotes"},
 	{"metadata with a dot in a label", func(c *Config) {
-		c.Upstreams = table("address", "c2:80", "metadata", map[string]any{"app": map[string]any{"version": "v1"}})
+		c.Upstreams = withTable(map[string]any{"address": "c2:80", "metadata": map[string]any{"app": map[string]any{"version": "v1"}}})
 	}, `upstreams[2].metadata.app: a table is no value: in a label every dot of a key begins a new level, so metadata there have keys without dots`},
-	{"metadata of two words", func(c *Config) { c.Upstreams = table("address", "c2:80", "metadata", map[string]any{"rack": "a b"}) },
+	{"metadata of two words", func(c *Config) {
+		c.Upstreams = withTable(map[string]any{"address": "c2:80", "metadata": map[string]any{"rack": "a b"}})
+	},
 		`upstreams[2].metadata.rack: rack: "a b" is not one word, and so could not be written in every gateway`},
 	{"a misspelt weight", func(c *Config) {
 		c.Upstreams[0] = "s1:80 wieght=9 version=v1"
