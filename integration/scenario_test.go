@@ -20,7 +20,7 @@ var hosts = []gateway.Host{gateway.Caddy{}, gateway.TraefikService{}, gateway.Tr
 var table = slices.Concat(
 	ruleScenarios, languageScenarios, addressScenarios, splitScenarios, []scenario{vectorScenario}, announceScenarios,
 	forgeryScenarios, streamScenarios, fallbackScenarios, reloadScenarios, caddyScenarios, matcherScenarios, refusalScenarios,
-	traefikScenarios, serviceScenarios, proxyScenarios,
+	traefikScenarios, serviceScenarios, proxyScenarios, balanceScenarios,
 )
 
 // scenario is a site and what has to happen on it.
@@ -41,6 +41,11 @@ type exchange struct {
 	status   int      // 200 if 0
 	upstream []string // "Name: value" the only field of that name at the backend; "Name:" none
 	client   []string // the same in the response
+}
+
+// pooled tells that the gateway balances over upstreams itself.
+func (s scenario) pooled() bool {
+	return slices.ContainsFunc(s.site.Rollouts, func(r gateway.Rollout) bool { return len(r.Upstreams) > 0 })
 }
 
 func TestScenarios(t *testing.T) {

@@ -3,6 +3,7 @@ package gateway
 import (
 	"bytes"
 	"fmt"
+	"strconv"
 	"strings"
 	"text/template"
 )
@@ -76,10 +77,29 @@ func (c *caddy) rollout(b *bytes.Buffer, r Rollout) {
 	line("rollout", r.Path, r.Name, "{")
 	for _, v := range r.Variants {
 		upstreams := v.Upstreams
-		if len(upstreams) == 0 {
+		switch {
+		case len(v.Where) > 0:
+			upstreams = []string{"where" + pairs(v.Where)}
+		case len(upstreams) == 0 && len(r.Upstreams) == 0:
 			upstreams = []string{c.g.Backend(v.Name).Addr()}
 		}
 		line("variant", v.Name, v.Weight, strings.Join(upstreams, " "))
+	}
+	if len(r.Upstreams) > 0 {
+		line("upstreams", "{")
+		for _, u := range r.Upstreams {
+			line(u.Text(c.g.Backend(u.Backend).Addr()))
+		}
+		if r.Retries > 0 {
+			line("proxy {")
+			line("lb_retries", strconv.Itoa(r.Retries))
+			line("fail_duration 1s")
+			line("}")
+		}
+		line("}")
+	}
+	for _, s := range r.Subsets {
+		line("subset", s.Key, quote(s.Value), s.Otherwise)
 	}
 	for _, rule := range r.Rules {
 		line("rule", rule.Name, rule.Use, rule.Percent, quote(rule.When))

@@ -2,7 +2,12 @@
 // into the words of one product, starts that product's binary, and talks to it as its clients do.
 package gateway
 
-import "testing"
+import (
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+)
 
 // Site is what a gateway serves in a scenario, in no product's words.
 type Site struct {
@@ -33,6 +38,11 @@ type Rollout struct {
 	Revision string
 	Salt     string
 	Variants []Variant
+	// Upstreams are the pool that variants share which name no upstreams of their own.
+	Upstreams []Upstream
+	Subsets   []Subset
+	// Retries is how often the gateway tries another upstream at most; 0: its default.
+	Retries  int
 	Rules    []Rule
 	Key      []string
 	Announce Announce
@@ -44,9 +54,38 @@ type Rollout struct {
 type Variant struct {
 	Name   string
 	Weight string
-	// Upstreams is filled in with the address of the backend of that name if it is empty.
+	// Upstreams is filled in with the address of the backend of that name if it is empty, and the rollout has no pool.
 	Upstreams []string
+	// Where selects upstreams of the pool by their metadata.
+	Where map[string]string
 }
+
+// Upstream is the backend of that name in a pool.
+type Upstream struct {
+	Backend  string
+	Weight   string // empty: left out
+	Metadata map[string]string
+}
+
+// Text writes the upstream with an address in the words that all gateways share.
+func (u Upstream) Text(address string) string {
+	if u.Weight != "" {
+		address += " weight=" + u.Weight
+	}
+	return address + pairs(u.Metadata)
+}
+
+// pairs writes metadata, each pair after a blank.
+func pairs(metadata map[string]string) string {
+	var text strings.Builder
+	for _, key := range slices.Sorted(maps.Keys(metadata)) {
+		text.WriteString(" " + key + "=" + metadata[key])
+	}
+	return text.String()
+}
+
+// Subset narrows a pool to the upstreams whose metadata have the value.
+type Subset struct{ Key, Value, Otherwise string }
 
 // Rule sends what meets its condition to the variant Use, or Percent of it.
 type Rule struct{ Name, Use, Percent, When string }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 	"text/template"
 )
@@ -170,10 +171,17 @@ func (t *traefik) upstreams(v Variant) []string {
 
 // rollout is the plugin's configuration, in its own words.
 func (t *traefik) rollout(site Site, r Rollout) map[string]any {
-	var variants, rules []map[string]any
+	var variants, rules, subsets []map[string]any
+	var upstreams []string
+	for _, u := range r.Upstreams {
+		upstreams = append(upstreams, u.Text("http://"+t.g.Backend(u.Backend).Addr()))
+	}
+	for _, s := range r.Subsets {
+		subsets = append(subsets, present{"key": s.Key, "value": s.Value, "otherwise": s.Otherwise}.fields())
+	}
 	for _, v := range r.Variants {
-		variant := present{"name": v.Name, "weight": v.Weight}
-		if t.mode == proxyMode {
+		variant := present{"name": v.Name, "weight": v.Weight, "where": v.Where}
+		if t.mode == proxyMode && (len(r.Upstreams) == 0 || len(v.Upstreams) > 0) {
 			variant["upstreams"] = t.upstreams(v)
 		}
 		variants = append(variants, variant.fields())
@@ -182,7 +190,12 @@ func (t *traefik) rollout(site Site, r Rollout) map[string]any {
 		rules = append(rules, present{"name": rule.Name, "use": rule.Use, "percent": rule.Percent, "when": rule.When}.fields())
 	}
 	a := r.Announce
+	retries := ""
+	if r.Retries > 0 {
+		retries = strconv.Itoa(r.Retries)
+	}
 	return present{
+		"upstreams": upstreams, "subsets": subsets, "proxy": present{"retries": retries}.fields(),
 		"name": r.Name, "variants": variants, "rules": rules, "key": r.Key, "salt": r.Salt, "revision": r.Revision, "ends": r.Ends,
 		"fallbackMethods": r.Fallback, "trustedProxies": site.TrustedProxies,
 		"announce": present{"request": a.Request, "response": a.Response, "baggage": a.Baggage, "follow": a.Follow}.fields(),
