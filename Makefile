@@ -84,9 +84,10 @@ vuln: ## known vulnerabilities that the gateway's code reaches
 .PHONY: bench
 bench: build ## benchmarks of the engine, compiled and interpreted, and of the real gateways
 	$(call step,benchmarks)
-	go test -run '^$$' -bench . -benchmem ./core/...
+	go test -run '^$$' -bench . -benchmem ./core/... ./traefikplugin
 	$(call step,the same benchmarks interpreted by Yaegi)
 	integration/tools/yaegi/bench.sh core
+	integration/tools/yaegi/bench.sh traefikplugin
 	$(call step,CPU time per proxied request of the real Caddy and the real Traefik)
 	cd integration && go run ./bench -caddy $(CURDIR)/bin/caddy -traefik $(call tool,traefik)
 

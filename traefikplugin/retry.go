@@ -88,6 +88,7 @@ func fallBack(e *proxied, failed bool) {
 // refuse answers a request that nobody can serve.
 func refuse(w http.ResponseWriter, e *proxied, nobody *core.Pick) {
 	e.report(core.Outcome{Status: http.StatusServiceUnavailable, Failed: nobody.Failed, Gone: !nobody.Failed})
+	e.engine.Announce(e.decision, e.request) // for the access log
 	w.WriteHeader(http.StatusServiceUnavailable)
 	_, _ = io.WriteString(w, "Service Unavailable: "+nobody.Problem)
 }

@@ -14,7 +14,7 @@ trap 'rm -rf "$gopath"' EXIT
 
 tree=$gopath/src/$(go list -m)
 mkdir -p "$tree"
-cp -R "${package%%/*}" "$tree"
+cp -R core traefikplugin "$tree"
 find "$tree" -name '*_native_test.go' -delete
 cd "$tree/$package"
 GOPATH=$gopath GO111MODULE=off "$yaegi" test -run '^$' -bench . -benchmem "$@" .
