@@ -29,7 +29,7 @@ var weightPattern = regexp.MustCompile(`^\d+(\.\d+)?%?$`)
 var looksLikeWeight = regexp.MustCompile(`^[-+]?[\d.,]+%?$`)
 
 // subdirectives are the words that a rollout's block may begin a line with.
-var subdirectives = []string{"variant", "upstreams", "subset", "rule", "key", "salt", "revision", "announce", "ends", "fallback_methods", "observe"}
+var subdirectives = []string{"variant", "upstreams", "subset", "rule", "key", "sticky", "router", "salt", "revision", "announce", "ends", "fallback_methods", "observe"}
 
 // parseRollout sets up a rollout from its directive:
 //
@@ -51,6 +51,30 @@ var subdirectives = []string{"variant", "upstreams", "subset", "rule", "key", "s
 //			<matchers, if the line names none>
 //		}]
 //		key      <expression...>
+//		sticky   cookie [<name>] [{
+//			ttl          <duration>|<time>|rollout
+//			baseline_ttl <duration>|<time>|rollout
+//			drain        <duration>
+//			secret       <secret...>
+//			domain       <domain>
+//			path         <path>
+//			same_site    lax|strict|none
+//			capacity     <clients>
+//		}]
+//		sticky   memory [{
+//			client       <expression...>
+//			ttl          <duration>|<time>|rollout
+//			baseline_ttl <duration>|<time>|rollout
+//			drain        <duration>
+//			capacity     <clients>
+//		}]
+//		router   <url> [{
+//			client       <expression...>
+//			timeout      <duration>
+//			ttl          <duration>
+//			headers      <header...>
+//			concurrency  <questions>
+//		}]
 //		salt     <text>
 //		revision <text>
 //		ends     <time>
@@ -144,6 +168,10 @@ func (p *parser) subdirective() error {
 	case "fallback_methods":
 		p.here("fallback_methods", "fallback_methods")
 		return p.list(&c.FallbackMethods)
+	case "sticky":
+		return p.sticky()
+	case "router":
+		return p.router()
 	case "salt":
 		return p.text("salt", &c.Salt)
 	case "revision":

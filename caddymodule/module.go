@@ -28,7 +28,7 @@ func init() {
 // Placeholder | Description
 // ------------|---------------
 // `{http.rollout.<name>.variant}` | The variant that serves
-// `{http.rollout.<name>.reason}` | Why: `followed`, `rule`, `split`, `base`, `fallback` or `rolled_back`
+// `{http.rollout.<name>.reason}` | Why: `followed`, `rule`, `assigned`, `router`, `split`, `base`, `fallback` or `rolled_back`
 // `{http.rollout.<name>.rule}` | The rule that decided, if the reason is `rule`
 // `{http.vars.rollout_variant}` | The variant of the rollout that decided last
 //
@@ -113,8 +113,9 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		return err
 	}
 	compiled, err := app.(*App).rollout(h.Name, specification, func(live *core.Live) (*core.Engine, error) {
-		return core.Compile(h.config(), live, core.Host{
+		return core.Compile(resolved(h.config()), live, core.Host{
 			Placeholder: placeholder, Conditions: conditions, Handles: h.handles(), Address: checkDial, Log: ctx.Slogger(),
+			Secret: func() (string, error) { return cookieSecret(ctx) },
 		})
 	})
 	if err != nil {

@@ -105,6 +105,7 @@ func (o *observer) announce() {
 	if name := o.engine.ResponseHeader(); name != "" {
 		o.Header().Set(name, o.decision().Variant)
 	}
+	o.decision().SetCookie(o.Header())
 }
 
 // finish reports how the response ended. broken tells that the variant panicked, as it does to abort a response that has

@@ -127,18 +127,20 @@ func (c *checker) client(config Config, plan *stickiness) *expr.Key {
 		c.fail("router.client", "the router's answers and other assignments are in one memory: identify clients as in sticky.client, or leave this out")
 	}
 	if len(sources) == 0 {
-		path, sources = "key", config.Key
-	}
-	if len(sources) == 0 {
-		if config.Sticky.Mode != "cookie" {
-			c.fail(path, `what identifies a client? Name it here, as in client header("X-Client-Id"), or in a key`)
+		sources = config.Key
+		if len(sources) == 0 && config.Sticky.Mode != "cookie" {
+			if plan.remember {
+				path = "sticky.client"
+			}
+			c.fail(path, `what identifies a client? Say it here, as by header("X-Client-Id"), or in a key`)
 		}
-		return nil
+		if len(sources) == 0 {
+			return nil
+		}
+		client, _ := expr.ParseKey(sources, c.exprHost()) // whose problems were told
+		return client
 	}
 	client, problems := expr.ParseKey(sources, c.exprHost())
-	if path == "key" {
-		return client // whose problems were told
-	}
 	for i := range problems {
 		for _, problem := range problems[i] {
 			c.fail(fmt.Sprintf("%s[%d]", path, i), "%v", problem)
