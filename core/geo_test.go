@@ -77,8 +77,16 @@ func TestGeoMistakes(t *testing.T) {
 	}
 }
 
-// TestGeoFileIsReadAgain exchanges the database while it is used, and then damages it.
+// TestGeoFileIsReadAgain exchanges the database while it is used, and then damages it, for hosts whose decisions are
+// remembered too.
 func TestGeoFileIsReadAgain(t *testing.T) {
+	for _, remember := range []bool{false, true} {
+		readAgain(t, Host{Remember: remember})
+	}
+}
+
+func readAgain(t *testing.T, host Host) {
+	t.Helper()
 	whole, err := os.ReadFile(cities)
 	if err != nil {
 		t.Fatal(err)
@@ -99,12 +107,20 @@ func TestGeoFileIsReadAgain(t *testing.T) {
 	}
 	write(whole)
 	logged := &bytes.Buffer{}
-	engine := compile(t, abroad(`geo("country") == "NO"`, path), nil, Host{Log: slog.New(slog.NewTextHandler(logged, nil))})
+	host.Log = slog.New(slog.NewTextHandler(logged, nil))
+	engine := compile(t, abroad(`geo("country") == "NO"`, path), nil, host)
+	if (engine.memory != nil) != host.Remember {
+		t.Errorf("remembers: %v", engine.memory != nil)
+	}
 	is := func(when string, want Reason) {
 		t.Helper()
 		engine.files.Check(engine.reread)
-		if got := engine.Decide(get(), "192.0.2.1", noon).Reason; got != want {
-			t.Errorf("%s: by %s, want %s", when, got, want)
+		for address, want := range map[string]Reason{"192.0.2.1": want, "203.0.113.1": ByBase} {
+			for round := 0; round < 2; round++ {
+				if got := Decide(engine, get(), address, noon).Reason; got != want {
+					t.Errorf("%s, %s: by %s, want %s", when, address, got, want)
+				}
+			}
 		}
 	}
 	is("at first", ByRule)

@@ -49,6 +49,8 @@ func (b *Basis) add(v *value) bool {
 		b.addHeader("Cookie")
 	case fromHost, fromHostname, fromScheme, fromIP, fromMethod, fromPath, fromQuery:
 		b.addFar(v)
+	case fromGeo:
+		b.addFar(&value{source: fromIP})
 	case fromNowhere:
 	default:
 		return false
