@@ -84,7 +84,7 @@ func check(config Config, host Host) (checked, []Problem) {
 	p.name = config.Name
 	c.name("name", "the rollout", config.Name)
 	c.rest("", config.Rest, []string{"name", "variants", "upstreams", "subsets", "rules", "key", "sticky", "router", "salt", "revision", "ends", "announce",
-		"fallback_methods", "observe", "geo", "trusted_proxies", "proxy"})
+		"fallback_methods", "observe", "geo", "trusted_proxies", "client_header", "proxy"})
 	c.geo(config.Geo)
 	c.variants(config.Variants, &p)
 	p.balancer = c.balancer(config)

@@ -64,9 +64,14 @@ type Config struct {
 	// Empty: geo() is an error.
 	Geo []string `json:"geo,omitempty"`
 
-	// TrustedProxies holds the CIDRs of proxies whose X-Forwarded-For is believed, where the gateway does not resolve the
+	// TrustedProxies holds the CIDRs of proxies that are believed who the client is, where the gateway does not resolve the
 	// client's address itself (Traefik). Empty: the client is who connects.
 	TrustedProxies []string `json:"-"`
+
+	// ClientHeader is the header in which all trusted proxies write it: Forwarded, as RFC 7239 has it, or any that holds
+	// addresses with commas between them. No other header is looked at, because a proxy passes on what clients write in
+	// those. Empty: X-Forwarded-For.
+	ClientHeader string `json:"-"`
 
 	// Proxy is what every variant with upstreams has in common, where the gateway has no proxy of its own for variants
 	// (Traefik). A variant's own settings take precedence, one by one.

@@ -10,31 +10,17 @@ import (
 
 // clients finds out who a request comes from.
 type clients struct {
-	trusted []netip.Prefix // proxies whose X-Forwarded-For is believed
+	trusted []netip.Prefix // proxies whose word is believed
+	header  string         // in which they give it, in canonical form
 }
 
-// address returns the client's address: who connects, or, behind trusted proxies, the last address in X-Forwarded-For
-// that is not one of them. What stands further to the left a client could have written itself.
+// address returns the client's address: who connects, or whom trusted proxies name; "" is unknown.
 func (c *clients) address(r *http.Request) string {
 	address := host(r.RemoteAddr)
 	if len(c.trusted) == 0 || !c.trusts(address) {
 		return address
 	}
-	fields := r.Header["X-Forwarded-For"]
-	for i := len(fields) - 1; i >= 0; i-- {
-		hops := strings.Split(fields[i], ",")
-		for k := len(hops) - 1; k >= 0; k-- {
-			hop := strings.TrimSpace(hops[k])
-			if _, err := netip.ParseAddr(hop); err != nil {
-				return address // what a trusted proxy would not write
-			}
-			address = hop
-			if !c.trusts(hop) {
-				return address
-			}
-		}
-	}
-	return address
+	return forwardedClient(c, r, address)
 }
 
 func (c *clients) trusts(text string) bool {

@@ -34,7 +34,7 @@ func NewFor(ctx context.Context, next http.Handler, config *core.Config, middlew
 	if err != nil {
 		return nil, err
 	}
-	clients := clients{trusted: rollout.trusted}
+	clients := clients{trusted: rollout.trusted, header: rollout.clientHeader}
 	if rollout.proxy != nil {
 		mode := &proxyMode{engine: rollout.engine, proxy: rollout.proxy, clients: clients}
 		mode.proxy.upstreams.wait()

@@ -203,6 +203,7 @@ func TestProblemsAreReportedAtOnce(t *testing.T) {
 		Variants:       []core.Variant{{Name: "stable", Upstreams: []any{"ftp://a", "http://"}}, {Name: "canary"}},
 		Rules:          []core.Rule{{Name: "qa", Use: "canry", When: `heder("X") == "1"`}},
 		TrustedProxies: []string{"10.0.0.0/33"},
+		ClientHeader:   "Real IP",
 		Proxy:          core.Proxy{DialTimeout: "5", HTTP2: "yes", Resolver: "here", MaxIdle: -1, Rest: map[string]any{"dailTimeout": "1s"}},
 		Rest:           map[string]any{"fallback_methods": "GET", "rule": map[string]any{"qa": "x"}},
 	}
@@ -218,6 +219,7 @@ func TestProblemsAreReportedAtOnce(t *testing.T) {
 		`rules[0].use: unknown variant "canry" (did you mean "canary"?)`,
 		`rules[0].when: column 1: unknown function "heder" (did you mean "header"?)`,
 		`trustedProxies[0]: "10.0.0.0/33" is neither an IP address nor a CIDR such as 10.0.0.0/8`,
+		`clientHeader: "Real IP" is not a header name`,
 		`variants[0].upstreams[0]: "ftp://a": unknown scheme "ftp": there are http, https, srv+http and srv+https`,
 		`variants[0].upstreams[1]: "http://" is not an address such as http://10.0.0.1:8080 or srv+http://_http._tcp.shop`,
 		`variants[0].proxy.tls.ca: reading a file: open /nowhere/ca.pem: no such file or directory`,
@@ -232,6 +234,15 @@ func TestProblemsAreReportedAtOnce(t *testing.T) {
 		if !strings.Contains(err.Error(), want+"\n") && !strings.HasSuffix(err.Error(), want) {
 			t.Errorf("no line %s in\n%v", want, err)
 		}
+	}
+}
+
+func TestClientHeaderNeedsProxies(t *testing.T) {
+	config := checkout(t)
+	config.ClientHeader = "Forwarded"
+	_, err := New(context.Background(), http.NotFoundHandler(), &config, "checkout@file")
+	if err == nil || !strings.Contains(err.Error(), "clientHeader: nobody is trusted to write it: name the trustedProxies") {
+		t.Errorf("%v", err)
 	}
 }
 

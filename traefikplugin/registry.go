@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/netip"
 	"sync"
 	"time"
@@ -39,6 +40,7 @@ type rollout struct {
 	specification string
 	engine        *core.Engine
 	trusted       []netip.Prefix
+	clientHeader  string
 	proxy         *proxy // nil in service mode
 	stop          context.CancelFunc
 }
@@ -151,6 +153,13 @@ func newRollout(config core.Config, known *remembered, host core.Host) (*rollout
 			problems = append(problems, core.Problem{Path: fmt.Sprintf("trustedProxies[%d]", i), Text: err.Error()})
 		}
 		made.trusted = append(made.trusted, prefix)
+	}
+	made.clientHeader = http.CanonicalHeaderKey(first(config.ClientHeader, "X-Forwarded-For"))
+	if !expr.IsToken(made.clientHeader) {
+		problems = append(problems, core.Problem{Path: "clientHeader", Text: fmt.Sprintf("%q is not a header name", config.ClientHeader)})
+	}
+	if config.ClientHeader != "" && len(config.TrustedProxies) == 0 {
+		problems = append(problems, core.Problem{Path: "clientHeader", Text: "nobody is trusted to write it: name the trustedProxies"})
 	}
 	settings, proxyProblems := readSettings(config)
 	problems = append(problems, proxyProblems...)
