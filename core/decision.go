@@ -12,7 +12,7 @@ const (
 	ByRouter     Reason = "router"      // the router outside said so
 	BySplit      Reason = "split"       // the client's slot lies in the variant's range
 	ByBase       Reason = "base"        // nothing else applied
-	ByFallback   Reason = "fallback"    // the chosen variant failed before it answered
+	ByFallback   Reason = "fallback"    // the chosen variant failed before it answered, or has no upstream for the request
 	ByRolledBack Reason = "rolled_back" // the rollout is over: the baseline serves in the chosen variant's place
 )
 
