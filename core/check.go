@@ -3,6 +3,7 @@ package core
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"net/netip"
 	"sort"
 	"strings"
@@ -44,6 +45,7 @@ type checked struct {
 	announcer *announcer
 	fallback  map[string]bool
 	observe   bool
+	tokens    *tokens // nil if none are verified
 }
 
 // rule is what follows when a condition of the table holds.
@@ -61,6 +63,7 @@ type checker struct {
 	host     Host
 	problems []Problem
 	places   *geo.Places // nil without databases
+	claims   *tokens     // nil if claim() has nothing to read
 
 	incomplete bool // whether an upstream could not be read, so that others cannot be held to what it might have
 }
@@ -84,8 +87,10 @@ func check(config Config, host Host) (checked, []Problem) {
 	p.name = config.Name
 	c.name("name", "the rollout", config.Name)
 	c.rest("", config.Rest, []string{"name", "variants", "upstreams", "subsets", "rules", "key", "sticky", "router", "salt", "revision", "ends", "announce",
-		"fallback_methods", "observe", "geo", "trusted_proxies", "client_header", "proxy"})
+		"fallback_methods", "observe", "geo", "jwt", "trusted_proxies", "client_header", "proxy"})
 	c.geo(config.Geo)
+	p.tokens = c.tokens(config.JWT)
+	c.claims = p.tokens
 	c.variants(config.Variants, &p)
 	p.balancer = c.balancer(config)
 	p.salt = config.Salt
@@ -206,6 +211,10 @@ func (c *checker) exprHost() expr.Host {
 	host := expr.Host{Placeholder: c.host.Placeholder, Watch: c.host.watch}
 	if c.places != nil {
 		host.Geo = func(field string) (func(address netip.Addr) string, error) { return c.place(field) }
+	}
+	if t := c.claims; t != nil {
+		host.Claim = func(path string) int { return t.verifier.Claim(path) }
+		host.Claims = func(r *http.Request) [][]string { return claimsOf(t, r) }
 	}
 	return host
 }

@@ -46,6 +46,9 @@ type Config struct {
 	// derives from the candidate, if it can.
 	Revision string `json:"revision,omitempty"`
 
+	// JWT is how the tokens of requests are verified. Empty: claim() is an error.
+	JWT JWT `json:"jwt,omitzero"`
+
 	// Ends is the time (RFC 3339) from which only the baseline serves. Empty: never.
 	Ends string `json:"ends,omitempty"`
 

@@ -9,12 +9,14 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/grayling-gateway/grayling/core/balance"
 	"github.com/grayling-gateway/grayling/core/expr"
 	"github.com/grayling-gateway/grayling/core/geo"
+	"github.com/grayling-gateway/grayling/core/identity"
 	"github.com/grayling-gateway/grayling/core/watch"
 )
 
@@ -54,6 +56,8 @@ type Host struct {
 
 	watch func(path string, load func(content []byte) error) error
 	dry   bool // secrets are not read
+
+	tokens *identity.Memory
 }
 
 // Engine decides for one configuration of a rollout. It does not change: a new configuration is a new engine with the
@@ -83,14 +87,15 @@ type Engine struct {
 // place, such as "rules[2].when: column 14: ...". Nothing outside is changed, so a gateway may drop the engine again.
 // live must be that of the rollout's name; nil is a rollout that remembers nothing beyond this engine.
 func Compile(config Config, live *Live, host Host) (*Engine, error) {
+	if live == nil {
+		live = NewLive()
+	}
 	files := &watch.Files{}
 	host.watch = files.Add
+	host.tokens = &live.tokens
 	plan, problems := check(config, host)
 	if len(problems) > 0 {
 		return nil, Join(problems)
-	}
-	if live == nil {
-		live = NewLive()
 	}
 	e := &Engine{checked: plan, live: live, log: host.Log, files: files, splitSalt: balance.NewSalt(plan.salt)}
 	if e.log == nil {
@@ -150,14 +155,32 @@ func (e *Engine) Observes() bool { return e.observe }
 // ResponseHeader returns the name of the header that tells the client which variant served, or "".
 func (e *Engine) ResponseHeader() string { return e.announcer.response }
 
-// Run does the engine's background work until the context ends: it watches the files that the configuration names. A
-// host runs it exactly once.
+// Run does the engine's background work until the context ends: it watches the files that the configuration names and
+// fetches keys. A host runs it exactly once.
 func (e *Engine) Run(ctx context.Context) {
 	if e.assigner != nil {
 		e.assigner.settle()
 		defer e.assigner.close()
 	}
+	var fetching sync.WaitGroup
+	if e.tokens != nil {
+		fetching.Add(1)
+		go func() {
+			defer fetching.Done()
+			e.tokens.verifier.Run(ctx, e.fetched)
+		}()
+	}
 	e.files.Run(ctx, e.reread)
+	fetching.Wait()
+}
+
+// fetched logs what became of keys that were to be fetched.
+func (e *Engine) fetched(url string, err error) {
+	if err != nil {
+		e.log.Error("fetching keys", "rollout", e.name, "url", url, "error", err)
+		return
+	}
+	e.log.Info("fetched keys again", "rollout", e.name, "url", url)
 }
 
 // reread logs what became of a file that changed.

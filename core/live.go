@@ -8,6 +8,7 @@ import (
 
 	"github.com/grayling-gateway/grayling/core/assign"
 	"github.com/grayling-gateway/grayling/core/balance"
+	"github.com/grayling-gateway/grayling/core/identity"
 )
 
 // Live is what a rollout remembers while its configuration is read anew: weights set by hand, and counters. A host keeps
@@ -22,6 +23,8 @@ type Live struct {
 	mu       sync.Mutex           // guards the maps, and is held while weights are changed
 	variants map[string]*counters // by name
 	reasons  map[Reason]*atomic.Int64
+
+	tokens identity.Memory
 
 	faults    atomic.Int64 // decisions that panicked
 	faultSeen atomic.Int64 // Unix second when one was logged last

@@ -23,6 +23,7 @@ var functions = []struct {
 	{"scheme", fromScheme, false, `scheme()`},
 	{"ip", fromIP, false, `ip()`},
 	{"geo", fromGeo, true, `geo("country")`},
+	{"claim", fromClaim, true, `claim("role")`},
 	{"placeholder", fromPlaceholder, true, `placeholder("http.auth.user.id")`},
 	{"random", fromRandom, false, `random()`},
 }
@@ -122,6 +123,8 @@ func (c *checker) named(call *ast.CallExpr, from source, name, example string) *
 			c.fail(at, "%q is not a cookie name", name)
 			return nil
 		}
+	case fromClaim:
+		return c.claim(call, name)
 	case fromPlaceholder:
 		if c.host.Placeholder == nil {
 			c.fail(call.Pos(), "placeholder() works only where the gateway has placeholders, as Caddy does; use header(), cookie() or query()")
@@ -197,7 +200,7 @@ func (c *checker) method(call *ast.CallExpr, fun *ast.SelectorExpr) *node {
 			c.fail(fun.Sel.Pos(), ".has looks into lists, and this is a single value: use == or .in")
 			return nil
 		}
-		if text == "" || strings.Contains(text, ",") {
+		if text == "" || strings.Contains(text, ",") && !v.isClaim() {
 			c.fail(argument.Pos(), "%q can be no part of a comma-separated list", text)
 			return nil
 		}

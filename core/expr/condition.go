@@ -20,6 +20,13 @@ type Host struct {
 	// Geo returns what tells a field of the place where an address is, such as "country"; "" is not known. The error says
 	// that there is no such field, or that nothing knows it. Nil: geo() is a compile error.
 	Geo func(field string) (func(address netip.Addr) string, error)
+
+	// Claim returns where a claim stands, by its dotted path, in what Claims returns. Nil: claim() is a compile error.
+	Claim func(path string) int
+
+	// Claims returns the claims of the request's token, or nil if none was verified. A claim that the token does not have
+	// is nil; else its text comes first, and then, if it is a list, its items. It is asked once for an [Input].
+	Claims func(r *http.Request) [][]string
 }
 
 // Condition is a compiled condition, ready for a [Table].

@@ -17,6 +17,7 @@
 //	scheme()             "https" if the request came over TLS, else "http"
 //	ip()                 the client address as the gateway resolved it, never a raw header
 //	geo("country")       where that address is: country, continent, subdivision, city, asn; needs a database
+//	claim("role")        a claim of the request's verified token, by its dotted path; no other token has claims
 //	placeholder("name")  a placeholder of the host; where the host has none, a compile error
 //	random()             a number in [0,1), new for every request
 //
@@ -31,7 +32,8 @@
 //	.in("a", "b")       one of these; for ip(): addresses and CIDRs
 //	.inFile("f.txt")    one of the file's lines (one a line; blank lines and lines that begin with # are skipped);
 //	                    for ip(): addresses and CIDRs; a million lines cost one look-up
-//	.has("beta")        any comma-separated part of any field of that header (or parameter, cookie, placeholder)
+//	.has("beta")        any comma-separated part of any field of that header (or parameter, cookie, placeholder);
+//	                    any item of a claim that is a list
 //	.contains("x")  .hasPrefix("x")  .hasSuffix("x")  .matches("re2")  .exists()
 //	.lower()            the value in lower case, before what follows
 //

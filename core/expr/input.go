@@ -24,6 +24,8 @@ type Input struct {
 	address      netip.Addr
 	addressState state
 	query        url.Values
+	claims       [][]string // of the token
+	claimed      bool       // whether the token was looked at
 	random       float64
 	hasRandom    bool
 }

@@ -20,6 +20,7 @@ const (
 	fromScheme
 	fromIP
 	fromGeo
+	fromClaim
 	fromPlaceholder
 	fromRandom
 	fromLowered
@@ -35,6 +36,8 @@ type value struct {
 	plain  *value                                            // fromLowered: the value that is put in lower case
 	lookup func(r *http.Request, name string) (string, bool) // fromPlaceholder
 	where  func(address netip.Addr) string                   // fromGeo
+	claims func(r *http.Request) [][]string                  // fromClaim
+	index  int                                               // fromClaim: among these
 }
 
 // nothing is the value of tests that look at none.
@@ -90,6 +93,8 @@ func readRare(v *value, in *Input) (string, bool) {
 			return "https", true
 		}
 		return "http", true
+	case fromClaim:
+		return readClaim(v, in)
 	case fromPlaceholder:
 		return v.lookup(in.Request, v.name)
 	case fromRandom:
@@ -109,6 +114,8 @@ func (v *value) has(in *Input, item string) bool {
 		return anyPart(in.Request.Header[v.name], item, lower)
 	case fromQuery:
 		return anyPart(in.parameters()[v.name], item, lower)
+	case fromClaim:
+		return claimHas(claimOf(v, in), item, lower)
 	}
 	text, _ := read(v, in)
 	return part(text, item, lower)
@@ -144,7 +151,7 @@ func (v *value) isList() bool {
 	switch v.source {
 	case fromLowered:
 		return v.plain.isList()
-	case fromHeader, fromQuery, fromCookie, fromPlaceholder:
+	case fromHeader, fromQuery, fromCookie, fromPlaceholder, fromClaim:
 		return true
 	}
 	return false

@@ -170,6 +170,7 @@ func TestFetchRefuses(t *testing.T) {
 		{"more than three times", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.Path+"x", http.StatusFound) }},
 		{"no key for signatures", func(w http.ResponseWriter, r *http.Request) { _, _ = w.Write([]byte(set(s.jwk("HS256", "")))) }},
 	} {
+		c := c
 		server := httptest.NewServer(c.answer)
 		r := run(t, server.URL+"/keys?token=hush", nil)
 		eventually(t, "a report of: "+c.want, func() bool { return strings.Contains(r.said(), c.want) })

@@ -39,7 +39,8 @@ func parseSet(content []byte, public bool) (keys []*key, skipped []string, err e
 		keys = append(keys, k)
 	}
 	if len(keys) == 0 {
-		return nil, nil, fmt.Errorf("the JWK set has no key for signatures: %s", strings.Join(append(skipped, "it ends there"), "; "))
+		reasons := strings.Join(append(skipped, "it ends there"), "; ")
+		return nil, nil, errors.New("the JWK set has no key for signatures: " + reasons)
 	}
 	return keys, skipped, nil
 }

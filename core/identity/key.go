@@ -93,10 +93,8 @@ func curveAlgorithms(k *ecdsa.PublicKey) ([]string, error) {
 	return []string{name}, nil
 }
 
-// parseSecret reads the secret of an HMAC: its bytes, without the line break that editors leave at the end of a file.
+// parseSecret reads the secret of an HMAC.
 func parseSecret(content []byte) (*key, error) {
-	content = bytes.TrimSuffix(content, []byte("\n"))
-	content = bytes.TrimSuffix(content, []byte("\r"))
 	if bytes.Contains(content, []byte("-----BEGIN ")) { // RFC 8725, section 2.1: everybody knows a public key
 		return nil, errors.New("this is a key in PEM and not a secret: put it in a file, and name that as jwks")
 	}

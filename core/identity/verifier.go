@@ -62,9 +62,9 @@ func (v *Verifier) Claim(path string) int {
 	return len(v.paths) - 1
 }
 
-// LoadSecret replaces the secret that HMACs are verified with. One line break at its end does not count.
-func (v *Verifier) LoadSecret(content []byte) error {
-	k, err := parseSecret(content)
+// SetSecret replaces the secret that HMACs are verified with. The error does not contain it.
+func (v *Verifier) SetSecret(secret string) error {
+	k, err := parseSecret([]byte(secret))
 	if err != nil {
 		return err
 	}

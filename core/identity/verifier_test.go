@@ -77,7 +77,7 @@ func TestKeyConfusion(t *testing.T) {
 	}
 	// And nobody can configure it.
 	for _, secret := range [][]byte{public, []byte("\n" + string(public))} {
-		if err := v.LoadSecret(secret); err == nil || !strings.Contains(err.Error(), "PEM") {
+		if err := v.SetSecret(string(secret)); err == nil || !strings.Contains(err.Error(), "PEM") {
 			t.Errorf("a public key as the secret: %v", err)
 		}
 	}
@@ -328,7 +328,7 @@ func TestCounts(t *testing.T) {
 	m := &Memory{}
 	v := New(Settings{Memory: m})
 	expect(t, "no keys", v, s.token(t, "HS256", claims("")), NoKeys)
-	if err := v.LoadSecret(s.secret); err != nil {
+	if err := v.SetSecret(string(s.secret)); err != nil {
 		t.Fatal(err)
 	}
 	expect(t, "with a key", v, s.token(t, "HS256", claims("")), Verified)
