@@ -67,7 +67,7 @@ func ask(handler caddyhttp.MiddlewareHandler, r *http.Request) *httptest.Respons
 	w := httptest.NewRecorder()
 	if err := handler.ServeHTTP(w, prepare(r, w), notFound); err != nil {
 		w.WriteHeader(errorStatus(err))
-		_, _ = io.WriteString(w, err.Error())
+		_, _ = w.WriteString(err.Error())
 	}
 	return w
 }

@@ -76,8 +76,7 @@ var notAddress = regexp.MustCompile(`^[-+.]|%$|,|` + weightPattern.String())
 // finish reads the rest of a variant's line and its block, and completes them by what the variant is like.
 func (p *parser) finish(w *written) error {
 	for p.NextArg() {
-		switch {
-		case notAddress.MatchString(p.Val()):
+		if notAddress.MatchString(p.Val()) {
 			return p.Errf("variant %s: %q is not an address; a weight such as 5, 5%% or 0.25%% stands before the addresses, once", w.name, p.Val())
 		}
 		w.upstreams = append(w.upstreams, p.Token())

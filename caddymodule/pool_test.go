@@ -295,7 +295,7 @@ func TestDerivedRevisionOfAPool(t *testing.T) {
 		variants[1].Where = map[string]any{"version": version}
 		return derivedRevision(variants)
 	}
-	if of("v2") != of("v2") || of("v2") == of("v3") || of("v2") == "" {
-		t.Errorf("revisions %s, %s and %s", of("v2"), of("v2"), of("v3"))
+	if next, after := of("v2"), of("v3"); next == after || next == "" {
+		t.Errorf("revisions %q and %q", next, after)
 	}
 }

@@ -19,7 +19,7 @@ var hosts = []gateway.Host{gateway.Caddy{}, gateway.TraefikService{}, gateway.Tr
 // table is every scenario, by subject.
 var table = slices.Concat(
 	ruleScenarios, languageScenarios, addressScenarios, splitScenarios, []scenario{vectorScenario}, announceScenarios,
-	forgeryScenarios, streamScenarios, fallbackScenarios, reloadScenarios, caddyScenarios, matcherScenarios, refusalScenarios,
+	forgeryScenarios, streamScenarios, fallbackScenarios, reloadScenarios, caddyScenarios, caddyBalanceScenarios, matcherScenarios, refusalScenarios,
 	traefikScenarios, serviceScenarios, proxyScenarios, balanceScenarios,
 )
 
