@@ -57,10 +57,21 @@ func read(v *value, in *Input) (string, bool) {
 	if v.source == fromCookie {
 		return readCookie(v, in)
 	}
+	if v.source == fromHeader {
+		return readHeader(v.name, in)
+	}
 	if v.source == fromQuery && in.Request.URL.RawQuery == "" {
 		return "", false
 	}
 	return readRare(v, in)
+}
+
+func readHeader(name string, in *Input) (string, bool) {
+	fields := in.Request.Header[name]
+	if len(fields) == 0 {
+		return "", false
+	}
+	return fields[0], true
 }
 
 func readRare(v *value, in *Input) (string, bool) {
@@ -70,11 +81,6 @@ func readRare(v *value, in *Input) (string, bool) {
 	case fromLowered:
 		text, ok := read(v.plain, in)
 		return strings.ToLower(text), ok
-	case fromHeader:
-		if fields := in.Request.Header[v.name]; len(fields) > 0 {
-			return fields[0], true
-		}
-		return "", false
 	case fromIP:
 		return in.ipText()
 	case fromGeo:
