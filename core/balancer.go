@@ -12,8 +12,11 @@ type Balancer struct {
 	upstreams []Upstream
 	shared    map[string]Upstream // the shared pool by address
 	variants  []members
-	subsets   []subset
-	keys      []string // of the subsets
+
+	// Of the subsets, in their order.
+	keys      []string
+	values    []*expr.Key
+	otherwise []Otherwise
 }
 
 // Upstream is an upstream as the configuration declares it.
@@ -33,12 +36,6 @@ type members struct {
 	pooled bool              // false: the gateway reaches the variant in a way of its own
 	own    bool              // its own upstreams, else those of the shared pool
 	where  map[string]string // which have all of these pairs
-}
-
-// subset narrows a pool by one key of the metadata.
-type subset struct {
-	value     *expr.Key
-	otherwise Otherwise
 }
 
 // Otherwise says who serves a request that asks for a value that no upstream of the variant has.

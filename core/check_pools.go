@@ -169,7 +169,8 @@ func (c *checker) subsets(subsets []Subset, b *Balancer) {
 		}
 		seen[s.Key] = true
 		b.keys = append(b.keys, s.Key)
-		b.subsets = append(b.subsets, subset{value: c.subsetValue(path+".value", s.Value), otherwise: c.otherwise(path+".otherwise", s.Otherwise)})
+		b.values = append(b.values, c.subsetValue(path+".value", s.Value))
+		b.otherwise = append(b.otherwise, c.otherwise(path+".otherwise", s.Otherwise))
 	}
 }
 

@@ -72,12 +72,12 @@ func nextNarrowed(p *Pools, variant int, r *http.Request, address string) int {
 // narrowed returns the upstreams of a variant that a request asks for; nil if there are none with a weight.
 func narrowed(p *Pools, variant int, in *expr.Input) *balance.Set {
 	set := p.wholes[variant]
-	for key := range p.balancer.subsets {
+	for key, value := range p.balancer.values {
 		if set == nil {
 			return nil
 		}
-		if value := expr.Read(p.balancer.subsets[key].value, in); value != "" {
-			set = balance.Narrow(set, key, value)
+		if text := expr.Read(value, in); text != "" {
+			set = balance.Narrow(set, key, text)
 		}
 	}
 	return set
@@ -110,12 +110,12 @@ func (p *Pools) pickOtherwise(variant int, in *expr.Input, available func(i int)
 	}
 	sets := []*balance.Set{p.wholes[variant]} // each narrower than the one before
 	var keys []int                            // by which they were narrowed
-	for key := range p.balancer.subsets {
-		value := expr.Read(p.balancer.subsets[key].value, in)
-		if value == "" {
+	for key, value := range p.balancer.values {
+		text := expr.Read(value, in)
+		if text == "" {
 			continue
 		}
-		if set := balance.Narrow(sets[len(sets)-1], key, value); set != nil {
+		if set := balance.Narrow(sets[len(sets)-1], key, text); set != nil {
 			sets = append(sets, set)
 			keys = append(keys, key)
 			continue
@@ -143,7 +143,7 @@ func (p *Pools) pickOtherwise(variant int, in *expr.Input, available func(i int)
 
 // otherwise does what a subset says for a request that gets nobody by it, and reports whether that settles it.
 func (p *Pools) otherwise(key int, none Pick, in *expr.Input, available func(i int) bool, tried []int) (bool, Pick) {
-	switch p.balancer.subsets[key].otherwise {
+	switch p.balancer.otherwise[key] {
 	case OtherwiseNone:
 		return true, none
 	case OtherwiseBaseline:
