@@ -159,6 +159,16 @@ func (a *announcer) announceFully(variant string, r *http.Request) {
 	}
 }
 
+// TellClient announces a decision in the header of its response, and gives the client what he is to keep of it.
+func TellClient(e *Engine, d *Decision, header http.Header) {
+	if e.announcer.response != "" {
+		header[e.announcer.response] = []string{d.Variant}
+	}
+	if d.Cookie != "" {
+		d.SetCookie(header)
+	}
+}
+
 // strip takes what we announce in out of a header that lists header names.
 func (a *announcer) strip(h http.Header, list string) {
 	kept := make([]string, 0, len(h[list]))

@@ -14,8 +14,8 @@ type clients struct {
 	header  string         // in which they give it, in canonical form
 }
 
-// address returns the client's address: who connects, or whom trusted proxies name; "" is unknown.
-func (c *clients) address(r *http.Request) string {
+// clientOf returns the client's address: who connects, or whom trusted proxies name; "" is unknown.
+func clientOf(c *clients, r *http.Request) string {
 	address := host(r.RemoteAddr)
 	if len(c.trusted) == 0 || !c.trusts(address) {
 		return address

@@ -47,9 +47,9 @@ func TestAddress(t *testing.T) {
 		{"empty", trusted, "10.0.0.1:1234", []string{""}, "10.0.0.1"},
 		{"no port", nil, "@", nil, "@"},
 	} {
-		c := clients{trusted: test.trusted, header: "X-Forwarded-For"}
+		c := &clients{trusted: test.trusted, header: "X-Forwarded-For"}
 		r := &http.Request{RemoteAddr: test.remote, Header: http.Header{"X-Forwarded-For": test.fields, "Forwarded": {"for=198.51.100.1"}}}
-		if got := c.address(r); got != test.want {
+		if got := clientOf(c, r); got != test.want {
 			t.Errorf("%s: %q, want %q", test.name, got, test.want)
 		}
 	}
@@ -87,9 +87,9 @@ func TestForwarded(t *testing.T) {
 		{"nothing was forwarded", "10.0.0.1:1234", nil, "10.0.0.1"},
 		{"empty", "10.0.0.1:1234", []string{" "}, "10.0.0.1"},
 	} {
-		c := clients{trusted: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}, header: "Forwarded"}
+		c := &clients{trusted: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}, header: "Forwarded"}
 		r := &http.Request{RemoteAddr: test.remote, Header: http.Header{"Forwarded": test.fields, "X-Forwarded-For": {"198.51.100.1"}}}
-		if got := c.address(r); got != test.want {
+		if got := clientOf(c, r); got != test.want {
 			t.Errorf("%s: %q, want %q", test.name, got, test.want)
 		}
 	}

@@ -27,6 +27,7 @@ func New(ctx context.Context, next http.Handler, config *core.Config, middleware
 func NewFor(ctx context.Context, next http.Handler, config *core.Config, middleware string, host core.Host) (http.Handler, error) {
 	host.CamelCase = true
 	host.Address = checkAddress
+	host.Remember = true
 	if host.Log == nil {
 		host.Log = logger(middleware)
 	}
@@ -34,7 +35,7 @@ func NewFor(ctx context.Context, next http.Handler, config *core.Config, middlew
 	if err != nil {
 		return nil, err
 	}
-	clients := clients{trusted: rollout.trusted, header: rollout.clientHeader}
+	clients := &clients{trusted: rollout.trusted, header: rollout.clientHeader}
 	if rollout.proxy != nil {
 		mode := &proxyMode{engine: rollout.engine, proxy: rollout.proxy, clients: clients}
 		mode.proxy.upstreams.wait()

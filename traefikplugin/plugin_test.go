@@ -90,7 +90,7 @@ func TestServiceModeWithoutObservation(t *testing.T) {
 	config.Observe = "off"
 	config.Announce.Response = ""
 	handler := start(t, config, func(w http.ResponseWriter, r *http.Request) {
-		if _, wrapped := w.(*observer); wrapped {
+		if _, native := w.(*httptest.ResponseRecorder); !native {
 			t.Error("the writer is wrapped")
 		}
 	})

@@ -17,7 +17,7 @@ import (
 type proxyMode struct {
 	engine  *core.Engine
 	proxy   *proxy
-	clients clients
+	clients *clients
 }
 
 // proxy reaches a rollout's upstreams.
@@ -56,10 +56,10 @@ var exchangeKey = new(int)
 
 // ServeHTTP decides and lets the variant's proxy answer.
 func (p *proxyMode) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	e := &proxied{proxy: p.proxy, client: p.clients.address(r)}
+	e := &proxied{proxy: p.proxy, client: clientOf(p.clients, r)}
 	e.begin = time.Now()
 	e.engine = p.engine
-	e.decision = e.engine.Decide(r, e.client, e.begin)
+	e.decision = *core.Decide(e.engine, r, e.client, e.begin)
 	e.request = r
 	e.standing = p.proxy.upstreams.current.Load().(*standing)
 	if !aim(e) {
@@ -68,12 +68,12 @@ func (p *proxyMode) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	e.engine.Announce(e.decision, r)
+	core.Tell(e.engine, &e.decision, r)
 	if r.ContentLength != 0 {
 		wrapBody(e)
 	}
 	e.request = r.WithContext(context.WithValue(r.Context(), exchangeKey, e))
-	defer e.finish()
+	defer finish(&e.exchange)
 	p.proxy.variants[e.decision.Index].reverse.ServeHTTP(w, e.request)
 	e.returned = true
 }
@@ -160,7 +160,7 @@ func appended(fields []string, address string) []string {
 func respond(response *http.Response) error {
 	if e, ok := response.Request.Context().Value(exchangeKey).(*proxied); ok {
 		answered(e, response.StatusCode)
-		e.respond(response.StatusCode, response.Header)
+		responded(&e.exchange, response.StatusCode, response.Header)
 	}
 	return nil
 }

@@ -78,7 +78,7 @@ func pickFor(e *proxied, now time.Time, skipped []int) core.Pick {
 // fallBack makes the base serve in the place of the variant that was chosen.
 func fallBack(e *proxied, failed bool) {
 	if failed {
-		e.report(core.Outcome{Failed: true, Latency: time.Since(e.begin)})
+		report(&e.exchange, core.Outcome{Failed: true, Latency: time.Since(e.begin)})
 		e.reported = false
 	}
 	e.decision = e.engine.Fallback(e.decision)
@@ -87,7 +87,7 @@ func fallBack(e *proxied, failed bool) {
 
 // refuse answers a request that nobody can serve.
 func refuse(w http.ResponseWriter, e *proxied, nobody *core.Pick) {
-	e.report(core.Outcome{Status: http.StatusServiceUnavailable, Failed: nobody.Failed, Gone: !nobody.Failed})
+	report(&e.exchange, core.Outcome{Status: http.StatusServiceUnavailable, Failed: nobody.Failed, Gone: !nobody.Failed})
 	e.engine.Announce(e.decision, e.request) // for the access log
 	w.WriteHeader(http.StatusServiceUnavailable)
 	_, _ = io.WriteString(w, "Service Unavailable: "+nobody.Problem)

@@ -15,7 +15,7 @@ import (
 // serviceMode announces the decision to the routers that follow, which lead to Traefik's services.
 type serviceMode struct {
 	engine  *core.Engine
-	clients clients
+	clients *clients
 	next    http.Handler
 	observe bool
 }
@@ -23,14 +23,21 @@ type serviceMode struct {
 // ServeHTTP decides and passes the request on.
 func (s *serviceMode) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	begin := time.Now()
-	decision := s.engine.Decide(r, s.clients.address(r), begin)
-	s.engine.Announce(decision, r)
-	if !s.observe && decision.Cookie == "" {
-		s.next.ServeHTTP(w, r)
+	decision := core.Recall(s.engine, r, begin)
+	if decision == nil {
+		decision = core.Decide(s.engine, r, clientOf(s.clients, r), begin)
+	}
+	core.Tell(s.engine, decision, r)
+	if s.observe || decision.Cookie != "" {
+		serveObserved(s, w, r, decision, begin)
 		return
 	}
-	o := &observer{exchange: exchange{engine: s.engine, decision: decision, request: r, begin: begin}, native: w}
-	defer o.exchange.finish()
+	s.next.ServeHTTP(w, r)
+}
+
+func serveObserved(s *serviceMode, w http.ResponseWriter, r *http.Request, decision *core.Decision, begin time.Time) {
+	o := &observer{ResponseWriter: w, exchange: exchange{engine: s.engine, decision: *decision, request: r, begin: begin}}
+	defer finish(&o.exchange)
 	s.next.ServeHTTP(o, r)
 	o.exchange.returned = true
 }
@@ -50,107 +57,115 @@ type exchange struct {
 
 const statusClientGone = 499
 
-// respond sees the response begin: the last moment at which its header can be changed.
-func (e *exchange) respond(status int, header http.Header) {
+// responded sees the response begin: the last moment at which its header can be changed.
+func responded(e *exchange, status int, header http.Header) {
 	e.status = status
 	e.latency = time.Since(e.begin)
-	if name := e.engine.ResponseHeader(); name != "" {
-		header[name] = []string{e.decision.Variant}
-	}
-	if e.decision.Cookie != "" {
-		e.decision.SetCookie(header)
-	}
-	// A stream counts when its header is sent: how long it lasts, and how it ends, says nothing about the variant.
-	if status == http.StatusSwitchingProtocols || strings.HasPrefix(header.Get("Content-Type"), "text/event-stream") {
-		e.report(core.Outcome{Status: status, Latency: e.latency})
+	core.TellClient(e.engine, &e.decision, header)
+	if status == http.StatusSwitchingProtocols || len(header["Content-Length"]) == 0 && isStream(header) {
+		report(e, core.Outcome{Status: status, Latency: e.latency})
 	}
 }
 
+// isStream reports whether a response of unknown length counts when its header is sent: how long it lasts, and how it
+// ends, says nothing about the variant.
+func isStream(header http.Header) bool {
+	return strings.HasPrefix(header.Get("Content-Type"), "text/event-stream")
+}
+
 // finish reports how the exchange ended, unless that is known already.
-func (e *exchange) finish() {
+func finish(e *exchange) {
 	if e.reported {
 		return
 	}
-	if e.status == 0 && !e.failed && e.returned {
+	if e.status == 0 || e.failed || !e.returned {
+		finishOddly(e)
+		return
+	}
+	report(e, core.Outcome{Status: e.status, Latency: e.latency, Gone: e.status == statusClientGone})
+}
+
+// finishOddly is finish for an exchange without a response, or with one that was broken off.
+func finishOddly(e *exchange) {
+	broken := e.failed || !e.returned
+	if !broken {
 		e.status = http.StatusOK // the server writes an empty response
 		e.latency = time.Since(e.begin)
 	}
-	broken := e.failed || !e.returned
-	e.report(core.Outcome{
+	report(e, core.Outcome{
 		Status: e.status, Latency: e.latency, Failed: broken,
 		Gone: e.status == statusClientGone || broken && e.request.Context().Err() != nil,
 	})
 }
 
-func (e *exchange) report(outcome core.Outcome) {
+func report(e *exchange, outcome core.Outcome) {
 	if !e.reported {
 		e.reported = true
-		e.engine.Report(e.decision, outcome, time.Now())
+		core.Report(e.engine, &e.decision, &outcome, time.Now())
 	}
 }
 
 // observer passes a response through and sees it begin. Of the optional methods of a writer only Hijack can be seen
 // through the interpreter: nobody can flush, so what comes in parts is flushed here, part by part.
+//
+// It embeds the writer for the sake of Header, which proxies call several times for a response: so that is not interpreted.
 type observer struct {
+	http.ResponseWriter
 	exchange exchange
-	native   http.ResponseWriter
 	length   string // of the body, as declared; "" if it is not known
 	parts    bool   // the body comes in parts
 }
 
-// Header returns the header of the response.
-func (o *observer) Header() http.Header { return o.native.Header() }
-
 // WriteHeader sees the response begin. Informational responses (1xx) come before it, except 101, which is final.
 func (o *observer) WriteHeader(status int) {
 	if o.exchange.status == 0 && (status >= 200 || status == http.StatusSwitchingProtocols) {
-		o.respond(status)
+		beginResponse(o, status)
 	}
-	o.native.WriteHeader(status)
+	o.ResponseWriter.WriteHeader(status)
 	if o.parts && status >= 200 {
-		o.flush() // the first part may be long in coming
+		flush(o) // the first part may be long in coming
 	}
 }
 
 // Write passes bytes on, and lets them go at once unless they are all of the body.
 func (o *observer) Write(p []byte) (int, error) {
 	if o.exchange.status == 0 {
-		o.respond(http.StatusOK)
+		beginResponse(o, http.StatusOK)
 	}
 	if !o.parts && o.length != strconv.Itoa(len(p)) {
 		o.parts = true
 	}
-	n, err := o.native.Write(p)
+	n, err := o.ResponseWriter.Write(p)
 	if o.parts {
-		o.flush()
+		flush(o)
 	}
 	return n, err
 }
 
-func (o *observer) flush() {
-	if flusher, ok := o.native.(http.Flusher); ok {
-		flusher.Flush()
-	}
-}
-
 // Hijack hands the connection over, as websockets need. Whoever takes it writes the response's header itself.
 func (o *observer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	hijacker, ok := o.native.(http.Hijacker)
+	hijacker, ok := o.ResponseWriter.(http.Hijacker)
 	if !ok {
 		return nil, nil, errors.New("the connection cannot be taken over")
 	}
 	conn, buffered, err := hijacker.Hijack()
 	if err == nil && o.exchange.status == 0 {
-		o.respond(http.StatusSwitchingProtocols) // it is taken over for nothing else
+		beginResponse(o, http.StatusSwitchingProtocols) // it is taken over for nothing else
 	}
 	return conn, buffered, err
 }
 
-func (o *observer) respond(status int) {
-	header := o.native.Header()
+func beginResponse(o *observer, status int) {
+	header := o.ResponseWriter.Header()
 	if length := header["Content-Length"]; len(length) == 1 {
 		o.length = length[0]
 	}
 	o.parts = o.length == ""
-	o.exchange.respond(status, header)
+	responded(&o.exchange, status, header)
+}
+
+func flush(o *observer) {
+	if flusher, ok := o.ResponseWriter.(http.Flusher); ok {
+		flusher.Flush()
+	}
 }
