@@ -45,8 +45,8 @@ type probe struct {
 	rollout   string
 }
 
-// run checks the upstream at once, and from time to time until ctx ends.
-func (p *probe) run(ctx context.Context) {
+// keepChecking checks the upstream at once, and from time to time until ctx ends.
+func keepChecking(ctx context.Context, p *probe) {
 	for ctx.Err() == nil {
 		err := p.ask(ctx)
 		if ctx.Err() == nil && p.target.health.Check(err == nil) {

@@ -168,7 +168,7 @@ func (u *upstreams) run(ctx context.Context, probes map[string]*probe) {
 		if u.probes[key] == nil {
 			probing, cancel := context.WithCancel(ctx)
 			u.probes[key] = cancel
-			go p.run(probing)
+			go keepChecking(probing, p)
 		}
 	}
 }

@@ -25,6 +25,8 @@ func (l *linter) traps(n ast.Node, stack []ast.Node) {
 		l.counter(n)
 	case *ast.DeferStmt:
 		l.deferred(n, stack)
+	case *ast.GoStmt:
+		l.started(n, stack)
 	case *ast.SwitchStmt:
 		l.defaults(n)
 	case *ast.FuncDecl:
@@ -180,6 +182,30 @@ func (l *linter) deferred(d *ast.DeferStmt, stack []ast.Node) {
 			return
 		case *ast.ForStmt, *ast.RangeStmt:
 			l.report(d, "every defer of a loop runs with the values of the last round: defer in a function that the loop calls")
+			return
+		}
+	}
+}
+
+// started reports a method that a loop starts on a receiver of its own: a copy of the variable does not help.
+func (l *linter) started(g *ast.GoStmt, stack []ast.Node) {
+	method, ok := g.Call.Fun.(*ast.SelectorExpr)
+	if !ok || l.pass.TypesInfo.Selections[method] == nil {
+		return
+	}
+	receiver, ok := ast.Unparen(method.X).(*ast.Ident)
+	if !ok {
+		return
+	}
+	object := l.pass.TypesInfo.Uses[receiver]
+	for _, ancestor := range slices.Backward(stack) {
+		switch ancestor.(type) {
+		case *ast.FuncDecl, *ast.FuncLit:
+			return
+		case *ast.ForStmt, *ast.RangeStmt:
+			if object != nil && ancestor.Pos() <= object.Pos() && object.Pos() < ancestor.End() {
+				l.report(g, "every method that a loop starts runs on the %s of the last round: start a function that gets it as an argument", receiver.Name)
+			}
 			return
 		}
 	}

@@ -111,6 +111,19 @@ func defers(words []string) {
 	defer print("b")
 }
 
+func starts(leaves []*leaf, all *leaf) {
+	for _, l := range leaves {
+		go l.grow(1) // want `every method that a loop starts runs on the l`
+		go grow(l, 1)
+		go all.grow(1)
+	}
+	go all.grow(1)
+}
+
+func (l *leaf) grow(by int) { _ = by }
+
+func grow(l *leaf, by int) { l.grow(by) }
+
 func defaults(n int) {
 	switch {
 	default: // want `default changes places`
