@@ -48,7 +48,7 @@ var poolMistakes = []struct {
 	{"a table without an address", func(c *Config) { c.Upstreams = withTable(map[string]any{"weight": 1}) }, `upstreams[2].address: "" is not an address: a table holds nothing else there, and weight and metadata have keys of their own`},
 	{"a table with a text as an address", func(c *Config) { c.Upstreams = withTable(map[string]any{"address": "c2:80 weight=2"}) },
 		`upstreams[2].address: "c2:80 weight=2" is not an address: a table holds nothing else there, and weight and metadata have keys of their own`},
-	{"an unknown key of a table", func(c *Config) { c.Upstreams = withTable(map[string]any{"adress": "c2:80"}) }, `upstreams[2].adress: unknown key (did you mean "address"?)` +
+	{"an unknown key of a table", func(c *Config) { c.Upstreams = withTable(map[string]any{"aadress": "c2:80"}) }, `upstreams[2].aadress: unknown key (did you mean "address"?)` +
 		"\n" + `upstreams[2].address: "" is not an address: a table holds nothing else there, and weight and metadata have keys of their own`},
 	{"a key of a table twice", func(c *Config) { c.Upstreams = withTable(map[string]any{"address": "c2:80", "Address": "c3:80"}) }, `upstreams[2].address: address is given twice, in different spellings`},
 	{"keys of a table in upper case", func(c *Config) { c.Upstreams = withTable(map[string]any{"Address": "c2:80", "WEIGHT": "5"}) }, ""},

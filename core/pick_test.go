@@ -318,7 +318,8 @@ func TestBalancerAlone(t *testing.T) {
 		{"v3", "", "a for variant baseline"},
 		{"v2", "b", "a for variant baseline after a failure"},
 	} {
-		available := func(i int) bool { return found[i].Name != test.down }
+		down := test.down
+		available := func(i int) bool { return found[i].Name != down }
 		names := map[string]bool{}
 		r := get()
 		r.URL.RawQuery = "v=" + test.version
