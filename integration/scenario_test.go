@@ -20,7 +20,7 @@ var hosts = []gateway.Host{gateway.Caddy{}, gateway.TraefikService{}, gateway.Tr
 var table = slices.Concat(
 	ruleScenarios, languageScenarios, addressScenarios, splitScenarios, []scenario{vectorScenario}, announceScenarios,
 	forgeryScenarios, streamScenarios, fallbackScenarios, reloadScenarios, caddyScenarios, caddyBalanceScenarios, matcherScenarios, refusalScenarios,
-	traefikScenarios, serviceScenarios, proxyScenarios, balanceScenarios,
+	traefikScenarios, serviceScenarios, proxyScenarios, healthScenarios, balanceScenarios,
 )
 
 // scenario is a site and what has to happen on it.

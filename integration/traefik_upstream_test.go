@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"golang.org/x/net/dns/dnsmessage"
@@ -36,7 +37,8 @@ func secureUpstream(t *testing.T, certificate gateway.Certificate, clients *x509
 
 // names is a name server for SRV records, and for the hosts that they name: all are 127.0.0.1.
 type names struct {
-	addr string
+	addr  string
+	asked atomic.Int64 // for SRV records
 
 	mu       sync.Mutex
 	services map[string][]record
@@ -46,6 +48,7 @@ type names struct {
 type record struct {
 	priority uint16
 	addr     string
+	weight   uint16
 }
 
 // startNames starts a name server that knows nothing. It ends with the test.
@@ -101,11 +104,12 @@ func (n *names) reply(query dnsmessage.Message) *dnsmessage.Message {
 	defer n.mu.Unlock()
 	switch q.Type {
 	case dnsmessage.TypeSRV:
+		n.asked.Add(1)
 		for _, r := range n.services[q.Name.String()] {
 			_, port, _ := net.SplitHostPort(r.addr)
 			number, _ := strconv.ParseUint(port, 10, 16)
 			reply.Answers = append(reply.Answers, dnsmessage.Resource{Header: header, Body: &dnsmessage.SRVResource{
-				Priority: r.priority, Weight: 1, Port: uint16(number), Target: dnsmessage.MustNewName("node.test."),
+				Priority: r.priority, Weight: r.weight, Port: uint16(number), Target: dnsmessage.MustNewName("node.test."),
 			}})
 		}
 		if reply.Answers == nil {

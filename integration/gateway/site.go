@@ -42,12 +42,14 @@ type Rollout struct {
 	Upstreams []Upstream
 	Subsets   []Subset
 	// Retries is how often the gateway tries another upstream at most; 0: its default.
-	Retries  int
-	Rules    []Rule
-	Key      []string
-	Announce Announce
-	Fallback []string // methods
-	Ends     string
+	Retries int
+	// Unwatched has upstreams that fail get requests all the same, where a gateway would leave them alone by default.
+	Unwatched bool
+	Rules     []Rule
+	Key       []string
+	Announce  Announce
+	Fallback  []string // methods
+	Ends      string
 }
 
 // Variant is a version and what reaches it.

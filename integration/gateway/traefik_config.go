@@ -194,8 +194,12 @@ func (t *traefik) rollout(site Site, r Rollout) map[string]any {
 	if r.Retries > 0 {
 		retries = strconv.Itoa(r.Retries)
 	}
+	passive := present{}
+	if r.Unwatched && t.mode == proxyMode {
+		passive["failures"] = "0"
+	}
 	return present{
-		"upstreams": upstreams, "subsets": subsets, "proxy": present{"retries": retries}.fields(),
+		"upstreams": upstreams, "subsets": subsets, "proxy": present{"retries": retries, "passiveHealthCheck": passive}.fields(),
 		"name": r.Name, "variants": variants, "rules": rules, "key": r.Key, "salt": r.Salt, "revision": r.Revision, "ends": r.Ends,
 		"fallbackMethods": r.Fallback, "trustedProxies": site.TrustedProxies,
 		"announce": present{"request": a.Request, "response": a.Response, "baggage": a.Baggage, "follow": a.Follow}.fields(),
