@@ -18,16 +18,17 @@ func poolOf(b *testing.B, n int) *Set {
 	return NewPool(upstreams, all(upstreams), []string{"version"}, nil).Whole()
 }
 
-// BenchmarkPick times the choice of an upstream. The first of all pools is down where one is.
+// BenchmarkPick times the choice of an upstream. The first is down where one is.
 func BenchmarkPick(b *testing.B) {
 	up := func(i int) bool { return true }
 	oneDown := func(i int) bool { return i > 0 }
+	mostDown := func(i int) bool { return i%10 == 7 }
 	for _, n := range []int{10, 100, 1000} {
 		set := poolOf(b, n)
 		for _, test := range []struct {
 			name      string
 			available func(i int) bool
-		}{{"all up", up}, {"one down", oneDown}} {
+		}{{"all up", up}, {"one down", oneDown}, {"nine of ten down", mostDown}} {
 			available := test.available
 			b.Run(fmt.Sprintf("%d upstreams, %s", n, test.name), func(b *testing.B) {
 				b.ReportAllocs()

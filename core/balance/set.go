@@ -43,8 +43,9 @@ func (s *Set) Drained() bool { return len(s.order) == 0 }
 // method, because every request runs through it, and interpreted a method costs five times as much to call.
 func Next(s *Set) int { return s.order[s.turn.Add(1)%s.period] }
 
-// patience is how many turns of members that are not available a pick lets pass before it looks at all of them.
-const patience = 8
+// patience returns how many turns of members that are not available a pick lets pass before it looks at all of them. In
+// a large set it can wait longer, for looking costs more: with a quarter, nine of ten may be down before it has to.
+func patience(s *Set) int { return 8 + len(s.members)/4 }
 
 // Pick returns a member that has a weight, is available and was not tried yet; -1 if there is none. available reports
 // whether a member can get a request now; nil means that all can. It is asked for the one whose turn it is and, if that
@@ -58,7 +59,7 @@ func (s *Set) Pick(available func(i int) bool, tried []int) int {
 	if len(s.order) == 0 {
 		return -1
 	}
-	for n := 0; n < patience; n++ {
+	for left := patience(s); left > 0; left-- {
 		if i := Next(s); eligible(i, available, tried) {
 			return i
 		}

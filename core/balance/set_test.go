@@ -93,11 +93,12 @@ func TestNobody(t *testing.T) {
 	} {
 		asked := 0
 		up := without(test.down)
-		i := weighed(test.weights...).Pick(func(i int) bool { asked++; return up(i) }, test.tried)
+		s := weighed(test.weights...)
+		i := s.Pick(func(i int) bool { asked++; return up(i) }, test.tried)
 		if i != -1 {
 			t.Errorf("%s: %c", test.name, 'a'+i)
 		}
-		if most := patience + len(test.weights); asked > most {
+		if most := patience(s) + len(test.weights); asked > most {
 			t.Errorf("%s: asked %d times, %d would do", test.name, asked, most)
 		}
 	}
