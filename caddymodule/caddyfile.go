@@ -29,7 +29,7 @@ var weightPattern = regexp.MustCompile(`^\d+(\.\d+)?%?$`)
 var looksLikeWeight = regexp.MustCompile(`^[-+]?[\d.,]+%?$`)
 
 // subdirectives are the words that a rollout's block may begin a line with.
-var subdirectives = []string{"variant", "upstreams", "subset", "rule", "key", "sticky", "router", "salt", "revision", "announce", "ends", "fallback_methods", "observe"}
+var subdirectives = []string{"variant", "upstreams", "subset", "rule", "key", "sticky", "router", "salt", "revision", "announce", "ends", "fallback_methods", "observe", "geo"}
 
 // parseRollout sets up a rollout from its directive:
 //
@@ -86,6 +86,7 @@ var subdirectives = []string{"variant", "upstreams", "subset", "rule", "key", "s
 //		}
 //		fallback_methods <method...>|none
 //		observe  off
+//		geo      <database>
 //	}
 //
 // The first variant is the baseline. A variant with neither addresses nor a block has the upstreams of the rollout that
@@ -146,7 +147,7 @@ func (at place) errorf(format string, args ...any) error {
 
 func (p *parser) subdirective() error {
 	name := p.Val()
-	if name != "variant" && name != "rule" && name != "subset" {
+	if name != "variant" && name != "rule" && name != "subset" && name != "geo" {
 		if p.seen[name] {
 			return p.Errf("%s is given twice", name)
 		}
@@ -180,6 +181,11 @@ func (p *parser) subdirective() error {
 		return p.text("ends", &c.Ends)
 	case "observe":
 		return p.text("observe", &c.Observe)
+	case "geo":
+		file := ""
+		err := p.text(indexed("geo", len(c.Geo)), &file)
+		c.Geo = append(c.Geo, file)
+		return err
 	case "announce":
 		return p.announce()
 	}

@@ -115,7 +115,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	compiled, err := app.(*App).rollout(h.Name, specification, func(live *core.Live) (*core.Engine, error) {
 		return core.Compile(resolved(h.config()), live, core.Host{
 			Placeholder: placeholder, Conditions: conditions, Handles: h.handles(), Address: checkDial, Log: ctx.Slogger(),
-			Secret: func() (string, error) { return cookieSecret(ctx) },
+			Secret: func() (string, error) { return cookieSecret(ctx) }, Geo: openGeo,
 		})
 	})
 	if err != nil {

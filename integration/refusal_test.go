@@ -27,6 +27,12 @@ var refusals = []struct {
 	{"a bad regular expression", func(r *gateway.Rollout) { r.Rules[0].When = `header("A").matches("(")` }, []string{"missing closing )"}},
 	{"a bad CIDR", func(r *gateway.Rollout) { r.Rules[0].When = `ip().in("10.0.0.0/33")` }, []string{"10.0.0.0/33"}},
 	{"a missing file", func(r *gateway.Rollout) { r.Rules[0].When = `header("A").inFile("/nowhere/users.txt")` }, []string{"/nowhere/users.txt"}},
+	{"a country without a database", func(r *gateway.Rollout) { r.Rules[0].When = `geo("country") == "NO"` }, []string{"geo() needs a database"}},
+	{"a country that is none", func(r *gateway.Rollout) {
+		r.Geo = []string{"/nowhere/GeoLite2-City.mmdb"}
+		r.Rules[0].When = `geo("country") == "Norway"`
+	}, []string{`"Norway" is no country`}},
+	{"a missing database", func(r *gateway.Rollout) { r.Geo = []string{"/nowhere/GeoLite2-City.mmdb"} }, []string{"/nowhere/GeoLite2-City.mmdb"}},
 	{"a bad key", func(r *gateway.Rollout) { r.Key = []string{`coookie("uid")`} }, []string{`"coookie"`, `"cookie"`}},
 	{"a bad end", func(r *gateway.Rollout) { r.Ends = "tomorrow" }, []string{"tomorrow"}},
 	{"a bad percentage of a rule", func(r *gateway.Rollout) { r.Rules[0].Percent = "120%" }, []string{"120"}},

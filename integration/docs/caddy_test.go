@@ -70,9 +70,11 @@ func loads(t *testing.T, config string) {
 	validates(t, config, "caddyfile")
 }
 
-// validates requires that Caddy would run a configuration. An adapter "" means JSON.
+// validates requires that Caddy would run a configuration. An adapter "" means JSON. Where pages name databases, the
+// engine's tests have some.
 func validates(t *testing.T, config, adapter string) {
 	t.Helper()
+	config = strings.ReplaceAll(config, "/var/lib/GeoIP/", filepath.Join("..", "..", "core", "geo", "testdata")+"/")
 	args := []string{"validate", "--config", "-"}
 	if adapter != "" {
 		args = append(args, "--adapter", adapter)

@@ -18,7 +18,10 @@ func (c *caddy) caddyfile(site Site) ([]byte, error) {
 	if len(site.TrustedProxies) > 0 || site.AliasHeaders {
 		b.WriteString("\tservers {\n")
 		if len(site.TrustedProxies) > 0 {
-			fmt.Fprintf(&b, "\t\ttrusted_proxies static %s\n", strings.Join(site.TrustedProxies, " "))
+			fmt.Fprintf(&b, "\t\ttrusted_proxies static %s\n\t\ttrusted_proxies_strict\n", strings.Join(site.TrustedProxies, " "))
+		}
+		if site.ClientHeader != "" {
+			fmt.Fprintf(&b, "\t\tclient_ip_headers %s\n", site.ClientHeader)
 		}
 		if site.AliasHeaders {
 			b.WriteString("\t\texpected_underscore_headers X_Rollout_Variant X-Rollout_Variant X_Rollout-Variant\n")
@@ -119,6 +122,9 @@ func (c *caddy) rollout(b *bytes.Buffer, r Rollout) {
 	option("salt", r.Salt)
 	option("revision", r.Revision)
 	option("ends", r.Ends)
+	for _, file := range r.Geo {
+		line("geo", file)
+	}
 	if len(r.Fallback) > 0 {
 		line("fallback_methods", strings.Join(r.Fallback, " "))
 	}

@@ -14,6 +14,8 @@ type Site struct {
 	Rollouts []Rollout
 	// TrustedProxies are the CIDRs whose X-Forwarded-For is believed; none by default.
 	TrustedProxies []string
+	// ClientHeader is the header that they write instead of it.
+	ClientHeader string
 	// AliasHeaders lets the spellings of X-Rollout-Variant with "_" through, where a host would drop
 	// them by itself.
 	AliasHeaders bool
@@ -50,6 +52,7 @@ type Rollout struct {
 	Announce  Announce
 	Fallback  []string // methods
 	Ends      string
+	Geo       []string // files
 }
 
 // Variant is a version and what reaches it.

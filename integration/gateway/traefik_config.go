@@ -201,7 +201,7 @@ func (t *traefik) rollout(site Site, r Rollout) map[string]any {
 	return present{
 		"upstreams": upstreams, "subsets": subsets, "proxy": present{"retries": retries, "passiveHealthCheck": passive}.fields(),
 		"name": r.Name, "variants": variants, "rules": rules, "key": r.Key, "salt": r.Salt, "revision": r.Revision, "ends": r.Ends,
-		"fallbackMethods": r.Fallback, "trustedProxies": site.TrustedProxies,
+		"fallbackMethods": r.Fallback, "trustedProxies": site.TrustedProxies, "clientHeader": site.ClientHeader, "geo": r.Geo,
 		"announce": present{"request": a.Request, "response": a.Response, "baggage": a.Baggage, "follow": a.Follow}.fields(),
 	}.fields()
 }

@@ -28,7 +28,7 @@ type block struct {
 func blocks(t *testing.T) []block {
 	t.Helper()
 	var list []block
-	for _, page := range []string{"README.md", "docs/traefik.md", "docs/decisions.md", "docs/expressions.md"} {
+	for _, page := range []string{"README.md", "docs/traefik.md", "docs/decisions.md", "docs/expressions.md", "docs/geography.md"} {
 		var open *block
 		for i, line := range strings.SplitAfter(read(t, page), "\n") {
 			fence, isFence := strings.CutPrefix(strings.TrimSpace(line), "```")
@@ -61,7 +61,7 @@ func TestConfigurationsOfPages(t *testing.T) {
 		}
 		found++
 		t.Run(b.name, func(t *testing.T) {
-			text := withSecrets(t, b.text)
+			text := withSecrets(t, withDatabases(t, b.text))
 			var content map[string]any
 			if b.language == "yaml" {
 				if err := yaml.Unmarshal([]byte(text), &content); err != nil {
@@ -91,6 +91,16 @@ func TestConfigurationsOfPages(t *testing.T) {
 	if found < 10 {
 		t.Errorf("%d configurations found: the pages show more", found)
 	}
+}
+
+// withDatabases names the databases of the engine's tests where a configuration names some.
+func withDatabases(t *testing.T, text string) string {
+	t.Helper()
+	dir, err := filepath.Abs(filepath.Join(checkout, "core", "geo", "testdata"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.ReplaceAll(text, "/var/lib/GeoIP/", dir+"/")
 }
 
 // withSecrets puts a certificate, its key and its authority where a configuration names them.
