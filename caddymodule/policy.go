@@ -177,17 +177,16 @@ func (p *Policy) match(upstreams reverseproxy.UpstreamPool) *matched {
 		previous = last.pools
 	}
 	list := make([]core.Upstream, 0, len(upstreams))
-	known := 0
+	unknown := make([]string, 0, len(upstreams))
 	for _, u := range upstreams {
-		upstream, ok := p.lookup(u.Dial)
-		if ok {
-			known++
+		upstream, declared := p.lookup(u.Dial)
+		if !declared {
+			unknown = append(unknown, u.Dial)
 		}
 		list = append(list, upstream)
 	}
-	if known == 0 && len(p.declared) > 0 {
-		p.log.Warn("the policy knows none of the upstreams: all have weight 1 and no metadata",
-			zap.Stringers("upstreams", upstreams))
+	if last == nil && len(unknown) > 0 {
+		p.log.Info("upstreams that the policy does not mention have weight 1 and no metadata", zap.Strings("upstreams", unknown))
 	}
 	m := &matched{upstreams: upstreams, pools: p.balancer.Pools(list, previous)}
 	p.current.Store(m)

@@ -2,10 +2,13 @@ package caddymodule
 
 import (
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/caddyserver/caddy/v2"
@@ -297,5 +300,83 @@ func TestDerivedRevisionOfAPool(t *testing.T) {
 	}
 	if next, after := of("v2"), of("v3"); next == after || next == "" {
 		t.Errorf("revisions %q and %q", next, after)
+	}
+}
+
+// TestPoolWaits: with lb_try_duration the proxy waits for an upstream, and tries the same again.
+func TestPoolWaits(t *testing.T) {
+	backend := startBackend(t, "a")
+	backend.Close()
+	h, err := load(t, fmt.Sprintf(`{"name": %q, "upstreams": [%q], "variants": [{"name": "all"}],
+		"proxy": {"load_balancing": {"try_duration": "60s", "try_interval": "10ms"}, "health_checks": {"passive": {"fail_duration": "100ms"}}}}`,
+		unique("waits"), backend.address))
+	if err != nil {
+		t.Fatal(err)
+	}
+	answered := make(chan string)
+	go func() { answered <- answers(t, h, 1) }()
+	eventually(t, "the upstream was tried", func() bool { return h.pool.proxy.Upstreams[0].Fails() > 0 })
+	listener, err := net.Listen("tcp", backend.address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewUnstartedServer(backend.Config.Handler)
+	server.Listener.Close()
+	server.Listener = listener
+	server.Start()
+	defer server.Close()
+	if got := <-answered; got != "[a:1]" {
+		t.Errorf("answered %s", got)
+	}
+}
+
+// TestPoolSurvivesReload: another configuration goes on where the one before was.
+func TestPoolSurvivesReload(t *testing.T) {
+	a, b := startBackend(t, "a"), startBackend(t, "b")
+	name := unique("reloaded")
+	last := ""
+	for i := range 20 {
+		h, err := load(t, fmt.Sprintf(`{"name": %q, "upstreams": [%q, %q], "variants": [{"name": "all"}], "salt": "%d"}`, name, a.address, b.address, i))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := answers(t, h, 1)
+		if got == last {
+			t.Fatalf("%s twice, %d reloads after the first", got, i)
+		}
+		last = got
+	}
+}
+
+// TestPoolUnderStress: many requests at once while the canary's upstreams break off at random. Every request is answered,
+// and every failure is counted once.
+func TestPoolUnderStress(t *testing.T) {
+	for _, operations := range []string{"", `, "headers": {"request": {"set": {"X-Lane": ["{http.vars.rollout_variant}"]}}}`} {
+		f := startFleet(t, retries+operations, "")
+		const clients, each = 8, 100
+		var fellBack atomic.Int64
+		var wg sync.WaitGroup
+		for range clients {
+			wg.Go(func() {
+				for n := range each {
+					drop := []string{"X-Drop: x", "X-Drop: y", "X-Drop: nobody", "X-Drop: y"}[n%4]
+					if n%10 == 0 {
+						drop = "X-Drop: x y"
+					}
+					w := ask(f, request(http.MethodGet, canary, drop))
+					if w.Code != http.StatusOK || len(w.Header()["Set-Cookie"]) != 1 || w.Header().Get("X-Told") != w.Header().Get("X-Variant") {
+						t.Errorf("status %d, header %v", w.Code, w.Header())
+					}
+					if w.Header().Get("X-Variant") == "stable" {
+						fellBack.Add(1)
+					}
+				}
+			})
+		}
+		wg.Wait()
+		want := fmt.Sprintf("canary %d/%d/0; fallback %d, rule %d", clients*each-fellBack.Load(), fellBack.Load(), fellBack.Load(), clients*each)
+		if got := f.counted(t); got != want || fellBack.Load() != clients*each/10 {
+			t.Errorf("counted %s, want %s", got, want)
+		}
 	}
 }
