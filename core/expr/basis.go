@@ -9,6 +9,11 @@ import (
 
 // Basis is what of a request conditions and a key look at. As one text it stands for all requests that get the same
 // answers, which can be remembered by it.
+//
+// The text begins with the key's header as it is, if that has one field; with a zero byte, if there is no such header, and
+// its fields in quotes, if there are several. After a zero byte follow the name of another header and its fields in quotes,
+// and after a zero byte and an equals sign, in quotes, what does not stand in headers. So no two texts are the same by
+// chance, nor by a client's design.
 type Basis struct {
 	header string   // the one that tells most: the key's
 	others []string // further headers
@@ -100,7 +105,7 @@ func Near(b *Basis, h http.Header) string {
 	return text
 }
 
-// with appends what a header contributes. All but the field that most texts begin with is in quotes, after a zero byte.
+// with appends what a header contributes.
 func with(text, name string, fields []string) string {
 	return fmt.Sprintf("%s\x00%s%q", text, name, fields)
 }
@@ -121,7 +126,7 @@ func Whole(b *Basis, in *Input) string {
 		return text
 	}
 	for _, v := range b.far {
-		text += "\x00" + farText(v, in)
+		text += "\x00=" + farText(v, in)
 	}
 	return text
 }
@@ -145,9 +150,6 @@ func farText(v *value, in *Input) string {
 	case fromIP:
 		return strconv.Quote(in.Address)
 	case fromQuery:
-		if in.Request.URL.RawQuery == "" {
-			return ""
-		}
 		return fmt.Sprintf("%q", in.parameters()[v.name]) // [] if there is none, [""] if it is empty
 	}
 	text, _ := read(v, in)

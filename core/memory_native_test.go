@@ -1,0 +1,96 @@
+package core
+
+import (
+	"fmt"
+	"math/rand"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// TestMemoryIsBounded: a million clients with cookies of all lengths leave no more behind than there is room for.
+func TestMemoryIsBounded(t *testing.T) {
+	const seed, clients = 43, 1_000_000
+	random := rand.New(rand.NewSource(seed))
+	e := compile(t, checkout(), nil, Host{Remember: true})
+	r := get()
+	filler := strings.Repeat("x", 2*maxBasis)
+	most := 0
+	for i := range clients {
+		cookie := fmt.Sprintf("uid=%d; filler=", i)
+		if i%100 == 0 {
+			cookie += filler[:random.Intn(len(filler))]
+		}
+		r.Header["Cookie"] = []string{cookie}
+		recalled(e, r, "", noon)
+		if i%10_000 == 0 || i == clients-1 {
+			size := 0
+			e.memory.places.Range(func(basis, _ any) bool {
+				if len(basis.(string)) > maxBasis {
+					t.Fatalf("a basis of %d bytes is remembered", len(basis.(string)))
+				}
+				size += len(basis.(string)) + entrySize
+				return true
+			})
+			if size > maxMemory {
+				t.Fatalf("after %d clients %d bytes are remembered, %d are the most", i, size, maxMemory)
+			}
+			most = max(most, size)
+		}
+	}
+	if most < maxMemory/2 {
+		t.Errorf("at most %d bytes are remembered: the room for %d is not used", most, maxMemory)
+	}
+}
+
+// TestMemoryUnderChange: decisions follow the weights while they change, whoever decides at the same time.
+func TestMemoryUnderChange(t *testing.T) {
+	live := NewLive()
+	e, plain := compile(t, checkout(), live, Host{Remember: true}), compile(t, checkout(), live, Host{})
+	const goroutines, rounds = 8, 2000
+	var all sync.WaitGroup
+	for g := range goroutines {
+		all.Go(func() {
+			for i := range rounds {
+				r := get(fmt.Sprintf("Cookie: uid=%d", (g+i)%100))
+				if d, _ := recalled(e, r, "", noon); d.Reason != BySplit {
+					t.Errorf("client %d: by %s", i, d.Reason)
+				}
+				if g == 0 && i%100 == 0 {
+					e.memory.outdate()
+				}
+			}
+		})
+	}
+	for i := range rounds {
+		if err := e.SetWeight("canary", fmt.Sprint(i%90)); err != nil {
+			t.Error(err)
+		}
+		r := get(fmt.Sprintf("Cookie: uid=%d", i%100))
+		if d, _ := recalled(e, r, "", noon); *d != plain.Decide(r, "", noon) {
+			t.Fatalf("a canary of %d%%, client %d: %+v, want %+v", i%90, i%100, *d, plain.Decide(r, "", noon))
+		}
+	}
+	all.Wait()
+}
+
+// TestOutdatedFindingsAreNotStored: who found something in an epoch that has ended leaves nothing behind.
+func TestOutdatedFindingsAreNotStored(t *testing.T) {
+	m := compile(t, checkout(), nil, Host{Remember: true}).memory
+	epoch := m.epoch.Load()
+	m.outdate()
+	remember(m, "uid=1", &finding{}, epoch)
+	if _, ok := m.places.Load("uid=1"); ok {
+		t.Error("it is remembered")
+	}
+}
+
+// TestRecallDoesNotAllocate, but for its text where more than one header counts.
+func TestRecallDoesNotAllocate(t *testing.T) {
+	e := compile(t, checkout(), nil, Host{Remember: true})
+	r := get("Cookie: uid=1")
+	recalled(e, r, "", noon)
+	if n := testing.AllocsPerRun(100, func() { Recall(e, r, noon) }); n != 0 {
+		t.Errorf("recalling allocates %v times", n)
+	}
+}
