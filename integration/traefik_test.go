@@ -23,6 +23,7 @@ type exception struct {
 var exceptions = []exception{
 	{"traefik service mode", "the upstream is told nothing", untold, "without the announcement the base's child router serves"},
 	{"traefik service mode", "the canary refuses connections", noRetry, failover},
+	{"traefik service mode", "an assignment survives its variant's failure, and is set once", noRetry, failover},
 	{"traefik service mode", "a GET with a body falls back with its body", noRetry, failover},
 	{"traefik service mode", "methods that may fall back are the user's choice", noRetry, failover},
 	{"traefik service mode", "a canary that breaks off before its answer", noRetry, failover},

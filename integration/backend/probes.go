@@ -38,6 +38,7 @@ type Echo struct {
 //	/cut             half an answer, then the connection is closed
 //	/half            half an answer, then the connection is closed as soon as a value is sent to Events
 //	/status/{code}   that status
+//	/cacheable       an answer that shared caches may keep
 //	/v1/traces       takes spans
 //
 // Everything else is answered with an Echo. The header X-Drop with the backend's name makes it close
@@ -53,6 +54,10 @@ func (s *Server) handler() http.Handler {
 	mux.HandleFunc("/cut", s.cut)
 	mux.HandleFunc("/half", s.half)
 	mux.HandleFunc("/status/{code}", s.status)
+	mux.HandleFunc("/cacheable", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "public, max-age=60")
+		s.echo(w, r)
+	})
 	mux.HandleFunc("POST /v1/traces", s.spans)
 	mux.HandleFunc("/", s.echo)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -114,6 +114,7 @@ func (c *caddy) rollout(b *bytes.Buffer, r Rollout) {
 		}
 		line(words...)
 	}
+	c.assignments(b, r)
 	option := func(name, value string) {
 		if value != "" {
 			line(name, quote(value))

@@ -49,6 +49,8 @@ type Rollout struct {
 	Unwatched bool
 	Rules     []Rule
 	Key       []string
+	Sticky    Sticky
+	Router    Router
 	Announce  Announce
 	Fallback  []string // methods
 	Ends      string

@@ -24,6 +24,7 @@ var architecture = []layer{
 	{dir: "core"},
 	{dir: "traefikplugin", own: []string{"core"}},
 	{dir: "caddymodule", own: []string{"core"}, thirdParty: true},
+	{dir: "examples"},
 	{dir: "cmd", own: []string{"core", "caddymodule"}, thirdParty: true},
 }
 
