@@ -234,11 +234,11 @@ type search struct {
 
 var searches = sync.Pool{New: func() any {
 	s := new(search)
-	s.available = func(i int) bool { return s.upstreams[i].Available() }
+	s.available = func(i int) bool { return s.upstreams != nil && s.upstreams[i].Available() }
 	return s
 }}
 
-// pick picks one of the upstreams for a request of a client with that address.
+// pick picks one of the upstreams for a request of a client with that address. Nil upstreams are not available.
 func pick(pools *core.Pools, variant int, upstreams reverseproxy.UpstreamPool, r *http.Request, client string, tried []int) core.Pick {
 	s := searches.Get().(*search)
 	s.input = expr.Input{Request: r, Address: client}

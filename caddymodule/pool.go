@@ -108,6 +108,11 @@ type choice struct {
 	refusal  error  // why nobody may
 }
 
+// yields reports whether the baseline may serve in the place of the chosen variant. It may not if a subset says so.
+func (h *Handler) yields(c choice, r *http.Request) bool {
+	return !h.variants[c.Index].pooled || pick(h.pool.pools, c.Index, nil, r, c.client, nil).Variant != c.Index
+}
+
 // choose finds the upstream for a decision; if the variant has none, the baseline's. tried failed to serve this request.
 func (h *Handler) choose(d core.Decision, r *http.Request, client string, tried []int) choice {
 	c := choice{Decision: d, client: client, upstream: -1}

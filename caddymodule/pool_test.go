@@ -209,6 +209,19 @@ func TestPoolSubsets(t *testing.T) {
 		t.Errorf("counted %s", got)
 	}
 
+	for _, proxy := range []string{"", retries, `"health_checks": {"passive": {"fail_duration": "1h"}}`} {
+		f = startFleet(t, proxy, subset("none"))
+		f.x.Close()
+		for range 3 { // the last, if health is checked, is not even tried
+			if w := ask(f, request(http.MethodGet, "X-Zone: eu", canary)); w.Code < 502 || w.Header().Get("X-Variant") != "canary" {
+				t.Errorf("x down: status %d from %s", w.Code, w.Body)
+			}
+		}
+		if got := f.counted(t); got != "canary 0/3/0; rule 3" {
+			t.Errorf("x down: counted %s", got)
+		}
+	}
+
 	f = startFleet(t, "", subset("baseline"))
 	if got := answers(t, f, 20, "X-Zone: asia", canary); got != "[a:10 b:10]" {
 		t.Errorf("baseline: answered %s", got)

@@ -28,7 +28,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 
 	saved := save(w, r, h.variants[c.Index].aside)
 	o, err := h.try(w, r, next, c, begin)
-	if err == nil || o.begun || o.instead != nil || !worthAnother(err) || !saved.restore(w, r) {
+	if err == nil || o.begun || o.instead != nil || !worthAnother(err) || !h.yields(c, r) || !saved.restore(w, r) {
 		return err
 	}
 	h.log.Warn("the variant failed before it answered, the baseline answers in its place",
