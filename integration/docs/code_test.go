@@ -12,26 +12,26 @@ import (
 )
 
 func TestGrammar(t *testing.T) {
-	var inCode string
-	ast.Inspect(source(t, "caddymodule/caddyfile.go"), func(n ast.Node) bool {
-		if f, ok := n.(*ast.FuncDecl); ok && f.Name.Name == "parseRollout" {
-			for line := range strings.Lines(f.Doc.Text()) {
-				if code, ok := strings.CutPrefix(line, "\t"); ok {
-					inCode += code
+	for _, g := range []struct{ file, function, begins string }{
+		{"caddymodule/caddyfile.go", "parseRollout", "rollout "},
+		{"caddymodule/caddyfile_policy.go", "UnmarshalCaddyfile", "lb_policy rollout "},
+	} {
+		var inCode string
+		ast.Inspect(source(t, g.file), func(n ast.Node) bool {
+			if f, ok := n.(*ast.FuncDecl); ok && f.Name.Name == g.function {
+				for line := range strings.Lines(f.Doc.Text()) {
+					if code, ok := strings.CutPrefix(line, "\t"); ok {
+						inCode += code
+					}
 				}
 			}
-		}
-		return true
-	})
-	for _, b := range blocks(t, "docs/caddy.md", "") {
-		if strings.HasPrefix(b.text, "rollout ") {
-			if b.text != inCode {
-				t.Errorf("docs/caddy.md:%d: the grammar differs from that of parseRollout, which is:\n%s", b.line, inCode)
-			}
-			return
+			return true
+		})
+		shown := slices.DeleteFunc(blocks(t, "docs/caddy.md", ""), func(b block) bool { return !strings.HasPrefix(b.text, g.begins) })
+		if len(shown) != 1 || shown[0].text != inCode {
+			t.Errorf("docs/caddy.md: %d grammars begin with %q; it is that of %s:\n%s", len(shown), g.begins, g.function, inCode)
 		}
 	}
-	t.Error("docs/caddy.md shows no grammar")
 }
 
 func TestSubdirectives(t *testing.T) {
