@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httputil"
+	"sync/atomic"
 	"time"
 
 	"github.com/grayling-gateway/grayling/core"
@@ -25,6 +26,7 @@ type proxy struct {
 	upstreams *upstreams
 	variants  []*variantProxy // in the order of the engine's variants
 	log       *slog.Logger
+	refused   atomic.Int64 // Unix second when the log was last told that nobody serves
 }
 
 // variantProxy is how one variant's upstreams are reached.

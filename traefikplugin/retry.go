@@ -89,6 +89,10 @@ func fallBack(e *proxied, failed bool) {
 func refuse(w http.ResponseWriter, e *proxied, nobody *core.Pick) {
 	report(&e.exchange, core.Outcome{Status: http.StatusServiceUnavailable, Failed: nobody.Failed, Gone: !nobody.Failed})
 	e.engine.Announce(e.decision, e.request) // for the access log
+	last, now := e.proxy.refused.Load(), time.Now().Unix()
+	if now-last >= 60 && e.proxy.refused.CompareAndSwap(last, now) { // clients can have this as often as they like
+		e.proxy.log.Warn("nobody serves a request", "rollout", e.engine.Name(), "variant", e.decision.Variant, "reason", nobody.Problem)
+	}
 	w.WriteHeader(http.StatusServiceUnavailable)
 	_, _ = io.WriteString(w, "Service Unavailable: "+nobody.Problem)
 }

@@ -1,9 +1,12 @@
 package traefikplugin
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"reflect"
 	"strings"
 	"testing"
@@ -76,11 +79,33 @@ func TestSubsets(t *testing.T) {
 			t.Errorf("%s: %d failures, and nobody failed", otherwise, got)
 		}
 	}
-	front := pooled(t, func(c *core.Config) {
-		c.Subsets = []core.Subset{{Key: "zone", Value: `header("X-Zone")`, Otherwise: "none"}}
-	})
-	if _, body := ask(t, "POST", front, "x", "X-Zone: c"); body != `Service Unavailable: no upstream of variant "stable" has the zone that the request asks for` {
-		t.Errorf("the client is told %q", body)
+}
+
+func TestNobodyServes(t *testing.T) {
+	var log bytes.Buffer
+	config := checkout(t)
+	config.Upstreams = []any{backend(t, "a").URL + " zone=a", backend(t, "b").URL + " zone=b"}
+	config.Subsets = []core.Subset{{Key: "zone", Value: `header("X-Zone")`, Otherwise: "none"}}
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	handler, err := NewFor(ctx, http.NotFoundHandler(), &config, "checkout@file", core.Host{Log: slog.New(slog.NewTextHandler(&log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = `no upstream of variant "stable" has the zone that the request asks for`
+	for i := 0; i < 3; i++ {
+		w := httptest.NewRecorder()
+		r := get("X-Zone: c")
+		handler.ServeHTTP(w, r)
+		if w.Code != 503 || w.Body.String() != "Service Unavailable: "+want || r.Header.Get("X-Rollout-Variant") != "stable" {
+			t.Errorf("%d %q %v", w.Code, w.Body.String(), r.Header)
+		}
+	}
+	if text := log.String(); strings.Count(text, "nobody serves a request") != 1 || !strings.Contains(strings.ReplaceAll(text, `\"`, `"`), want) {
+		t.Errorf("logged %s", text)
+	}
+	if got := counts(config.Name)["stable"]; got.Failure != 0 || got.Neutral != 3 {
+		t.Errorf("counted %v", got)
 	}
 }
 
