@@ -48,7 +48,7 @@ func TestAdapt(t *testing.T) {
 // TestAdaptedJSONIsTheConfiguration: what the adapter writes is what the handler reads, nothing lost and nothing added, and
 // Caddy accepts it.
 func TestAdaptedJSONIsTheConfiguration(t *testing.T) {
-	for _, name := range []string{"COOKIE_SECRET", "COOKIE_SECRET_BEFORE"} {
+	for _, name := range []string{"COOKIE_SECRET", "COOKIE_SECRET_BEFORE", "TOKEN_SECRET", "LOGIN_HOST"} {
 		t.Setenv(name, strings.Repeat(name, 3))
 	}
 	t.Setenv("ROUTER", "http://127.0.0.1:9/")

@@ -27,7 +27,7 @@ var weightPattern = regexp.MustCompile(`^\d+(\.\d+)?%?$`)
 var looksLikeWeight = regexp.MustCompile(`^[-+]?[\d.,]+%?$`)
 
 // subdirectives are the words that a rollout's block may begin a line with.
-var subdirectives = []string{"variant", "upstreams", "subset", "rule", "key", "sticky", "router", "salt", "revision", "announce", "ends", "fallback_methods", "observe", "geo"}
+var subdirectives = []string{"variant", "upstreams", "subset", "rule", "key", "sticky", "router", "jwt", "salt", "revision", "announce", "ends", "fallback_methods", "observe", "geo"}
 
 // parseRollout sets up a rollout from its directive:
 //
@@ -73,6 +73,14 @@ var subdirectives = []string{"variant", "upstreams", "subset", "rule", "key", "s
 //			headers      <header...>
 //			concurrency  <questions>
 //		}]
+//		jwt {
+//			from     <expression...>
+//			jwks     <url|file>
+//			secret   <text>
+//			issuer   <text>
+//			audience <text...>
+//			leeway   <duration>
+//		}
 //		salt     <text>
 //		revision <text>
 //		ends     <time>
@@ -171,6 +179,8 @@ func (p *parser) subdirective() error {
 		return p.sticky()
 	case "router":
 		return p.router()
+	case "jwt":
+		return p.jwt()
 	case "salt":
 		return p.text("salt", &c.Salt)
 	case "revision":

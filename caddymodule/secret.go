@@ -51,5 +51,20 @@ func resolved(config core.Config) core.Config {
 		config.Sticky.Secret = append(config.Sticky.Secret, replacer.ReplaceAll(secret, ""))
 	}
 	config.Router.URL = replacer.ReplaceAll(config.Router.URL, "")
+	config.JWT = resolvedJWT(config.JWT, replacer)
 	return config
+}
+
+// resolvedJWT resolves what may be secret about tokens. A placeholder without a value is no secret, and no reason to do
+// without: it stays for the engine to complain about.
+func resolvedJWT(jwt core.JWT, replacer *caddy.Replacer) core.JWT {
+	if secret := replacer.ReplaceAll(jwt.Secret, ""); secret != "" {
+		jwt.Secret = secret
+	} else if jwt.Secret != "" {
+		jwt.Secret = "env:" + jwt.Secret
+	}
+	if jwks := replacer.ReplaceAll(jwt.JWKS, ""); jwks != "" {
+		jwt.JWKS = jwks
+	}
+	return jwt
 }

@@ -155,7 +155,10 @@ func TestClaimIsKey(t *testing.T) {
 }
 
 func TestTokenMistakes(t *testing.T) {
-	t.Setenv("GRAYLING_SHORT", "hunter2")
+	if err := os.Setenv("GRAYLING_SHORT", "hunter2"); err != nil { //nolint:usetesting // interpreted code has an environment of its own
+		t.Fatal(err)
+	}
+	defer func() { _ = os.Unsetenv("GRAYLING_SHORT") }()
 	for _, c := range []struct {
 		name   string
 		change func(c *Config)

@@ -12,6 +12,7 @@ import (
 // comma, those inside expressions and metadata too. And off is a boolean in the YAML of Kubernetes, which arrives as 0.
 func asWritten(config core.Config) core.Config {
 	config.Key = rejoined(config.Key)
+	config.JWT.From = rejoined(config.JWT.From)
 	config.Sticky.Client = rejoined(config.Sticky.Client)
 	config.Router.Client = rejoined(config.Router.Client)
 	config.Upstreams = addressed(config.Upstreams)

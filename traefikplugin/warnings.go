@@ -15,6 +15,9 @@ func warnings(config core.Config) []string {
 	if revealsSecret(config.Sticky.Secret) {
 		list = append(list, "a secret of cookies stands in the configuration, which Traefik's API shows: name it, as file:/path or env:NAME")
 	}
+	if revealsSecret([]string{config.JWT.Secret}) {
+		list = append(list, "the secret of tokens stands in the configuration, which Traefik's API shows: name it, as file:/path or env:NAME")
+	}
 	if proxies(config) {
 		return list
 	}

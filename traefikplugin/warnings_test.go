@@ -47,6 +47,16 @@ func TestPrivateKeyInTheConfiguration(t *testing.T) {
 	}
 }
 
+func TestSecretOfTokensInTheConfiguration(t *testing.T) {
+	for given, want := range map[string]int{"a secret of thirty-two bytes, or more": 1, "file:/run/secrets/jwt": 0, "env:JWT_SECRET": 0, "": 0} {
+		config := checkout(t)
+		config.JWT.Secret = given
+		if got := warnings(config); len(got) != want {
+			t.Errorf("%q: %q", given, got)
+		}
+	}
+}
+
 func TestWarningsOfServiceMode(t *testing.T) {
 	config := checkout(t)
 	if got := warnings(config); len(got) != 0 {

@@ -19,7 +19,8 @@ func caddy(t *testing.T, args ...string) *exec.Cmd {
 	cmd := exec.Command(gateway.CaddyBinary(t), args...)
 	cmd.Dir = filepath.Join(checkout, "examples", "caddy")
 	home := t.TempDir()
-	cmd.Env = append(os.Environ(), "HOME="+home, "XDG_CONFIG_HOME="+home, "XDG_DATA_HOME="+home)
+	cmd.Env = append(os.Environ(), "HOME="+home, "XDG_CONFIG_HOME="+home, "XDG_DATA_HOME="+home,
+		"TOKEN_SECRET=a secret of thirty-two bytes, or more")
 	return cmd
 }
 

@@ -30,7 +30,7 @@ func TestConditions(t *testing.T) {
 		t.Errorf("%d conditions found: the page shows more", len(list))
 	}
 	for _, s := range list {
-		if _, complaint := adapt(t, whole("geo GeoLite2-City.mmdb\nrule x canary `"+s.condition+"`\n")); complaint != "" {
+		if _, complaint := adapt(t, whole("geo GeoLite2-City.mmdb\njwt {\n\tjwks https://login.example/keys\n}\nrule x canary `"+s.condition+"`\n")); complaint != "" {
 			t.Errorf("%s:%d: %s\n%s", page, s.line, s.condition, complaint)
 		}
 	}
@@ -55,7 +55,7 @@ func TestErrors(t *testing.T) {
 			if !slices.Contains(append(subdirectives, "variants"), firstWord(line)) {
 				line = "rule qa canary `" + line + "`"
 			}
-			config := fmt.Sprintf(":80 {\n\trollout checkout {\n\t\tvariant stable localhost:8081\n\t\tvariant canary 10%% localhost:8082\n\t\t%s\n\t\tgeo GeoLite2-City.mmdb\n\t}\n}\n", line)
+			config := fmt.Sprintf(":80 {\n\trollout checkout {\n\t\tvariant stable localhost:8081\n\t\tvariant canary 10%% localhost:8082\n\t\t%s\n\t\tgeo GeoLite2-City.mmdb\n\t\tjwt {\n\t\t\tjwks https://login.example/keys\n\t\t}\n\t}\n}\n", line)
 			if _, complaint := adapt(t, config); !strings.Contains(complaint, want[0]) {
 				t.Errorf("%s:%d: %s\ngot:  %s\nwant: %s", page, r.line, line, complaint, want[0])
 			}

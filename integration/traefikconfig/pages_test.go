@@ -28,7 +28,7 @@ type block struct {
 func blocks(t *testing.T) []block {
 	t.Helper()
 	var list []block
-	for _, page := range []string{"README.md", "docs/traefik.md", "docs/balancing.md", "docs/decisions.md", "docs/expressions.md", "docs/geography.md"} {
+	for _, page := range []string{"README.md", "docs/traefik.md", "docs/balancing.md", "docs/decisions.md", "docs/expressions.md", "docs/geography.md", "docs/identity.md"} {
 		var open *block
 		for i, line := range strings.SplitAfter(read(t, page), "\n") {
 			fence, isFence := strings.CutPrefix(strings.TrimSpace(line), "```")
