@@ -32,7 +32,7 @@ type Places struct {
 type source struct {
 	path     string
 	database *Database
-	lookup   Lookup
+	lookup   Lookup // nil: the database's own. An interpreter would keep all that is here when a function value is made
 	told     *atomic.Bool
 }
 
@@ -70,9 +70,6 @@ func (p *Places) load(s *source, content []byte) error {
 		if err != nil {
 			return err
 		}
-	}
-	if lookup == nil {
-		lookup = func(address netip.Addr) (Record, error) { return database.Lookup(address) }
 	}
 	s.database = database
 	s.lookup = lookup
@@ -132,7 +129,13 @@ func ask(now *answers, address netip.Addr) *Record {
 			if !covers(s.database, plain) {
 				continue
 			}
-			found, err := s.lookup(plain)
+			var found Record
+			var err error
+			if s.lookup != nil {
+				found, err = s.lookup(plain)
+			} else {
+				found, err = s.database.Lookup(plain)
+			}
 			if err == nil {
 				fill(r, found)
 			} else if now.damaged != nil && s.told.CompareAndSwap(false, true) {
