@@ -162,6 +162,10 @@ func TestRefusedRecords(t *testing.T) {
 		{"a map that is too long", "a field is missing", append(control(mapping, 70_000), str("x")...)},
 		{"an array that is too long", "a field is missing", obj(str("x"), control(array, 1<<24))},
 		{"a text that is too long", "bytes are missing", obj(str("x"), control(text, 1<<24))},
+		{"a short double", "a field of type 3 has 4 bytes", obj(str("x"), append(control(double, 4), make([]byte, 4)...))},
+		{"a long number", "a field of type 6 has 5 bytes", obj(str("x"), append(control(uint32Number, 5), make([]byte, 5)...))},
+		{"a short float", "a field of type 15 has 3 bytes", obj(str("x"), append(control(float, 3), make([]byte, 3)...))},
+		{"a boolean that is neither", "a boolean is 2", obj(str("x"), control(boolean, 2))},
 		{"too much", "more than 10000 fields", obj(str("x"), append(control(array, 20_000), bytes.Repeat(control(boolean, 1), 20_000)...))},
 		// Each map leads twice to the one before: 2^200 fields for who follows pointers that are not asked for.
 		{"a bomb", "", bomb()},

@@ -181,8 +181,11 @@ func skip(c *cursor) {
 		case control>>5 == int(mapping):
 			c.at++
 			left += 2 * size
-		default:
+		case control>>5 == int(text) || fits(kind(control>>5), size):
 			c.at += 1 + size
+		default:
+			fail(c, "a field of type %d has %d bytes", control>>5, size)
+			return
 		}
 		c.fields--
 	}
@@ -196,6 +199,9 @@ func skipLong(c *cursor) int {
 	k, size := header(c)
 	switch k {
 	case boolean:
+		if size > 1 {
+			fail(c, "a boolean is %d", size)
+		}
 	case array:
 		return size
 	case mapping:
@@ -204,9 +210,31 @@ func skipLong(c *cursor) int {
 		fail(c, "a section ends inside a record")
 		c.at = len(c.section)
 	default:
+		if !fits(k, size) {
+			fail(c, "a field of type %d has %d bytes", int(k), size)
+		}
 		take(c, size)
 	}
 	return 0
+}
+
+// fits reports whether a payload has a size that its kind allows.
+func fits(k kind, size int) bool {
+	switch k {
+	case double:
+		return size == 8
+	case float:
+		return size == 4
+	case uint16Number:
+		return size <= 2
+	case uint32Number, int32Number:
+		return size <= 4
+	case uint64Number:
+		return size <= 8
+	case uint128Number:
+		return size <= 16
+	}
+	return true
 }
 
 // entries begins to read what has to be a map: it returns how many pairs there are, and where to resume.
@@ -235,16 +263,8 @@ func words(c *cursor, limit int) string {
 // number reads what has to be an integer that is not negative.
 func number(c *cursor) uint64 {
 	k, size, back := value(c)
-	limit := 0
-	switch k {
-	case uint16Number:
-		limit = 2
-	case uint32Number, int32Number:
-		limit = 4
-	case uint64Number:
-		limit = 8
-	}
-	if limit == 0 || size > limit {
+	isNumber := k == uint16Number || k == uint32Number || k == int32Number || k == uint64Number
+	if !isNumber || !fits(k, size) {
 		fail(c, "there is type %d of %d bytes in the place of a number", int(k), size)
 		return 0
 	}
