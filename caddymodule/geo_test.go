@@ -133,7 +133,23 @@ func TestGeoTypes(t *testing.T) {
 	}
 }
 
-func lookups(t *testing.T, content []byte) (geo.Lookup, *geo.Database) {
+// BenchmarkGeo looks up addresses that are not remembered.
+func BenchmarkGeo(b *testing.B) {
+	w := newWorld(1, "GeoLite2-City")
+	lookup, _ := lookups(b, w.write(b, 28))
+	addresses := make([]netip.Addr, 1_000)
+	for i := range addresses {
+		addresses[i] = w.address()
+	}
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		if _, err := lookup(addresses[i%len(addresses)]); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func lookups(t testing.TB, content []byte) (geo.Lookup, *geo.Database) {
 	t.Helper()
 	database, err := geo.Read(content)
 	if err != nil {
@@ -203,7 +219,7 @@ func (w *world) address() netip.Addr {
 }
 
 // write makes the database. Networks lie inside each other; the later replaces a part of the earlier.
-func (w *world) write(t *testing.T, size int) []byte {
+func (w *world) write(t testing.TB, size int) []byte {
 	t.Helper()
 	tree, err := mmdbwriter.New(mmdbwriter.Options{
 		DatabaseType: w.kind, RecordSize: size, IncludeReservedNetworks: true, Languages: []string{"en", "de"},

@@ -36,6 +36,7 @@ func benchmarked(b *testing.B) []benchmark {
 			{Name: "group", Use: "canary", When: `cookie("group").in("staff", "friends")`},
 		}},
 		{"1 rule on networks", []Rule{{Name: "office", Use: "canary", When: `ip().in("10.0.0.0/8", "192.168.0.0/16")`}}},
+		{"1 rule on a place", []Rule{{Name: "north", Use: "canary", When: `geo("country").in("NO", "SE")`}}},
 		{"10 equality rules", equalityRules(10)},
 		{"100 equality rules", equalityRules(100)},
 		{"10000 equality rules", equalityRules(10_000)},
@@ -54,6 +55,7 @@ func (test benchmark) engine(b *testing.B, host Host) *Engine {
 	config := checkout()
 	config.Key = []string{`cookie("uid")`, `ip()`}
 	config.Rules = test.rules
+	config.Geo = []string{cities}
 	return compile(b, config, nil, host)
 }
 
