@@ -199,12 +199,12 @@ var traefikScenarios = []scenario{
 	},
 	{
 		name: "500 reloads leave nothing behind", only: "traefik", because: "the plugin is made anew for every router and reload",
-		site: site(split("50%"), elsewhere),
+		site: site(checkedSplit("50%"), elsewhere),
 		run: func(t *testing.T, g *gateway.Gateway) {
 			const warm, reloads = 50, 500
 			shares := []string{"25%", "50%", "50%"} // some change, some do not
 			reload := func(i int) {
-				g.Reload(t, site(split(shares[i%len(shares)]), elsewhere))
+				g.Reload(t, site(checkedSplit(shares[i%len(shares)]), elsewhere))
 				if a := g.Get(t, "/", lowUser); a.Status != 200 {
 					t.Fatalf("reload %d: status %d", i, a.Status)
 				}
@@ -225,6 +225,13 @@ var traefikScenarios = []scenario{
 			}
 		},
 	},
+}
+
+// checkedSplit is a split whose upstreams are checked all the time.
+func checkedSplit(share string) gateway.Rollout {
+	r := split(share)
+	r.Checked = "/healthz"
+	return r
 }
 
 // perReload is how many bytes a reload may leave behind, by Traefik itself or for a while.

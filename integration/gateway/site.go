@@ -47,14 +47,16 @@ type Rollout struct {
 	Retries int
 	// Unwatched has upstreams that fail get requests all the same, where a gateway would leave them alone by default.
 	Unwatched bool
-	Rules     []Rule
-	Key       []string
-	Sticky    Sticky
-	Router    Router
-	Announce  Announce
-	Fallback  []string // methods
-	Ends      string
-	Geo       []string // files
+	// Checked is what upstreams are asked for once a second, where the rollout has a proxy of its own; empty: they are not.
+	Checked  string
+	Rules    []Rule
+	Key      []string
+	Sticky   Sticky
+	Router   Router
+	Announce Announce
+	Fallback []string // methods
+	Ends     string
+	Geo      []string // files
 }
 
 // Variant is a version and what reaches it.

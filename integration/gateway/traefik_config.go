@@ -198,8 +198,13 @@ func (t *traefik) rollout(site Site, r Rollout) map[string]any {
 	if r.Unwatched && t.mode == proxyMode {
 		passive["failures"] = "0"
 	}
+	active := present{}
+	if r.Checked != "" && t.mode == proxyMode {
+		active["path"] = r.Checked
+		active["interval"] = "1s"
+	}
 	return assignments(present{
-		"upstreams": upstreams, "subsets": subsets, "proxy": present{"retries": retries, "passiveHealthCheck": passive}.fields(),
+		"upstreams": upstreams, "subsets": subsets, "proxy": present{"retries": retries, "passiveHealthCheck": passive, "healthCheck": active}.fields(),
 		"name": r.Name, "variants": variants, "rules": rules, "key": r.Key, "salt": r.Salt, "revision": r.Revision, "ends": r.Ends,
 		"fallbackMethods": r.Fallback, "trustedProxies": site.TrustedProxies, "clientHeader": site.ClientHeader, "geo": r.Geo,
 		"announce": present{"request": a.Request, "response": a.Response, "baggage": a.Baggage, "follow": a.Follow}.fields(),
