@@ -318,3 +318,27 @@ func (l *load) end(t *testing.T, least int64) {
 		t.Errorf("%d requests failed, %d were answered, want none and at least %d", l.failed.Load(), l.answered.Load(), least)
 	}
 }
+
+// inPools returns twins of scenarios in which all variants share one pool: what is true of a variant with an address is
+// true of one that selects it.
+func inPools(lists ...[]scenario) []scenario {
+	var twins []scenario
+	for _, s := range slices.Concat(lists...) {
+		rollouts := slices.Clone(s.site.Rollouts)
+		for i := range rollouts {
+			r := &rollouts[i]
+			r.Variants = slices.Clone(r.Variants)
+			for v := range r.Variants {
+				metadata := map[string]string{"variant": r.Variants[v].Name}
+				r.Variants[v].Where = metadata
+				r.Upstreams = append(r.Upstreams, gateway.Upstream{Backend: r.Variants[v].Name, Metadata: metadata})
+			}
+		}
+		if s.site.Verbatim == "" {
+			s.name += ", in a pool"
+			s.site.Rollouts = rollouts
+			twins = append(twins, s)
+		}
+	}
+	return twins
+}

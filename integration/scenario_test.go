@@ -22,6 +22,7 @@ var table = slices.Concat(
 	ruleScenarios, languageScenarios, addressScenarios, splitScenarios, []scenario{vectorScenario}, announceScenarios,
 	forgeryScenarios, stickyScenarios, cookieForgeryScenarios, routerScenarios, streamScenarios, fallbackScenarios, reloadScenarios, caddyScenarios, caddyBalanceScenarios, matcherScenarios, refusalScenarios,
 	traefikScenarios, serviceScenarios, proxyScenarios, healthScenarios, balanceScenarios,
+	inPools(announceScenarios, forgeryScenarios, streamScenarios, fallbackScenarios),
 )
 
 // scenario is a site and what has to happen on it.
