@@ -115,6 +115,7 @@ func (c *caddy) rollout(b *bytes.Buffer, r Rollout) {
 		line(words...)
 	}
 	c.assignments(b, r)
+	c.tokens(b, r.JWT)
 	option := func(name, value string) {
 		if value != "" {
 			line(name, quote(value))

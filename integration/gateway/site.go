@@ -53,6 +53,7 @@ type Rollout struct {
 	Key      []string
 	Sticky   Sticky
 	Router   Router
+	JWT      JWT
 	Announce Announce
 	Fallback []string // methods
 	Ends     string
