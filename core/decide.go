@@ -18,24 +18,23 @@ import (
 // functions, and not methods, that are small, because interpreted a method costs five times as much to call as a
 // function, and a function by the number of its variables.
 func (e *Engine) Decide(r *http.Request, address string, now time.Time) Decision {
+	if e.later {
+		return decideAt(e, &expr.Input{Request: r, Address: address}, now)
+	}
 	d := e.base // stays if nothing applies, or the rest panics
 	decide(e, &d, &expr.Input{Request: r, Address: address})
-	if e.later {
-		return decideLater(e, d, &expr.Input{Request: r, Address: address}, now)
-	}
 	return *d
 }
 
-// decideLater returns the decision of a rollout that ends some day, or remembers assignments.
-func decideLater(e *Engine, found *Decision, in *expr.Input, now time.Time) Decision {
-	d := *found
+// decideAt returns the decision of a rollout that remembers assignments, or ends some day.
+func decideAt(e *Engine, in *expr.Input, now time.Time) Decision {
+	d := e.base
 	if e.assigner != nil {
-		d = decideAssigned(e, in, now)
+		decideAssigned(e, &d, in, now)
+	} else {
+		decide(e, &d, in)
 	}
-	if d.Index != 0 && over(e, now) {
-		return *e.rolledBack
-	}
-	return d
+	return *ended(e, d, now)
 }
 
 // over reports whether the rollout has ended.
@@ -53,9 +52,6 @@ func decide(e *Engine, d **Decision, in *expr.Input) {
 
 // decideFully is decide for requests that are anything but plain.
 func decideFully(e *Engine, d **Decision, in *expr.Input) {
-	if e.assigner != nil {
-		return // decideAssigned does it
-	}
 	defer recovered(e)
 	if e.follows && followed(e, d, in) || ruled(e, d, in) {
 		return

@@ -74,7 +74,7 @@ type Engine struct {
 	rolledBack  *Decision
 	split       []*Decision // for every variant
 	assigner    *assigner   // nil: assignments are not remembered
-	later       bool        // whether what decide finds is not all: the rollout ends some day, or remembers assignments
+	later       bool        // whether decisions depend on the time: the rollout ends some day, or remembers assignments
 	full        bool        // whether no request is plain: some callers are followed, or assignments are remembered
 	follows     bool        // whether some callers are followed
 	memory      *memory     // nil if decisions are not remembered

@@ -30,6 +30,7 @@ type Live struct {
 	faultSeen atomic.Int64 // Unix second when one was logged last
 
 	epoch      atomic.Value        // *epoch; nothing before the first began
+	begun      atomic.Bool         // whether any did
 	assigned   *assign.Memory      // nil until it is needed; guarded by mu
 	routed     assign.RouterCounts // what became of questions to the router
 	routerSeen atomic.Int64        // Unix second when a failure of the router was logged last

@@ -22,6 +22,7 @@ type assigner struct {
 	variants   map[string]int
 	assigned   []*Decision // for every variant
 	routed     []*Decision
+	names      bool // what the memory or the split knows the client by has to be found out
 	draws      bool // some rule takes a percentage, by the client's key
 }
 
@@ -43,6 +44,7 @@ func newAssigner(e *Engine, plan *stickiness) *assigner {
 		settings.Variants = e.variants
 		a.router = assign.NewRouter(settings, a.memory, &e.live.routed)
 	}
+	a.names = a.identifies || a.memory != nil
 	return a
 }
 
@@ -70,48 +72,27 @@ type visitor struct {
 
 // decideAssigned finds the first that applies in a rollout that remembers assignments: it is what decide is for all
 // others.
-func decideAssigned(e *Engine, in *expr.Input, now time.Time) Decision {
-	d := *e.base
-	assignOr(e, &d, in, now)
-	return d
-}
-
-func assignOr(e *Engine, d *Decision, in *expr.Input, now time.Time) {
+func decideAssigned(e *Engine, d **Decision, in *expr.Input, now time.Time) {
 	defer recovered(e)
-	v := recognized(e.assigner, in, e.key)
-	choice := e.base
-	if e.follows && followed(e, &choice, in) {
-		*d = *choice
-		return
+	a := e.assigner
+	v := &visitor{}
+	if a.cookie != nil {
+		v.kept, v.id, _ = assign.Find(a.cookie, in.Request)
 	}
-	if ruled(e, &choice, in) {
-		*d = *choice
-		if v.fresh && e.assigner.draws { // by this id, and by the same the next time
-			d.Cookie = e.assigner.cookie.Header(in.Request, assign.Assignment{}, v.id, now)
+	if a.names {
+		name(a, in, v)
+	}
+	if e.follows && followed(e, d, in) || ruled(e, d, in) {
+		if v.fresh && a.draws && (*d).Reason == ByRule { // this id drew, and the same draws the next time
+			*d = withCookie(a, *d, in.Request, assign.Assignment{}, v, now)
 		}
 		return
 	}
 	if i := keeps(e, v.kept, now); i >= 0 {
-		*d = *e.assigner.assigned[i]
+		*d = a.assigned[i]
 		return
 	}
 	assignAnew(e, d, in, v, now)
-}
-
-// recognized finds out who sends a request.
-func recognized(a *assigner, in *expr.Input, key *expr.Key) *visitor {
-	v := &visitor{}
-	if a.cookie != nil {
-		kept, id, ok := assign.Find(a.cookie, in.Request)
-		if ok {
-			v.kept = kept
-			v.id = id
-		}
-	}
-	if a.identifies || a.memory != nil {
-		name(a, in, v)
-	}
-	return v
 }
 
 // name finds out what the memory, the router and the split know a client by.
@@ -152,26 +133,25 @@ func keeps(e *Engine, a assign.Assignment, now time.Time) int {
 }
 
 // assignAnew decides about a client whose cookie says nothing, and remembers the decision.
-func assignAnew(e *Engine, d *Decision, in *expr.Input, v *visitor, now time.Time) {
+func assignAnew(e *Engine, d **Decision, in *expr.Input, v *visitor, now time.Time) {
 	a := e.assigner
 	current := generation(e) // before the weights are looked at: a decision by old ones must not outlive them
-	stays := over(e, now)    // nobody is assigned any more
+	isOver := over(e, now)   // then nobody is assigned any more
 	standIn := false
 	if a.memory != nil && v.name != "" {
 		if kept, known := assign.Recall(a.memory, v.name); known {
 			if i := keeps(e, kept, now); i >= 0 {
-				*d = *a.assigned[i]
+				*d = a.assigned[i]
 				return
 			}
 		}
-		if a.router != nil && !stays {
+		if a.router != nil && !isOver {
 			answer, err := a.router.Ask(in.Request, v.name, current, now)
 			if err == nil {
-				*d = *a.routed[a.variants[answer.Variant]]
-				setCookie(a, d, in.Request, answer, v, now)
+				*d = withCookie(a, a.routed[a.variants[answer.Variant]], in.Request, answer, v, now)
 				return
 			}
-			standIn = true
+			standIn = true // until the router answers
 			routerFailed(e, err, now)
 		}
 	}
@@ -179,33 +159,38 @@ func assignAnew(e *Engine, d *Decision, in *expr.Input, v *visitor, now time.Tim
 	if slot < 0 {
 		return
 	}
-	*d = *e.split[balance.Owner(line(e), slot)]
-	if stays {
+	*d = e.split[balance.Owner(line(e), slot)]
+	if isOver {
 		return
 	}
-	term := a.ttl
-	if d.Index == 0 {
-		term = a.baselineTTL
+	assigned := assign.Assignment{}
+	if !standIn {
+		assigned = a.assignment(*d, current, now)
 	}
-	assigned := assign.Assignment{Variant: d.Variant, Generation: current, Expires: term.Expires(now)}
-	if standIn { // only until the router answers
-		assigned = assign.Assignment{}
-	}
-	setCookie(a, d, in.Request, assigned, v, now)
+	*d = withCookie(a, *d, in.Request, assigned, v, now)
 	if a.remember && v.name != "" && assigned.Expires > now.UnixMilli() {
 		a.memory.Remember(v.name, assigned)
 	}
 }
 
-// setCookie lets a decision give the client a cookie with an assignment, or, if that is over already, with his id alone
-// if it is new.
-func setCookie(a *assigner, d *Decision, r *http.Request, assigned assign.Assignment, v *visitor, now time.Time) {
+// assignment returns what is to be remembered of a decision.
+func (a *assigner) assignment(d *Decision, generation uint64, now time.Time) assign.Assignment {
+	term := a.ttl
+	if d.Index == 0 {
+		term = a.baselineTTL
+	}
+	return assign.Assignment{Variant: d.Variant, Generation: generation, Expires: term.Expires(now)}
+}
+
+// withCookie returns a decision that gives the client a cookie with an assignment, or, if that is over already, with his
+// id alone if it is new.
+func withCookie(a *assigner, d *Decision, r *http.Request, assigned assign.Assignment, v *visitor, now time.Time) *Decision {
 	if a.cookie == nil {
-		return
+		return d
 	}
 	if assigned.Expires <= now.UnixMilli() {
 		if !v.fresh {
-			return
+			return d
 		}
 		assigned = assign.Assignment{}
 	}
@@ -213,7 +198,9 @@ func setCookie(a *assigner, d *Decision, r *http.Request, assigned assign.Assign
 	if id == "" {
 		id = assign.NewID()
 	}
-	d.Cookie = a.cookie.Header(r, assigned, id, now)
+	copied := *d
+	copied.Cookie = a.cookie.Header(r, assigned, id, now)
+	return &copied
 }
 
 func routerFailed(e *Engine, err error, now time.Time) {
@@ -254,6 +241,7 @@ func (e *Engine) BeginEpoch(promotion bool, now time.Time) {
 		next.promoted = now.UnixMilli()
 	}
 	e.live.epoch.Store(next)
+	e.live.begun.Store(true)
 }
 
 // generationOf returns the number of the assignments of an epoch.
@@ -264,6 +252,13 @@ func generationOf(revision string, number int) uint64 {
 
 // generation returns the number of the assignments that count now.
 func generation(e *Engine) uint64 {
+	if e.live.begun.Load() {
+		return laterGeneration(e)
+	}
+	return e.assigner.generation
+}
+
+func laterGeneration(e *Engine) uint64 {
 	if now := e.live.epochOf(e.generation); now != nil {
 		return now.generation
 	}
