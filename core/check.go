@@ -45,7 +45,8 @@ type checked struct {
 	announcer *announcer
 	fallback  map[string]bool
 	observe   bool
-	tokens    *tokens // nil if none are verified
+	tokens    *tokens     // nil if none are verified
+	places    *geo.Places // nil without databases
 }
 
 // rule is what follows when a condition of the table holds.
@@ -89,6 +90,7 @@ func check(config Config, host Host) (checked, []Problem) {
 	c.rest("", config.Rest, []string{"name", "variants", "upstreams", "subsets", "rules", "key", "sticky", "router", "salt", "revision", "ends", "announce",
 		"fallback_methods", "observe", "geo", "jwt", "trusted_proxies", "client_header", "proxy"})
 	c.geo(config.Geo)
+	p.places = c.places
 	p.tokens = c.tokens(config.JWT)
 	c.claims = p.tokens
 	c.variants(config.Variants, &p)

@@ -158,6 +158,10 @@ func (e *Engine) ResponseHeader() string { return e.announcer.response }
 // Run does the engine's background work until the context ends: it watches the files that the configuration names and
 // fetches keys. A host runs it exactly once.
 func (e *Engine) Run(ctx context.Context) {
+	if e.places != nil {
+		e.places.Hold()
+		defer e.places.Release()
+	}
 	if e.assigner != nil {
 		e.assigner.settle()
 		defer e.assigner.close()

@@ -78,6 +78,8 @@ func TestForwarded(t *testing.T) {
 		{"for twice", "10.0.0.1:1234", []string{"for=192.0.2.1;for=203.0.113.7"}, ""},
 		{"a quote that swallows what the proxy wrote", "10.0.0.1:1234", []string{`for=192.0.2.1;x=", for=203.0.113.7`}, ""},
 		{"and is closed by it", "10.0.0.1:1234", []string{`for=192.0.2.1;x=", for="[2001:db9::7]"`}, ""},
+		{"a name that swallows it", "10.0.0.1:1234", []string{`for=192.0.2.1;x, for=203.0.113.7`}, ""},
+		{"a name with a quote", "10.0.0.1:1234", []string{`for=192.0.2.1;x;", for=203.0.113.7`}, ""},
 		{"an escape", "10.0.0.1:1234", []string{`for="203.0.113.\7"`}, ""},
 		{"after a quote", "10.0.0.1:1234", []string{`for="203.0.113.7"x`}, ""},
 		{"inside a word", "10.0.0.1:1234", []string{`for=203".0.113.7"`}, ""},

@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+
+	"github.com/grayling-gateway/grayling/core/expr"
 )
 
 // standardHeader is the header of RFC 7239. Every other is a list of addresses, as X-Forwarded-For.
@@ -75,10 +77,11 @@ func addressesOf(field string) string {
 	for {
 		name, rest, _ := strings.Cut(field, "=")
 		value, after, ok := cutValue(rest)
-		if !ok {
+		name = strings.TrimSpace(name)
+		if !ok || !expr.IsToken(name) { // a name with a comma in it would hide an element
 			return ""
 		}
-		if strings.EqualFold(strings.TrimSpace(name), "for") {
+		if strings.EqualFold(name, "for") {
 			if client != "" {
 				return "" // twice in one element: which is it?
 			}

@@ -15,6 +15,7 @@ type Database struct {
 	// Type is what the database says that it is, such as "GeoLite2-City".
 	Type string
 
+	content []byte // all of the file
 	tree    []byte
 	data    []byte
 	nodes   int
@@ -44,7 +45,7 @@ func Read(content []byte) (*Database, error) {
 	if marker < 0 {
 		return nil, errors.New("this is no MaxMind DB, or not all of it: there is no metadata at the end")
 	}
-	d := &Database{records: map[int]Record{}}
+	d := &Database{content: content, records: map[int]Record{}}
 	if err := d.readMetadata(content[marker+len(metadataMarker):], marker); err != nil {
 		return nil, err
 	}

@@ -55,7 +55,7 @@ func (p *Places) Add(path string) func(content []byte) error {
 }
 
 func (p *Places) load(s *source, content []byte) error {
-	database, err := Read(content)
+	database, err := share(s.path, content)
 	if err != nil {
 		return err
 	}
@@ -66,7 +66,7 @@ func (p *Places) load(s *source, content []byte) error {
 	}
 	var lookup Lookup
 	if p.Open != nil {
-		lookup, err = p.Open(content, database)
+		lookup, err = p.Open(database.content, database)
 		if err != nil {
 			return err
 		}

@@ -1,0 +1,52 @@
+package geo
+
+import (
+	"sync"
+	"testing"
+)
+
+func TestNoAllocations(t *testing.T) {
+	p := &Places{}
+	if err := p.Add("allocations.mmdb")(cities(28, 6).write()); err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{"192.0.2.1", "2001:db8::1", "203.0.113.1"} {
+		address := addr(text)
+		if n := testing.AllocsPerRun(100, func() { sink = At(p, address)[Country] }); n != 0 {
+			t.Errorf("%s: %v allocations", text, n)
+		}
+	}
+}
+
+// TestExchangeWhileAsked exchanges a database while many ask: each answer is that of one of the two.
+func TestExchangeWhileAsked(t *testing.T) {
+	p := &Places{}
+	load := p.Add("exchange.mmdb")
+	norway, sweden := country("192.0.2.0/24", "NO"), country("192.0.2.0/24", "SE")
+	if err := load(norway); err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			address := addr("192.0.2.0")
+			for range 20_000 {
+				if got := At(p, address)[Country]; got != "NO" && got != "SE" {
+					t.Errorf("%s: %q", address, got)
+					return
+				}
+				if address = address.Next(); address.As4()[2] != 2 {
+					address = addr("192.0.2.0")
+				}
+			}
+		})
+	}
+	for range 200 {
+		for _, content := range [][]byte{sweden, norway} {
+			if err := load(content); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	wg.Wait()
+}
