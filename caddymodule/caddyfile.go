@@ -127,6 +127,8 @@ type parser struct {
 	models  []written // of the variants, for like
 	seen    map[string]bool
 	places  places
+
+	likePooled []place // where a variant is like one that takes its upstreams from the shared pool, if there is one
 }
 
 // places are where the values of a configuration stand, by the paths of problems. "" is the place of those that have
@@ -285,6 +287,10 @@ func (p *parser) check() error {
 		if len(r.MatcherSetsRaw) > 0 {
 			host.Conditions[r.Name] = func(*http.Request) bool { return false }
 		}
+	}
+	if len(p.likePooled) > 0 && len(p.rollout.Upstreams) > 0 {
+		at := p.likePooled[0]
+		return at.errorf("%s: that one has nothing to copy, as proxy in upstreams says how its upstreams are reached", at.label)
 	}
 	return p.places.report(core.Check(p.rollout.config(), host))
 }

@@ -101,8 +101,8 @@ func (p *parser) finish(w *written) error {
 				return at.errorf("variant %s: like %s: there is no variant of that name above%s",
 					w.name, line[1].Text, expr.Suggest(line[1].Text, p.variantNames()))
 			}
-			if model.pooled {
-				return at.errorf("variant %s: like %s: that one has nothing to copy, as proxy in upstreams says how its upstreams are reached", w.name, model.name)
+			if model.pooled || len(model.upstreams)+len(model.lines) == 0 {
+				p.likePooled = append(p.likePooled, place{token: line[0], label: "variant " + w.name + ": like " + model.name})
 			}
 			if w.proxy && !model.proxy && len(model.lines) > 0 {
 				return at.errorf("variant %s has addresses, but %s, which it is like, a block of directives: "+

@@ -105,3 +105,6 @@ func (o *observer) tried() []int {
 	}
 	return append(t.tried, t.upstream)
 }
+
+// Interface guard
+var _ reverseproxy.Selector = (*pool)(nil)
