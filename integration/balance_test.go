@@ -261,6 +261,27 @@ var balanceScenarios = []scenario{
 			load.end(t, 600)
 		},
 	},
+	{
+		name: "pools that are reloaded leave nothing behind",
+		site: site(whole()),
+		run: func(t *testing.T, g *gateway.Gateway) {
+			const reloads = 40
+			tally(t, g, 8)
+			before := g.Goroutines(t)
+			for i := range reloads {
+				r := whole()
+				r.Upstreams[i%5].Weight = "9"
+				r.Retries = 1 + i%2
+				g.Reload(t, site(r))
+				tally(t, g, 8)
+			}
+			// Gateways keep idle connections to backends for a while, whatever handler made them.
+			for _, u := range whole().Upstreams {
+				g.Backend(u.Backend).Stop(t)
+			}
+			gateway.Eventually(t, "the old pools' goroutines have ended", func() bool { return g.Goroutines(t) < before+reloads/2 })
+		},
+	},
 }
 
 // serves holds the decision on a request to want, whoever answers.
