@@ -28,7 +28,7 @@ type block struct {
 func blocks(t *testing.T) []block {
 	t.Helper()
 	var list []block
-	for _, page := range []string{"README.md", "docs/traefik.md", "docs/balancing.md", "docs/decisions.md", "docs/expressions.md", "docs/geography.md", "docs/identity.md"} {
+	for _, page := range []string{"README.md", "docs/traefik.md", "docs/balancing.md", "docs/decisions.md", "docs/stickiness.md", "docs/expressions.md", "docs/geography.md", "docs/identity.md"} {
 		var open *block
 		for i, line := range strings.SplitAfter(read(t, page), "\n") {
 			fence, isFence := strings.CutPrefix(strings.TrimSpace(line), "```")
@@ -106,6 +106,7 @@ func withDatabases(t *testing.T, text string) string {
 // withSecrets puts a certificate, its key and its authority where a configuration names them.
 func withSecrets(t *testing.T, text string) string {
 	t.Helper()
+	t.Setenv("COOKIE_SECRET", "a secret of thirty-two bytes, or more")
 	if !strings.Contains(text, "file:/etc/ssl/") {
 		return text
 	}
