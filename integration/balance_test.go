@@ -191,7 +191,7 @@ var balanceScenarios = []scenario{
 			g.Backend("y").Stop(t)
 			for range 100 {
 				a := g.Get(t, "/", "X-Version: v2")
-				if a.Status != http.StatusOK || !strings.Contains("a b c", a.Backend()) {
+				if a.Status != http.StatusOK || !slices.Contains([]string{"a", "b", "c"}, a.Backend()) {
 					t.Fatalf("status %d from %q", a.Status, a.Backend())
 				}
 				expectFields(t, "client", a.Header, []string{"X-Variant: stable"})
