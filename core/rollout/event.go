@@ -1,0 +1,107 @@
+package rollout
+
+import (
+	"math"
+	"time"
+)
+
+// Verdict is what an evaluation of all checks says of the candidate.
+type Verdict string
+
+const (
+	Hold Verdict = "hold" // there is not enough to know: holding is never failing
+	Pass Verdict = "pass"
+	Fail Verdict = "fail"
+)
+
+// Position is one stay in one step. What was decided or seen in another says nothing about this one, even if it is the
+// same step again: two positions are the same if and only if they are equal.
+type Position struct {
+	Revision string
+	Epoch    int // of the revision
+	Entry    int // counts the steps that were entered
+}
+
+// Evaluation is one look at all checks.
+type Evaluation struct {
+	// Position is the one whose requests were judged. One of any other position is ignored.
+	Position Position
+
+	// Verdict is what the checks say. Anything but Pass and Fail is Hold.
+	Verdict Verdict
+
+	// Requests is how many requests of the candidate were seen since the position began. It never falls within one.
+	Requests int64
+
+	// Reason says which check decided and what it saw. Figures are the numbers behind it; those that no JSON can hold,
+	// infinities and NaN, are left out of events.
+	Reason  string
+	Figures map[string]float64
+}
+
+// Confirmation is the answer of the URL that a step's confirm names.
+type Confirmation struct {
+	Position  Position // in which it was asked. One of any other position is ignored.
+	Confirmed bool
+	Reason    string // why not, such as the status of the answer
+}
+
+// Mismatch tells that clients were not divided as the weights say.
+type Mismatch struct {
+	Position Position // in which they were assigned. One of any other position is ignored.
+	Reason   string
+	Figures  map[string]float64
+}
+
+// Kind is what happened.
+type Kind string
+
+const (
+	Started      Kind = "started"       // a revision's plan began
+	StepAdvanced Kind = "step_advanced" // another step began: the next, or one that somebody named
+	Held         Kind = "held"          // a step's time is over, and it may not end yet; once for a stay in it
+	Stalled      Kind = "stalled"       // it held for the plan's deadline; once for a stay in it
+	Pausing      Kind = "paused"
+	Resumed      Kind = "resumed"
+	Promotion    Kind = "promoted"
+	Rollback     Kind = "rolled_back"
+	Restarted    Kind = "restarted"
+	WeightSet    Kind = "weight_set"            // somebody gave a variant another weight
+	Mismatched   Kind = "sample_ratio_mismatch" // clients are not divided as the weights say; once for a stay in a step
+)
+
+// Event is one transition, or something else that people want to know of.
+type Event struct {
+	// ID numbers the events of a rollout from 1, without gaps.
+	ID int64 `json:"id"`
+
+	Kind Kind      `json:"event"`
+	Time time.Time `json:"time"` // by the wall clock
+
+	// Revision, Epoch and Step are those that the event led to. Step counts from 1; 0 is before the first.
+	Revision string `json:"revision"`
+	Epoch    int    `json:"epoch"`
+	Step     int    `json:"step"`
+
+	// Cause is why the rollout was rolled back or paused. Empty: the event is another, or a plan went its way.
+	Cause Cause `json:"cause,omitempty"`
+
+	// Reason says what led to it, for people. Figures are the numbers behind it, by name.
+	Reason  string             `json:"reason,omitempty"`
+	Figures map[string]float64 `json:"figures,omitempty"`
+}
+
+// finite returns the figures that JSON can hold, in a map of their own, or nil if there are none.
+func finite(figures map[string]float64) map[string]float64 {
+	var kept map[string]float64
+	for name, value := range figures {
+		if math.IsNaN(value) || math.IsInf(value, 0) {
+			continue
+		}
+		if kept == nil {
+			kept = map[string]float64{}
+		}
+		kept[name] = value
+	}
+	return kept
+}

@@ -1,0 +1,4 @@
+package rollout
+
+// Cause is why a rollout was rolled back or paused.
+type Cause string
