@@ -21,6 +21,9 @@ func (l *linter) traps(n ast.Node, stack []ast.Node) {
 		if n.Init != nil && n.Cond == nil && n.Post == nil {
 			l.report(n.Init, "a loop with nothing but this statement runs it again in every round: put it before the loop")
 		}
+		l.asserted(n.Cond)
+	case *ast.IfStmt:
+		l.asserted(n.Cond)
 	case *ast.RangeStmt:
 		l.counter(n)
 	case *ast.DeferStmt:
@@ -218,6 +221,18 @@ func (l *linter) defaults(s *ast.SwitchStmt) {
 		if clause.(*ast.CaseClause).List == nil && i < len(s.Body.List)-1 {
 			l.report(clause, "default changes places with the last case: put it last")
 		}
+		if s.Tag == nil {
+			for _, condition := range clause.(*ast.CaseClause).List {
+				l.asserted(condition)
+			}
+		}
+	}
+}
+
+// asserted reports a type assertion that is all of a condition: it is taken for true, whatever the value is.
+func (l *linter) asserted(condition ast.Expr) {
+	if _, ok := ast.Unparen(condition).(*ast.TypeAssertExpr); ok {
+		l.report(condition, "a type assertion as a condition is always true: put it into a variable first")
 	}
 }
 

@@ -136,6 +136,23 @@ func defaults(n int) {
 	}
 }
 
+func asserted(v any) int {
+	if v.(bool) { // want `a type assertion as a condition is always true`
+		return 1
+	}
+	for (v.(bool)) { // want `a type assertion as a condition is always true`
+		return 2
+	}
+	switch {
+	case v.(bool): // want `a type assertion as a condition is always true`
+		return 3
+	}
+	if b := v.(bool); b || !v.(bool) {
+		return 4
+	}
+	return 5
+}
+
 func unnamed(string, int) {} // want `an unnamed parameter` `an unnamed parameter`
 
 func (s *state) unnamed(_ string, load func([]byte) error) error {
