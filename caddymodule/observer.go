@@ -79,9 +79,10 @@ func (o *observer) respondImplicitly() {
 // respond sees the final response begin: the last moment at which its header can be changed.
 func (o *observer) respond(status int) {
 	o.status, o.latency = status, time.Since(o.begin)
-	o.announce()
+	header := o.Header() // once: there may be several writers below
+	core.TellClient(o.engine, o.decision(), header)
 	// A stream counts when its header is sent: how long it lasts, and how it ends, says nothing about the variant.
-	if status == http.StatusSwitchingProtocols || o.request.Method == http.MethodConnect || isEventStream(o.Header()) {
+	if status == http.StatusSwitchingProtocols || o.request.Method == http.MethodConnect || isEventStream(header) {
 		o.report(core.Outcome{Status: status, Latency: o.latency})
 	}
 }
@@ -100,20 +101,12 @@ func (o *observer) decision() *core.Decision {
 	return &o.told.Decision
 }
 
-// announce tells the client which variant serves, whatever an upstream says.
-func (o *observer) announce() {
-	if name := o.engine.ResponseHeader(); name != "" {
-		o.Header().Set(name, o.decision().Variant)
-	}
-	o.decision().SetCookie(o.Header())
-}
-
 // finish reports how the response ended. broken tells that the variant panicked, as it does to abort a response that has
 // begun.
 func (o *observer) finish(err error, broken bool) {
 	outcome := core.Outcome{Status: o.status, Latency: o.latency, Failed: broken}
 	if o.status == 0 && !broken { // the server will answer: with an error, or with an empty response
-		o.announce()
+		core.TellClient(o.engine, o.decision(), o.Header())
 		outcome.Status, outcome.Latency = http.StatusOK, time.Since(o.begin)
 	}
 	if err != nil {
@@ -127,7 +120,8 @@ func (o *observer) finish(err error, broken bool) {
 func (o *observer) report(outcome core.Outcome) {
 	if !o.reported {
 		o.reported = true
-		o.engine.Report(*o.decision(), outcome, time.Now())
+		now := o.begin.Add(time.Since(o.begin)) // half the price of time.Now
+		core.Report(o.engine, o.decision(), &outcome, now)
 	}
 }
 

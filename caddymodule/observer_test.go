@@ -390,7 +390,7 @@ func TestTryAllocates(t *testing.T) {
 	r := prepare(httptest.NewRequest(http.MethodGet, "/", nil), w)
 	decision := h.engine.Decide(r, "", time.Now())
 	serve := testing.AllocsPerRun(1000, func() { _ = h.serve(w, r, notFound, decision, varsOf(r)) })
-	try := testing.AllocsPerRun(1000, func() { _, _ = h.try(w, r, notFound, choice{Decision: decision}, time.Now()) })
+	try := testing.AllocsPerRun(1000, func() { _, _ = h.try(w, r, notFound, choice{Decision: decision}, varsOf(r), time.Now()) })
 	if got := try - serve; got > 2 {
 		t.Errorf("%v allocations", got)
 	}

@@ -17,28 +17,29 @@ import (
 // sent again, the base answers in its place.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	begin := time.Now()
-	address, _ := varsOf(r)[caddyhttp.ClientIPVarKey].(string)
+	vars := varsOf(r)
+	address, _ := vars[caddyhttp.ClientIPVarKey].(string)
 	decision := h.engine.Decide(r, address, begin)
 	guardTrailer(r, h.announced())
 	c := h.choose(decision, r, address, nil)
 	if c.refusal != nil || !h.engine.FallsBack(c.Decision, r) {
-		_, err := h.try(w, r, next, c, begin)
+		_, err := h.try(w, r, next, c, vars, begin)
 		return err
 	}
 
 	saved := save(w, r, h.variants[c.Index].aside)
-	o, err := h.try(w, r, next, c, begin)
+	o, err := h.try(w, r, next, c, vars, begin)
 	if err == nil || o.begun || o.instead != nil || !worthAnother(err) || !h.yields(c, r) || !saved.restore(w, r) {
 		return err
 	}
 	h.log.Warn("the variant failed before it answered, the baseline answers in its place",
 		zap.String("rollout", h.Name), zap.String("variant", c.Variant), zap.Error(err))
-	_, err = h.try(w, r, next, h.choose(h.engine.Fallback(c.Decision), r, address, o.tried()), begin)
+	_, err = h.try(w, r, next, h.choose(h.engine.Fallback(c.Decision), r, address, o.tried()), varsOf(r), begin)
 	return err
 }
 
 // try tells the decision, lets the decided variant answer and reports the outcome.
-func (h *Handler) try(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler, c choice, begin time.Time) (o *observer, err error) {
+func (h *Handler) try(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler, c choice, vars map[string]any, begin time.Time) (o *observer, err error) {
 	o = &observer{
 		ResponseWriterWrapper: caddyhttp.ResponseWriterWrapper{ResponseWriter: w},
 		told:                  told{Decision: c.Decision, keys: &h.keys},
@@ -47,7 +48,6 @@ func (h *Handler) try(w http.ResponseWriter, r *http.Request, next caddyhttp.Han
 	if h.variants[c.Index].pooled {
 		o.told.turn = &turn{handler: h, observer: o, client: c.client, upstream: c.upstream}
 	}
-	vars := varsOf(r)
 	h.tell(&o.told, r, vars)
 	broken := true // until the chain returns: it panics to abort a response that has begun
 	defer func() { o.finish(err, broken) }()
@@ -87,7 +87,7 @@ func (h *Handler) serveNext(w http.ResponseWriter, r *http.Request) error {
 
 // tell makes the decision known to the upstream, and to everything in the configuration that asks.
 func (h *Handler) tell(t *told, r *http.Request, vars map[string]any) {
-	h.engine.Announce(t.Decision, r)
+	core.Tell(h.engine, &t.Decision, r)
 	if vars == nil {
 		return // not a request of Caddy's HTTP server
 	}
