@@ -181,12 +181,12 @@ func TestSecretInStorage(t *testing.T) {
 func TestSecretsOfTheEnvironment(t *testing.T) {
 	t.Setenv("GRAYLING_COOKIE_SECRET", testSecret)
 	name := unique("sticky")
-	h, err := load(t, fmt.Sprintf(`{"name": %q, "variants": [{"name": "stable"}], "key": ["ip()"],
+	_, err := load(t, fmt.Sprintf(`{"name": %q, "variants": [{"name": "stable"}], "key": ["ip()"],
 		"sticky": {"mode": "cookie", "secret": ["{env.GRAYLING_COOKIE_SECRET}"]}, "router": {"url": "http://{env.GRAYLING_COOKIE_SECRET}.example/"}}`, name))
 	if err == nil || !strings.Contains(err.Error(), "router.url: it is not an address") || strings.Contains(err.Error(), testSecret) {
 		t.Errorf("an address with blanks: %v", err)
 	}
-	h, err = load(t, fmt.Sprintf(`{"name": %q, "variants": [{"name": "stable"}], "sticky": {"mode": "cookie", "secret": ["{env.GRAYLING_COOKIE_SECRET}"]}}`, name))
+	h, err := load(t, fmt.Sprintf(`{"name": %q, "variants": [{"name": "stable"}], "sticky": {"mode": "cookie", "secret": ["{env.GRAYLING_COOKIE_SECRET}"]}}`, name))
 	if err != nil {
 		t.Fatal(err)
 	}

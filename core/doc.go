@@ -5,7 +5,8 @@
 //
 //	request -> Engine.Decide -> Decision -> the host serves -> Outcome -> Engine.Report
 //
-// The first of these that applies decides: a caller that is followed; a rule, in order; the split by key; the base.
+// The first of these that applies decides: a caller that is followed; a rule, in order; the variant that the client was
+// assigned; the router outside; the split by key; the base.
 // After the end of the rollout every choice becomes the baseline. What a rollout remembers beyond its configuration is
 // in a [Live], which the host keeps over reloads.
 //

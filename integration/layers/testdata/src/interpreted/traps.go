@@ -140,7 +140,7 @@ func asserted(v any) int {
 	if v.(bool) { // want `a type assertion as a condition is always true`
 		return 1
 	}
-	for (v.(bool)) { // want `a type assertion as a condition is always true`
+	for v.(bool) { // want `a type assertion as a condition is always true`
 		return 2
 	}
 	switch {
