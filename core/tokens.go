@@ -99,27 +99,33 @@ func (c *checker) keys(source string, v *identity.Verifier) {
 
 // claimsOf returns the claims of a request's token, or nil if it has none that is verified.
 func claimsOf(t *tokens, r *http.Request) [][]string {
-	token := ""
-	if fields := r.Header["Authorization"]; t.from == nil && len(fields) > 0 {
-		token = bearer(fields[0], true)
-	} else if t.from != nil {
-		token = tokenFrom(t.from, r)
+	fields := r.Header["Authorization"]
+	if t.from != nil || len(fields) == 0 {
+		return claimsFrom(t, r)
 	}
+	token, ok := strings.CutPrefix(fields[0], "Bearer ") // as almost everybody writes it
+	if !ok || strings.HasPrefix(token, " ") {
+		token = bearer(fields[0], true)
+	}
+	return verified(t, token)
+}
+
+func claimsFrom(t *tokens, r *http.Request) [][]string {
+	in := &expr.Input{Request: r}
+	for _, key := range t.from {
+		if token := bearer(expr.Read(key, in), false); token != "" {
+			return verified(t, token)
+		}
+	}
+	return nil
+}
+
+func verified(t *tokens, token string) [][]string {
 	if token == "" {
 		return nil
 	}
 	claims, _ := identity.Verify(t.verifier, token, time.Now())
 	return claims
-}
-
-func tokenFrom(from []*expr.Key, r *http.Request) string {
-	in := &expr.Input{Request: r}
-	for _, key := range from {
-		if token := bearer(expr.Read(key, in), false); token != "" {
-			return token
-		}
-	}
-	return ""
 }
 
 // bearer returns the token of a text, without the scheme that may or must be before it (RFC 6750, section 2.1), or "".

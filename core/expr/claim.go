@@ -34,10 +34,18 @@ func readClaim(v *value, in *Input) (string, bool) {
 
 // claimOf returns a claim, or nil. The token is verified when the first claim is read.
 func claimOf(v *value, in *Input) []string {
-	if !in.claimed {
-		in.claimed = true
-		in.claims = v.claims(in.Request)
+	if in.claims != nil {
+		return in.claims[v.index]
 	}
+	return firstClaim(v, in)
+}
+
+func firstClaim(v *value, in *Input) []string {
+	if in.claimed {
+		return nil
+	}
+	in.claimed = true
+	in.claims = v.claims(in.Request)
 	if in.claims == nil {
 		return nil
 	}

@@ -63,6 +63,9 @@ func read(v *value, in *Input) (string, bool) {
 	if v.source == fromQuery && in.Request.URL.RawQuery == "" {
 		return "", false
 	}
+	if v.source == fromClaim {
+		return readClaim(v, in)
+	}
 	return readRare(v, in)
 }
 
@@ -99,8 +102,6 @@ func readRare(v *value, in *Input) (string, bool) {
 			return "https", true
 		}
 		return "http", true
-	case fromClaim:
-		return readClaim(v, in)
 	case fromPlaceholder:
 		return v.lookup(in.Request, v.name)
 	case fromRandom:

@@ -30,18 +30,16 @@ type cache struct {
 	bytes  int                  // of recent; guarded by mu
 }
 
-// find returns what is known of a token, or nil.
-func (c *cache) find(token string) *verified {
+// recall returns what is known of a token that was used lately, or nil.
+func recall(c *cache, token string) *verified {
 	c.mu.RLock()
 	known := c.recent[token]
 	c.mu.RUnlock()
-	if known == nil {
-		return c.findOlder(token)
-	}
 	return known
 }
 
-func (c *cache) findOlder(token string) *verified {
+// recallOlder returns what is known of a token that was not used for a while, or nil.
+func (c *cache) recallOlder(token string) *verified {
 	c.mu.RLock()
 	known := c.older[token]
 	c.mu.RUnlock()

@@ -106,27 +106,39 @@ func (v *Verifier) rebuild() {
 }
 
 // Verify returns the claims of a token, or counts why it has none. now is what its times are compared with.
+//
+// It is cut into small functions, because interpreted a call costs by the size of what is called.
 func Verify(v *Verifier, token string, now time.Time) (Claims, Cause) {
 	t, _ := v.trust.Load().(*trust)
 	if t == nil {
 		return v.refuse(NoKeys)
 	}
-	known := t.cache.find(token)
+	known := recall(&t.cache, token)
 	if known == nil {
-		var cause Cause
-		known, cause = v.verify(t, token)
-		if cause != Verified {
-			return v.refuse(cause)
-		}
+		return verifyNew(v, t, token, now.Unix())
 	}
-	second := now.Unix()
+	return claimsAt(v, known, now.Unix())
+}
+
+func claimsAt(v *Verifier, known *verified, second int64) (Claims, Cause) {
+	if known.from <= second && second < known.until {
+		return known.claims, Verified
+	}
 	if second >= known.until {
 		return v.refuse(Expired)
 	}
-	if second < known.from {
-		return v.refuse(NotYetValid)
+	return v.refuse(NotYetValid)
+}
+
+func verifyNew(v *Verifier, t *trust, token string, second int64) (Claims, Cause) {
+	if known := t.cache.recallOlder(token); known != nil {
+		return claimsAt(v, known, second)
 	}
-	return known.claims, Verified
+	known, cause := v.verify(t, token)
+	if cause != Verified {
+		return v.refuse(cause)
+	}
+	return claimsAt(v, known, second)
 }
 
 func (v *Verifier) refuse(cause Cause) (Claims, Cause) {

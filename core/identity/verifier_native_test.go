@@ -90,32 +90,6 @@ func TestConcurrent(t *testing.T) {
 	wg.Wait()
 }
 
-func BenchmarkVerifyCached(b *testing.B) {
-	s := testSigners(b)
-	v := verifier(b, Settings{}, everyKey(s)...)
-	v.Claim("sub")
-	token := s.token(b, "RS256", claims(`,"role":"admin"`))
-	b.ReportAllocs()
-	for b.Loop() {
-		_, _ = Verify(v, token, now)
-	}
-}
-
-func BenchmarkVerifyAnew(b *testing.B) {
-	s := testSigners(b)
-	for _, name := range []string{"HS256", "RS256", "PS256", "ES256", "ES384", "ES512", "EdDSA"} {
-		v := verifier(b, Settings{}, s.jwk(name, ""))
-		v.Claim("sub")
-		token := s.token(b, name, claims(`,"role":"admin"`))
-		b.Run(name, func(b *testing.B) {
-			for b.Loop() {
-				v.rebuild()
-				_, _ = Verify(v, token, now)
-			}
-		})
-	}
-}
-
 func TestCachedTokenAllocatesNothing(t *testing.T) {
 	s := testSigners(t)
 	v := verifier(t, Settings{Leeway: time.Second}, s.jwk("ES256", ""))
