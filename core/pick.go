@@ -61,6 +61,15 @@ func Next(p *Pools, variant int, r *http.Request, address string) int {
 	return balance.Next(set)
 }
 
+// Only returns the set whose turns serve every request of a variant; nil if requests can ask for less, or only [Pools.Pick]
+// can tell who serves. [Next] is [balance.Next] of it: a host may keep it, where a call less matters.
+func (p *Pools) Only(variant int) *balance.Set {
+	if len(p.balancer.keys) > 0 {
+		return nil
+	}
+	return p.wholes[variant]
+}
+
 func nextNarrowed(p *Pools, variant int, r *http.Request, address string) int {
 	set := narrowed(p, variant, &expr.Input{Request: r, Address: address})
 	if set == nil {

@@ -42,7 +42,9 @@ func BenchmarkAim(b *testing.B) {
 		if !aim(e) {
 			b.Fatal("nothing speaks against the upstreams")
 		}
-		answered(e, http.StatusOK)
+		if e.target.health.Steady.Load() != int64(e.attempt) {
+			b.Fatal("something speaks against the upstream")
+		}
 	}
 }
 
@@ -54,7 +56,9 @@ func BenchmarkAimInSubset(b *testing.B) {
 		if !aim(e) {
 			b.Fatal("nothing speaks against the upstreams")
 		}
-		answered(e, http.StatusOK)
+		if e.target.health.Steady.Load() != int64(e.attempt) {
+			b.Fatal("something speaks against the upstream")
+		}
 	}
 }
 
@@ -62,12 +66,14 @@ func BenchmarkAimInSubset(b *testing.B) {
 func BenchmarkAimPastOneThatIsOut(b *testing.B) {
 	e := aiming(b)
 	out := e.standing.targets[4].health
-	balance.Failed(out, balance.Steady(out), balance.HealthPolicy{Failures: 1, Backoff: time.Hour}, time.Now())
+	balance.Failed(out, balance.Forced(out), balance.HealthPolicy{Failures: 1, Backoff: time.Hour}, time.Now())
 	b.ResetTimer()
 	for i := 0; i < b.N; i++ {
 		if !aim(e) && choose(e) != nil {
 			b.Fatal("nobody serves")
 		}
-		answered(e, http.StatusOK)
+		if e.target.health.Steady.Load() != int64(e.attempt) {
+			b.Fatal("something speaks against the upstream")
+		}
 	}
 }

@@ -82,12 +82,24 @@ func (p *proxyMode) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // aim chooses the upstream whose turn it is, if nothing speaks against it. This is all that most requests need.
 func aim(e *proxied) bool {
+	set := e.standing.only[e.decision.Index]
+	if set == nil {
+		return aimNarrowed(e)
+	}
+	e.position = balance.Next(set)
+	e.target = e.standing.targets[e.position]
+	e.attempt = balance.Attempt(e.target.health.Steady.Load())
+	return e.attempt != balance.Refused
+}
+
+// aimNarrowed is aim where the request may ask for some of the upstreams.
+func aimNarrowed(e *proxied) bool {
 	e.position = core.Next(e.standing.pools, e.decision.Index, e.request, e.client)
 	if e.position < 0 {
 		return false
 	}
 	e.target = e.standing.targets[e.position]
-	e.attempt = balance.Steady(e.target.health)
+	e.attempt = balance.Attempt(e.target.health.Steady.Load())
 	return e.attempt != balance.Refused
 }
 
@@ -161,7 +173,9 @@ func appended(fields []string, address string) []string {
 // respond sees a response's header arrive.
 func respond(response *http.Response) error {
 	if e, ok := response.Request.Context().Value(exchangeKey).(*proxied); ok {
-		answered(e, response.StatusCode)
+		if response.StatusCode >= http.StatusInternalServerError || e.target.health.Steady.Load() != int64(e.attempt) {
+			answered(e, response.StatusCode)
+		}
 		responded(&e.exchange, response.StatusCode, response.Header)
 	}
 	return nil

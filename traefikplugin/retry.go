@@ -97,29 +97,15 @@ func refuse(w http.ResponseWriter, e *proxied, nobody *core.Pick) {
 	_, _ = io.WriteString(w, "Service Unavailable: "+nobody.Problem)
 }
 
-// answered takes in that the upstream answered.
+// answered takes in that the upstream answered. A steady upstream whose answer is no error needs none of this.
 func answered(e *proxied, status int) {
-	if status >= http.StatusInternalServerError {
-		answeredBadly(e, status)
-		return
-	}
-	if balance.Succeeded(e.target.health, e.attempt) {
-		tellBack(e)
-	}
-}
-
-func answeredBadly(e *proxied, status int) {
 	if e.proxy.variants[e.decision.Index].settings.statuses[status] {
 		failed(e, errors.New("the answer is "+http.StatusText(status)))
 		return
 	}
 	if balance.Succeeded(e.target.health, e.attempt) {
-		tellBack(e)
+		e.proxy.log.Warn("an upstream answers and gets requests again", "rollout", e.engine.Name(), "upstream", e.target.url.String())
 	}
-}
-
-func tellBack(e *proxied) {
-	e.proxy.log.Warn("an upstream answers and gets requests again", "rollout", e.engine.Name(), "upstream", e.target.url.String())
 }
 
 // failed takes in that the upstream did not answer, or not as it should.

@@ -34,7 +34,8 @@ type upstreams struct {
 // standing is what requests are aimed at until another takes its place.
 type standing struct {
 	pools   *core.Pools
-	targets []*target // of every upstream, by the positions that are picked
+	only    []*balance.Set // by variant: see core.Pools.Only
+	targets []*target      // of every upstream, by the positions that are picked
 }
 
 // target is an upstream that can get requests.
@@ -135,6 +136,9 @@ func (u *upstreams) arrange(ctx context.Context) {
 	}
 	u.memory.health = health
 	now.pools = u.engine.Pools(list)
+	for variant := range u.engine.Variants() {
+		now.only = append(now.only, now.pools.Only(variant))
+	}
 	u.current.Store(now)
 	u.run(ctx, probes)
 }

@@ -17,16 +17,20 @@ import (
 // before the upstream went out neither brings it back nor keeps it out for longer. A trial whose end nobody tells holds
 // up the next for one back-off. Beside that, checks of the host's own take an upstream out and back.
 //
-// It reads no clock and starts nothing. The zero value is up, and is safe for concurrent use. Functions stand in the
-// place of methods where every request comes by: those cost an interpreter less.
+// It reads no clock and starts nothing. The zero value is up. It is safe for concurrent use.
 type Health struct {
-	state atomic.Int64 // generation<<2, and the bits below; it changes under mu
+	// Steady holds the attempt that is there for the taking as long as nothing speaks against the upstream, not even a
+	// single failure; Refused otherwise. It is for hosts that must be quick, and only to be read: an attempt that Steady
+	// still holds when it succeeds need not be ended.
+	Steady atomic.Int64
 
-	mu       sync.Mutex
-	failures int           // in a row, while up; guarded by mu
-	out      bool          // guarded by mu
-	backoff  time.Duration // while out: the present one; guarded by mu
-	due      time.Time     // while out: when there may be a trial; guarded by mu
+	mu         sync.Mutex
+	generation int64         // how often it went out and came back, or stayed out; guarded by mu
+	failures   int           // in a row, while up; guarded by mu
+	out        bool          // guarded by mu
+	unwell     bool          // the last check failed; guarded by mu
+	backoff    time.Duration // while out: the present one; guarded by mu
+	due        time.Time     // while out: when there may be a trial; guarded by mu
 }
 
 // HealthPolicy is when failures take an upstream out, and for how long.
@@ -44,40 +48,26 @@ type Attempt int64
 // Refused is the attempt that [Begin] does not give.
 const Refused Attempt = -1
 
-// The lower bits of a state.
-const (
-	troubled = 1 // there were failures in a row, or the upstream is out
-	unwell   = 2 // the last check failed
-	bits     = 2 // how many there are
-)
-
-// Steady returns an attempt at an upstream that nothing speaks against, not even a single failure; else Refused. It is
-// Begin for whoever must be quick.
-func Steady(h *Health) Attempt {
-	state := h.state.Load()
-	if state&(troubled|unwell) == 0 {
-		return Attempt(state)
-	}
-	return Refused
-}
-
 // Begin returns an attempt, or Refused if the upstream is to be left alone. When a back-off has ended one attempt is
 // given, the trial.
 func Begin(h *Health, now time.Time) Attempt {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	state := h.state.Load()
 	if !h.available(now) {
 		return Refused
 	}
 	if h.out {
 		h.due = now.Add(h.backoff)
 	}
-	return Attempt(state)
+	return Attempt(h.generation)
 }
 
 // Forced returns an attempt at an upstream whatever is known of it, for a request that has no better one to go to.
-func Forced(h *Health) Attempt { return Attempt(h.state.Load()) }
+func Forced(h *Health) Attempt {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return Attempt(h.generation)
+}
 
 // Available reports whether Begin would give an attempt.
 func (h *Health) Available(now time.Time) bool {
@@ -90,38 +80,28 @@ func (h *Health) Available(now time.Time) bool {
 func (h *Health) Up() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return !h.out && h.state.Load()&unwell == 0
+	return !h.out && !h.unwell
 }
 
 // available: a time further away than a back-off is one that a clock saw that was put back since. Caller holds mu.
 func (h *Health) available(now time.Time) bool {
-	if h.state.Load()&unwell != 0 {
-		return false
-	}
-	return !h.out || !now.Before(h.due) || h.due.Sub(now) > h.backoff
+	return !h.unwell && (!h.out || !now.Before(h.due) || h.due.Sub(now) > h.backoff)
 }
 
 // Succeeded ends an attempt that the upstream answered, and reports whether that brings it back.
 func Succeeded(h *Health, a Attempt) bool {
-	if h.state.Load() == int64(a) && a&troubled == 0 {
-		return false
-	}
-	return succeeded(h, a)
-}
-
-func succeeded(h *Health, a Attempt) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if !h.current(a) {
+	if int64(a) != h.generation {
 		return false
 	}
 	back := h.out
 	h.failures = 0
 	h.out = false
 	if back {
-		h.change()
+		h.generation++
 	}
-	h.mark()
+	h.publish()
 	return back
 }
 
@@ -134,20 +114,20 @@ func Failed(h *Health, a Attempt, policy HealthPolicy, now time.Time) time.Durat
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if !h.current(a) {
+	if int64(a) != h.generation {
 		return 0
 	}
 	h.failures++
 	if !h.out && h.failures < policy.Failures {
-		h.mark()
+		h.publish()
 		return 0
 	}
 	h.backoff = policy.after(h.backoff, h.out)
 	h.failures = 0
 	h.out = true
 	h.due = now.Add(h.backoff)
-	h.change()
-	h.mark()
+	h.generation++
+	h.publish()
 	return h.backoff
 }
 
@@ -164,12 +144,9 @@ func (p HealthPolicy) after(last time.Duration, again bool) time.Duration {
 
 // Cancelled ends an attempt that says nothing, such as one whose client went away: another may be the trial.
 func Cancelled(h *Health, a Attempt) {
-	if a&troubled == 0 {
-		return
-	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.current(a) && h.out {
+	if int64(a) == h.generation && h.out {
 		h.due = time.Time{}
 	}
 }
@@ -178,25 +155,17 @@ func Cancelled(h *Health, a Attempt) {
 func (h *Health) Check(well bool) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	state := h.state.Load()
-	if well == (state&unwell == 0) {
-		return false
-	}
-	h.state.Store(state ^ unwell)
-	return true
+	news := well == h.unwell
+	h.unwell = !well
+	h.publish()
+	return news
 }
 
-// current reports whether an attempt began after the last change. Caller holds mu.
-func (h *Health) current(a Attempt) bool { return int64(a)>>bits == h.state.Load()>>bits }
-
-// change begins another generation. Caller holds mu.
-func (h *Health) change() { h.state.Add(1 << bits) }
-
-// mark keeps the bit that requests look at. Caller holds mu.
-func (h *Health) mark() {
-	state := h.state.Load() &^ troubled
-	if h.out || h.failures > 0 {
-		state |= troubled
+// publish keeps Steady. Caller holds mu.
+func (h *Health) publish() {
+	if h.out || h.unwell || h.failures > 0 {
+		h.Steady.Store(int64(Refused))
+		return
 	}
-	h.state.Store(state)
+	h.Steady.Store(h.generation)
 }

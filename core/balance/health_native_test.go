@@ -59,21 +59,15 @@ func TestHealthUnderConcurrentUse(t *testing.T) {
 	all.Wait()
 	h.Check(true)
 	Succeeded(h, Forced(h))
-	if h.state.Load()&(troubled|unwell) != 0 || !h.Available(noon) {
-		t.Errorf("state %b after an answer", h.state.Load())
+	if h.Steady.Load() == int64(Refused) || !h.Available(noon) {
+		t.Error("not steady after an answer")
 	}
 }
 
-func TestHealthyUpstreamCostsNoAllocation(t *testing.T) {
+func BenchmarkTroubled(b *testing.B) {
 	h := &Health{}
-	if n := testing.AllocsPerRun(100, func() { Succeeded(h, Steady(h)) }); n != 0 {
-		t.Errorf("%v allocations", n)
-	}
-}
-
-func BenchmarkHealthy(b *testing.B) {
-	h := &Health{}
+	Failed(h, Begin(h, noon), policy, noon)
 	for b.Loop() {
-		Succeeded(h, Steady(h))
+		Cancelled(h, Begin(h, noon))
 	}
 }

@@ -31,8 +31,8 @@ func (u *patient) begin() Attempt {
 	if available != (a != Refused) {
 		u.t.Fatalf("available is %v, and the attempt %d", available, int64(a))
 	}
-	if steady := Steady(&u.Health); steady != Refused && (steady != a || !u.Up()) {
-		u.t.Fatalf("steady is %d, and the attempt %d", int64(steady), int64(a))
+	if steady := u.Steady.Load(); steady != int64(Refused) && (steady != int64(a) || !u.Up()) {
+		u.t.Fatalf("steady is %d, and the attempt %d", steady, int64(a))
 	}
 	return a
 }
@@ -63,15 +63,15 @@ func (u *patient) expect(what string, given ...bool) {
 func TestUpstreamIsUpAtFirst(t *testing.T) {
 	u := newPatient(t)
 	u.expect("new", true, true, true)
-	if Steady(&u.Health) == Refused || !u.Up() {
+	if u.Steady.Load() == int64(Refused) || !u.Up() {
 		t.Error("not steady")
 	}
 	u.fail(u.begin())
-	if Steady(&u.Health) != Refused || !u.Up() {
+	if u.Steady.Load() != int64(Refused) || !u.Up() {
 		t.Error("after a failure an upstream is up, and no longer steady")
 	}
 	Succeeded(&u.Health, u.begin())
-	if Steady(&u.Health) == Refused {
+	if u.Steady.Load() == int64(Refused) {
 		t.Error("not steady after an answer")
 	}
 }
