@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -32,6 +33,11 @@ var refusals = []struct {
 		r.Geo = []string{"/nowhere/GeoLite2-City.mmdb"}
 		r.Rules[0].When = `geo("country") == "Norway"`
 	}, []string{`"Norway" is no country`}},
+	{"a field that no database has", func(r *gateway.Rollout) {
+		r.Geo = []string{checkedIn("core/geo/testdata/GeoLite2-ASN.mmdb")}
+		r.Rules[0].When = `geo("country") == "NO"`
+	}, []string{"no database has the country", "GeoLite2-ASN.mmdb"}},
+	{"a file that is no database", func(r *gateway.Rollout) { r.Geo = []string{checkedIn("LICENSE")} }, []string{"LICENSE", "no MaxMind DB"}},
 	{"a missing database", func(r *gateway.Rollout) { r.Geo = []string{"/nowhere/GeoLite2-City.mmdb"} }, []string{"/nowhere/GeoLite2-City.mmdb"}},
 	{"a bad key", func(r *gateway.Rollout) { r.Key = []string{`coookie("uid")`} }, []string{`"coookie"`, `"cookie"`}},
 	{"a bad end", func(r *gateway.Rollout) { r.Ends = "tomorrow" }, []string{"tomorrow"}},
@@ -42,6 +48,15 @@ var refusals = []struct {
 		r.Rules[0].When = `heder("A") == "1"`
 		r.Key = []string{`coookie("uid")`}
 	}, []string{"purple", "heder", "coookie"}},
+}
+
+// checkedIn is the absolute path of a file of the checkout.
+func checkedIn(file string) string {
+	path, err := filepath.Abs(filepath.Join("..", file))
+	if err != nil {
+		panic(err) // there is no working directory
+	}
+	return path
 }
 
 var refusalScenarios = []scenario{

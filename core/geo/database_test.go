@@ -72,11 +72,49 @@ func TestIPv4TreeOfRecord(t *testing.T) {
 	}
 }
 
+// TestNodes reads both sides of nodes in which every half byte is another. Section "Node Layout" of the specification.
+func TestNodes(t *testing.T) {
+	node := []byte{0x12, 0x34, 0x56, 0x78, 0x9a, 0xbc, 0xde, 0xf0, 0xff, 0xff}
+	for _, test := range []struct{ size, left, right int }{
+		{24, 0x123456, 0x789abc}, {28, 0x7123456, 0x89abcde}, {32, 0x12345678, 0x9abcdef0},
+	} {
+		d := &Database{tree: node, nodes: 1, size: test.size}
+		left, right := descend(d, 0, []byte{0x7f}, 1), descend(d, 0, []byte{0x80}, 1)
+		if left != test.left || right != test.right {
+			t.Errorf("%d bits: %x and %x, want %x and %x", test.size, left, right, test.left, test.right)
+		}
+	}
+}
+
+// TestDamagedTree has a tree lead where nothing can be. A node in a thousand is looked at when a file is read.
+func TestDamagedTree(t *testing.T) {
+	for _, test := range []struct {
+		name, want string
+		record     int // of the node that a bit 1 leads to
+	}{
+		{"to itself", "the tree does not end at 255.255.255.255", 1},
+		{"into the separator", "a record at byte -1 of", 2 + separator - 1},
+		{"behind the data", "a record at byte 1000000 of", 2 + separator + 1_000_000},
+	} {
+		f := cities(24, 4)
+		content := append(f.node(2, 1), f.node(2, 2)...) // of two nodes: 2 is nowhere
+		d := &Database{tree: append(content, make([]byte, separator)...), data: f.data, nodes: 2, size: 24, version: 4, records: map[int]Record{}}
+		copy(d.tree[9:], f.node(0, test.record)[3:])
+		if _, err := d.Lookup(addr("255.255.255.255")); err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s: %v, want %q", test.name, err, test.want)
+		}
+		if r, err := d.Lookup(addr("0.0.0.0")); r != (Record{}) || err != nil {
+			t.Errorf("%s: where nothing is damaged: %q, %v", test.name, r, err)
+		}
+	}
+}
+
 func TestKinds(t *testing.T) {
 	all := obj(
 		str("country"), obj(str("iso_code"), str("NO")), str("city"), obj(str("names"), obj(str("en"), str("Oslo"))),
 		str("traits"), obj(str("autonomous_system_number"), u32(64_496)),
 	)
+	no := obj(str("iso_code"), str("NO"))
 	system := obj(str("autonomous_system_organization"), str("Example"), str("autonomous_system_number"), num(uint16Number, 500, 2))
 	for _, test := range []struct {
 		kind string
@@ -94,6 +132,9 @@ func TestKinds(t *testing.T) {
 		{"GeoLite2-ASN", obj(str("autonomous_system_number"), num(uint64Number, 4_200_000_000, 8)), Record{"", "", "", "", "4200000000"}},
 		{"GeoLite2-ASN", obj(str("autonomous_system_number"), u32(0)), Record{}},
 		{"GeoLite2-ASN", obj(), Record{}},
+		{"X-City", obj(str("country"), no, str("subdivisions"), list(obj(str("iso_code"), str("03")))), Record{"NO", "", "NO-03", "", ""}},
+		{"X-City", obj(str("country"), no, str("subdivisions"), list()), Record{"NO", "", "", "", ""}},
+		{"X-City", obj(str("subdivisions"), list(no)), Record{}}, // of which country?
 	} {
 		d, err := Read(file{kind: test.kind, size: 24, version: 4, data: test.data, networks: []network{{"192.0.2.0/24", 0}}}.write())
 		if err != nil {
@@ -124,10 +165,14 @@ func TestPointers(t *testing.T) {
 	}
 }
 
-// TestLongSizes has fields of every form of size before the one that counts.
+// TestLongSizes has fields of every form of size before the one that counts: texts, and maps and arrays of texts.
 func TestLongSizes(t *testing.T) {
 	for _, n := range []int{28, 29, 284, 285, 65_820, 65_821, 70_000} {
-		data := obj(str("before"), append(control(octets, n), make([]byte, n)...), str("country"), obj(str("iso_code"), str("NO")))
+		few := n % 300
+		data := obj(str("before"), append(control(octets, n), make([]byte, n)...),
+			str("map"), append(control(mapping, few), bytes.Repeat(str("x"), 2*few)...),
+			str("array"), append(control(array, few), bytes.Repeat(str("x"), few)...),
+			str("country"), obj(str("iso_code"), str("NO")))
 		d, err := Read(file{kind: "X-Country", size: 24, version: 4, data: data, networks: []network{{"192.0.2.0/24", 0}}}.write())
 		if err != nil {
 			t.Errorf("%d: %v", n, err)
@@ -166,6 +211,8 @@ func TestRefusedRecords(t *testing.T) {
 		{"a long number", "a field of type 6 has 5 bytes", obj(str("x"), append(control(uint32Number, 5), make([]byte, 5)...))},
 		{"a short float", "a field of type 15 has 3 bytes", obj(str("x"), append(control(float, 3), make([]byte, 3)...))},
 		{"a boolean that is neither", "a boolean is 2", obj(str("x"), control(boolean, 2))},
+		{"a negative number", "a number is negative", obj(str("autonomous_system_number"), num(int32Number, 1<<32-1, 4))},
+		{"too many texts", "more than 10000 fields", obj(str("x"), append(control(array, 20_000), bytes.Repeat(str(""), 20_000)...))},
 		{"too much", "more than 10000 fields", obj(str("x"), append(control(array, 20_000), bytes.Repeat(control(boolean, 1), 20_000)...))},
 		// Each map leads twice to the one before: 2^200 fields for who follows pointers that are not asked for.
 		{"a bomb", "", bomb()},

@@ -18,6 +18,32 @@ func TestNoAllocations(t *testing.T) {
 	}
 }
 
+// TestRecordsAreBounded reads more records than are remembered.
+func TestRecordsAreBounded(t *testing.T) {
+	f := file{kind: "X-Country", size: 32, version: 4}
+	address := addr("10.0.0.0")
+	for i := range maxRecords + 10 {
+		f.networks = append(f.networks, network{address.String() + "/32", len(f.data)})
+		f.data = append(f.data, obj(str("country"), obj(str("iso_code"), str(string([]byte{'A' + byte(i%26), 'A' + byte(i/26%26)}))))...)
+		address = address.Next()
+	}
+	d, err := Read(f.write())
+	if err != nil {
+		t.Fatal(err)
+	}
+	address = addr("10.0.0.0")
+	for i := range maxRecords + 10 {
+		r, err := d.Lookup(address)
+		if want := string([]byte{'A' + byte(i%26), 'A' + byte(i/26%26)}); r[Country] != want || err != nil {
+			t.Fatalf("%s: %q, %v, want %s", address, r, err, want)
+		}
+		address = address.Next()
+	}
+	if len(d.records) > maxRecords {
+		t.Errorf("%d records are remembered", len(d.records))
+	}
+}
+
 // TestExchangeWhileAsked exchanges a database while many ask: each answer is that of one of the two.
 func TestExchangeWhileAsked(t *testing.T) {
 	p := &Places{}

@@ -123,6 +123,44 @@ func TestBounded(t *testing.T) {
 	}
 }
 
+// TestRemembered asks for an address again after so many others that a new generation of answers began.
+func TestRemembered(t *testing.T) {
+	asked := 0
+	p := &Places{Open: func(_ []byte, _ *Database) (Lookup, error) {
+		return func(_ netip.Addr) (Record, error) {
+			asked++
+			return Record{"NO"}, nil
+		}, nil
+	}}
+	if err := p.Add("x.mmdb")(country("192.0.2.0/24", "NO")); err != nil {
+		t.Fatal(err)
+	}
+	mine, address := addr("192.0.2.1"), addr("10.0.0.0")
+	At(p, mine)
+	for i := 0; i < maxAddresses; i++ {
+		At(p, address)
+		address = address.Next()
+	}
+	before := asked
+	if got := At(p, mine)[Country]; got != "NO" || asked != before {
+		t.Errorf("%q, and the database was asked again: %v", got, asked != before)
+	}
+}
+
+// TestMappedAddress asks a database of IPv4 addresses for one in IPv6 form, and for one that it has no room for.
+func TestMappedAddress(t *testing.T) {
+	p := &Places{}
+	if err := p.Add("v4.mmdb")(cities(24, 4).write()); err != nil {
+		t.Fatal(err)
+	}
+	if got := At(p, addr("::ffff:192.0.2.1"))[Country]; got != "NO" {
+		t.Errorf("%q", got)
+	}
+	if got := *At(p, addr("2001:db8::1")); got != (Record{}) {
+		t.Errorf("%q", got)
+	}
+}
+
 func TestDamaged(t *testing.T) {
 	told := []string{}
 	p := &Places{
