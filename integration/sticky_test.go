@@ -237,6 +237,27 @@ var stickyScenarios = []scenario{
 		},
 	},
 	{
+		name: "an assignment to a pool of which nobody is there is set once",
+		site: site(change(sticky(), func(r *gateway.Rollout) {
+			r.Upstreams = []gateway.Upstream{
+				{Backend: "stable", Metadata: map[string]string{"version": "v1"}}, {Backend: "canary", Metadata: map[string]string{"version": "v2"}},
+			}
+			r.Variants = []gateway.Variant{
+				{Name: "stable", Where: map[string]string{"version": "v1"}}, {Name: "canary", Weight: "50%", Where: map[string]string{"version": "v2"}},
+			}
+			r.Retries = 2
+		})),
+		run: func(t *testing.T, g *gateway.Gateway) {
+			g.Backend("canary").Stop(t)
+			for range 5 { // by a retry, and then because it is known to be down
+				a := g.Get(t, "/", "X-User: "+low)
+				if a.Backend() != "stable" || len(a.Header["Set-Cookie"]) != 1 {
+					t.Fatalf("%d from %q, cookies %q", a.Status, a.Backend(), a.Header["Set-Cookie"])
+				}
+			}
+		},
+	},
+	{
 		name: "memory keeps the variant",
 		site: site(inMemory()),
 		run: func(t *testing.T, g *gateway.Gateway) {
