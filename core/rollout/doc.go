@@ -1,2 +1,41 @@
-// Package rollout moves a candidate forward, step by step, and takes it back.
+// Package rollout moves a candidate forward, step by step, while its checks pass, and takes it back when they fail.
+//
+// # The machine
+//
+// A [Machine] goes through the states of a plan. It is pure: what time it is and what was seen come with [Machine.Tick],
+// what people want with [Machine.Command], what they configured with [Machine.Configure], and each returns the events
+// that followed. It starts nothing, reads no clock and keeps no file; [Machine.Record] is what to keep of it.
+//
+//	       started                       promoted
+//	idle ----------> progressing  -------------------> promoted
+//	                  |  ^    |                            |
+//	           paused |  |    | rolled_back                | rolled_back
+//	                  |  |    | (check, operator, ended)   | (operator, ended)
+//	                  v  |    v                            |
+//	                 paused  ------> rolled_back <---------'
+//	                    rolled_back
+//
+// Beside these, progressing and paused lead to themselves by step_advanced, paused to progressing and promoted by a
+// command that promotes, every state but idle to progressing by restarted, and every state by started, which only
+// another revision or candidate brings about. Rolled back is final but for these two. A configuration without a plan is
+// idle, whatever the record says, and finds it as it was when there is a plan again.
+//
+// # Steps
+//
+// A step ends when its time is over, the last evaluation of this stay in it passed, the hours of the plan allow it, its
+// confirm was answered 2xx, and nothing outside, such as a store that is away, is an obstacle. A manual step waits for
+// the command to promote, and that ends any other too, whatever it waits for. Behind the last step the candidate is
+// promoted; on entry of a step of 100% that has neither time nor gate, at once. Where nobody but an edited plan led to
+// such a step, or the rollout is paused in it, it is gated by an evaluation like any other.
+//
+// A step's time runs while the rollout progresses, on a monotonic clock: not while it is paused, and not while nobody
+// serves. Outside the hours of the plan time runs, and nothing ends or begins but by command; rollbacks happen at any
+// time.
+//
+// # Evaluations
+//
+// What was seen belongs to a [Position], a stay in a step of an epoch, and counts for no other. Failures in a row roll
+// back, or pause, while progressing or paused; a pass begins the count anew, and a hold says nothing. Once promoted an
+// evaluation is for people to see: to watch the candidate with all of the traffic before that is final, give the last
+// step a time.
 package rollout

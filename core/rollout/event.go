@@ -19,7 +19,7 @@ const (
 type Position struct {
 	Revision string
 	Epoch    int // of the revision
-	Entry    int // counts the steps that were entered
+	Entry    int // counts the steps that the rollout ever entered
 }
 
 // Evaluation is one look at all checks.
@@ -57,17 +57,17 @@ type Mismatch struct {
 type Kind string
 
 const (
-	Started      Kind = "started"       // a revision's plan began
-	StepAdvanced Kind = "step_advanced" // another step began: the next, or one that somebody named
-	Held         Kind = "held"          // a step's time is over, and it may not end yet; once for a stay in it
-	Stalled      Kind = "stalled"       // it held for the plan's deadline; once for a stay in it
-	Pausing      Kind = "paused"
-	Resumed      Kind = "resumed"
-	Promotion    Kind = "promoted"
-	Rollback     Kind = "rolled_back"
-	Restarted    Kind = "restarted"
-	WeightSet    Kind = "weight_set"            // somebody gave a variant another weight
-	Mismatched   Kind = "sample_ratio_mismatch" // clients are not divided as the weights say; once for a stay in a step
+	KindStarted      Kind = "started"       // a revision's plan began
+	KindStepAdvanced Kind = "step_advanced" // another step began: the next, or one that somebody or an edited plan led to
+	KindHeld         Kind = "held"          // a step's time is over, and it may not end yet; once for a stay in it
+	KindStalled      Kind = "stalled"       // it held for the plan's deadline; once for a stay in it
+	KindPaused       Kind = "paused"
+	KindResumed      Kind = "resumed"
+	KindPromoted     Kind = "promoted"
+	KindRolledBack   Kind = "rolled_back"
+	KindRestarted    Kind = "restarted"
+	KindWeightSet    Kind = "weight_set"            // somebody gave a variant another weight
+	KindMismatch     Kind = "sample_ratio_mismatch" // clients are not divided as the weights say; once for a stay in a step
 )
 
 // Event is one transition, or something else that people want to know of.
@@ -83,7 +83,7 @@ type Event struct {
 	Epoch    int    `json:"epoch"`
 	Step     int    `json:"step"`
 
-	// Cause is why the rollout was rolled back or paused. Empty: the event is another, or a plan went its way.
+	// Cause is what made it happen. Empty: the plan went its way, or it is no transition.
 	Cause Cause `json:"cause,omitempty"`
 
 	// Reason says what led to it, for people. Figures are the numbers behind it, by name.

@@ -1,0 +1,322 @@
+package rollout
+
+import (
+	"time"
+
+	"github.com/grayling-gateway/grayling/core/balance"
+)
+
+// Time is a moment on both clocks of a gateway.
+type Time struct {
+	Wall time.Time     // may jump in either direction: hours, ends and what people are shown go by it
+	Mono time.Duration // since any moment, and never put back: how long steps last goes by it
+}
+
+// Release is what a configuration says of a rollout.
+type Release struct {
+	// Revision names what is being released: another starts the plan anew.
+	Revision string
+
+	// Variants are the names, the baseline first, and Weights what is declared for them. The baseline's is not looked at,
+	// nor is the candidate's if there is a plan.
+	Variants []string
+	Weights  []balance.Weight
+
+	// Declaration stands for declared weights and salt: weights that somebody set are dropped when it changes.
+	Declaration string
+
+	// Candidate is the index of the variant that the plan moves forward: with a plan it is not the baseline's.
+	Candidate int
+
+	// Plan must have passed [Plan.Check]. Nil: there is none.
+	Plan *Plan
+
+	// Ends is when the rollout is rolled back, whatever its state. Zero: never.
+	Ends time.Time
+}
+
+// Observations are what a gateway saw since it called last. The zero value is nothing.
+type Observations struct {
+	Evaluation   *Evaluation
+	Confirmation *Confirmation
+	Mismatch     *Mismatch
+
+	// Obstacle says why the plan may not go on for now, such as a store that is away or somebody's veto. Rollbacks happen
+	// all the same. Empty: nothing keeps it.
+	Obstacle string
+}
+
+// Machine is a rollout's plan at work. A copy of a Machine is a machine of its own, for trying what would happen. It has
+// no lock: whoever shares it brings one, and tells others of events when it is unlocked.
+type Machine struct {
+	release Release
+	record  Record
+	now     Time
+	events  []Event // of the call that runs
+
+	// Of the present position; not kept by stores, because what they say is known again with the next evaluation.
+	evaluation   Evaluation // the last; without a verdict before the first
+	confirmation Confirmation
+	obstacle     string
+	counted      bool          // whether a failed evaluation was
+	requests     int64         // that the last counted one had seen
+	sinceCounted time.Duration // when
+}
+
+// New returns the machine of a rollout as a store knows it, and what follows from the release that is configured now.
+func New(release Release, record Record, now Time) (*Machine, []Event) {
+	m := &Machine{record: record, now: now}
+	if record.State == "" {
+		m.record.State = Idle
+	}
+	m.counted = record.Failures > 0
+	return m, m.Configure(release, now)
+}
+
+// Configure goes on with another configuration.
+//
+// Another revision, or another candidate, starts anew. Otherwise the state stays, and a rollout under way goes on at the
+// first step at or above its present weight, or at the last if there is none: in the same stay if the weight is the
+// same. Without a plan nothing is forgotten, should there be one again.
+func (m *Machine) Configure(release Release, now Time) []Event {
+	m.elapse(now)
+	m.release = release
+	m.evaluation = Evaluation{} // by checks that may have been others
+	r := &m.record
+	declaration := release.Declaration
+	if release.Plan != nil {
+		declaration += " with a plan"
+	}
+	if r.Declaration != declaration {
+		r.Declaration = declaration
+		r.Weights = nil
+	}
+	candidate := ""
+	if release.Candidate > 0 && release.Candidate < len(release.Variants) {
+		candidate = release.Variants[release.Candidate]
+	}
+	another := r.Revision != release.Revision || r.Candidate != candidate
+	if another {
+		m.record = Record{Revision: release.Revision, Candidate: candidate, Epoch: r.epochAfter(release.Revision), Entry: r.Entry,
+			State: Idle, Since: now.utc(), Declaration: declaration, Events: r.Events}
+		m.forget()
+	}
+	switch {
+	case release.Plan == nil:
+	case r.State == Idle:
+		m.start()
+	case r.State == Progressing || r.State == Paused:
+		m.refit()
+	}
+	return m.take()
+}
+
+// start begins the plan, or waits before its first step for the hours in which it may.
+func (m *Machine) start() {
+	if m.release.Plan.open(m.now.Wall) {
+		m.begin(move{kind: KindStarted, step: 1})
+		return
+	}
+	m.begin(move{kind: KindStarted, reason: "waiting for the hours of the plan"})
+}
+
+// refit finds the step at which a plan that was edited goes on.
+func (m *Machine) refit() {
+	r := &m.record
+	if r.Step == 0 {
+		return
+	}
+	steps := m.release.Plan.Steps
+	weight, err := balance.ParseWeight(r.Weight)
+	if err != nil {
+		weight = 0 // not in a record that was decoded
+	}
+	i := 0
+	for i < len(steps)-1 && steps[i].Weight < weight {
+		i++
+	}
+	if steps[i].Weight == weight {
+		r.Step = i + 1
+		if r.Age < steps[i].For { // it was shorter
+			r.Overdue = 0
+			r.Held = false
+			r.Stalled = false
+		}
+		return
+	}
+	m.transition(move{kind: KindStepAdvanced, to: r.State, cause: r.Cause, step: i + 1, reason: "the plan was edited"})
+}
+
+// Tick goes on with what was seen since, and returns what happened. It is to be called about once a second, and at once
+// with every observation.
+func (m *Machine) Tick(now Time, seen Observations) []Event {
+	m.elapse(now)
+	m.obstacle = seen.Obstacle
+	m.end()
+	if seen.Mismatch != nil {
+		m.mismatch(seen.Mismatch)
+	}
+	if seen.Evaluation != nil {
+		m.judge(seen.Evaluation)
+	}
+	if seen.Confirmation != nil && seen.Confirmation.Position == m.Position() && !m.confirmation.Confirmed {
+		m.confirmation = *seen.Confirmation
+	}
+	if m.State() == Progressing {
+		m.advance()
+	}
+	return m.take()
+}
+
+// elapse lets time go by. A monotonic clock that was put back is another one: it is read from there on.
+func (m *Machine) elapse(now Time) {
+	passed := now.Mono - m.now.Mono
+	m.now = now
+	if passed <= 0 {
+		return
+	}
+	m.sinceCounted += passed
+	r := &m.record
+	if m.State() != Progressing || r.Step == 0 || r.Age+passed > maxAge {
+		return
+	}
+	r.Age += passed
+	step := m.step()
+	late := r.Age - step.For
+	if late > passed {
+		late = passed
+	}
+	if late > 0 && !step.Manual && m.release.Plan.open(now.Wall) {
+		r.Overdue += late
+	}
+}
+
+// end rolls back what has to be over by now.
+func (m *Machine) end() {
+	if m.ended() && m.State() != Idle && m.State() != RolledBack {
+		m.transition(move{kind: KindRolledBack, to: RolledBack, cause: ByEnd, step: m.record.Step, reason: "it ended at " + m.release.Ends.Format(time.RFC3339)})
+	}
+}
+
+func (m *Machine) ended() bool {
+	return !m.release.Ends.IsZero() && !m.now.Wall.Before(m.release.Ends)
+}
+
+func (m *Machine) mismatch(seen *Mismatch) {
+	if seen.Position == m.Position() && !m.record.Mismatched {
+		m.record.Mismatched = true
+		m.report(KindMismatch, "", seen.Reason, seen.Figures)
+	}
+}
+
+// judge takes an evaluation in. What is promoted or rolled back is judged for people to see only.
+func (m *Machine) judge(e *Evaluation) {
+	state := m.State()
+	if state == Idle || e.Position != m.Position() {
+		return
+	}
+	m.evaluation = *e
+	if state != Progressing && state != Paused {
+		return
+	}
+	switch e.Verdict {
+	case Pass:
+		m.record.Failures = 0
+	case Fail:
+		m.fail(e)
+	default:
+		m.evaluation.Verdict = Hold
+	}
+}
+
+// fail counts a failed evaluation, unless it may have seen nothing but what the last counted one saw: enough new requests
+// or a whole new window make it another incident.
+func (m *Machine) fail(e *Evaluation) {
+	plan := m.release.Plan
+	if m.counted && e.Requests-m.requests < plan.MinRequests && m.sinceCounted < plan.Window {
+		return
+	}
+	m.counted = true
+	m.requests = e.Requests
+	m.sinceCounted = 0
+	m.record.Failures++
+	if m.record.Failures < plan.Failures {
+		return
+	}
+	failed := move{kind: KindRolledBack, to: RolledBack, cause: ByCheck, step: m.record.Step, reason: e.Reason, figures: e.Figures}
+	if plan.PauseOnFail {
+		failed.kind = KindPaused
+		failed.to = Paused
+	}
+	if failed.to != m.record.State {
+		m.transition(failed)
+	}
+}
+
+// advance ends the step if everything has come about that it waits for.
+func (m *Machine) advance() {
+	r := &m.record
+	if r.Step == 0 {
+		if m.obstacle == "" && m.release.Plan.open(m.now.Wall) {
+			m.goOn(move{step: 1, reason: "the hours of the plan began"})
+		}
+		return
+	}
+	step := m.step()
+	if step.Manual || r.Age < step.For {
+		return
+	}
+	g := m.gate(step)
+	if g.open {
+		m.goOn(move{step: r.Step + 1, reason: g.reason, figures: m.evaluation.Figures})
+		return
+	}
+	if g.reason != "" && !r.Held {
+		r.Held = true
+		m.report(KindHeld, "", g.reason, m.evaluation.Figures)
+	}
+	if deadline := m.release.Plan.Deadline; deadline > 0 && r.Overdue >= deadline && !r.Stalled {
+		r.Stalled = true
+		if g.reason == "" {
+			g.reason = "nothing was evaluated or confirmed"
+		}
+		m.report(KindStalled, "", g.reason, m.evaluation.Figures)
+	}
+}
+
+// gate is what stands between a step whose time is over and its end.
+type gate struct {
+	open   bool
+	reason string // why it is open or not; "" if that is not known yet
+}
+
+func (m *Machine) gate(step Step) gate {
+	switch {
+	case m.obstacle != "":
+		return gate{reason: m.obstacle}
+	case !m.release.Plan.open(m.now.Wall):
+		return gate{reason: "outside the hours of the plan"}
+	case m.evaluation.Verdict != Pass:
+		return gate{reason: m.evaluation.Reason}
+	case step.Confirm != "" && !m.confirmation.Confirmed:
+		return gate{reason: m.confirmation.Reason}
+	}
+	return gate{open: true, reason: m.evaluation.Reason}
+}
+
+// Awaits returns the URL whose answer is all that the present step waits for, or "".
+func (m *Machine) Awaits() string {
+	if m.State() != Progressing || m.record.Step == 0 {
+		return ""
+	}
+	step := m.step()
+	if step.Manual || m.record.Age < step.For || m.confirmation.Confirmed {
+		return ""
+	}
+	confirmed := step
+	confirmed.Confirm = ""
+	if g := m.gate(confirmed); !g.open {
+		return ""
+	}
+	return step.Confirm
+}

@@ -1,0 +1,183 @@
+package rollout
+
+import (
+	"time"
+
+	"github.com/grayling-gateway/grayling/core/balance"
+)
+
+// move is a transition.
+type move struct {
+	kind    Kind
+	to      State
+	step    int
+	cause   Cause
+	reason  string
+	figures map[string]float64
+}
+
+// transition is the one place where state, step and epoch change.
+func (m *Machine) transition(t move) {
+	r := &m.record
+	r.State = t.to
+	r.Cause = t.cause
+	r.Reason = text(t.reason)
+	r.Since = m.now.utc()
+	switch t.kind {
+	case KindStarted, KindStepAdvanced:
+		m.enter(t.step)
+	case KindRestarted:
+		r.Epoch++
+		m.enter(t.step)
+	case KindPromoted, KindRolledBack:
+		r.Epoch++
+		r.Step = t.step
+		r.Weights = nil
+		m.forget()
+	case KindResumed: // what was seen meanwhile was seen with weights that somebody may have set
+		r.Weights = nil
+		r.Failures = 0
+		m.evaluation = Evaluation{}
+	}
+	m.report(t.kind, t.cause, t.reason, t.figures)
+}
+
+// enter begins a stay in a step.
+func (m *Machine) enter(step int) {
+	r := &m.record
+	r.Step = step
+	r.Entry++
+	r.Weight = ""
+	if step > 0 {
+		r.Weight = m.step().Weight.String()
+	}
+	r.Age = 0
+	r.Overdue = 0
+	r.Held = false
+	r.Stalled = false
+	r.Mismatched = false
+	r.Weights = nil
+	m.forget()
+}
+
+// forget drops what was seen in another position.
+func (m *Machine) forget() {
+	m.record.Failures = 0
+	m.evaluation = Evaluation{}
+	m.confirmation = Confirmation{}
+	m.counted = false
+	m.requests = 0
+	m.sinceCounted = 0
+}
+
+// begin starts or restarts the plan at a step.
+func (m *Machine) begin(t move) {
+	t.to = Progressing
+	m.transition(t)
+	if t.step > 0 && m.step().promotesAtOnce() {
+		m.goOn(t)
+	}
+}
+
+// goOn begins a step whose turn it is, or promotes: behind the last one, and on entry of one that says so.
+func (m *Machine) goOn(t move) {
+	steps := m.release.Plan.Steps
+	t.kind = KindStepAdvanced
+	t.to = Progressing
+	if t.step > len(steps) || steps[t.step-1].promotesAtOnce() {
+		t.kind = KindPromoted
+		t.to = Promoted
+		t.step = len(steps)
+	}
+	m.transition(t)
+}
+
+// report remembers an event, and hands it to the caller.
+func (m *Machine) report(kind Kind, cause Cause, reason string, figures map[string]float64) {
+	r := &m.record
+	e := Event{ID: r.LastEvent() + 1, Kind: kind, Time: m.now.utc(), Revision: r.Revision, Epoch: r.Epoch, Step: r.Step, Cause: cause,
+		Reason: text(reason), Figures: finite(figures)}
+	kept := r.Events
+	if extra := len(kept) + 1 - MaxEvents; extra > 0 {
+		kept = kept[extra:]
+	}
+	events := make([]Event, 0, len(kept)+1) // its own memory: a copy of the machine has the same old events
+	events = append(events, kept...)
+	r.Events = append(events, e)
+	m.events = append(m.events, e)
+}
+
+// take returns the events of the call that ends.
+func (m *Machine) take() []Event {
+	events := m.events
+	m.events = nil
+	return events
+}
+
+// utc returns the wall clock's time as a document holds it.
+func (t Time) utc() time.Time { return t.Wall.Round(0).UTC() }
+
+// step returns the present step. There must be one.
+func (m *Machine) step() Step { return m.release.Plan.Steps[m.record.Step-1] }
+
+// State returns where the rollout stands.
+func (m *Machine) State() State {
+	if m.release.Plan == nil {
+		return Idle
+	}
+	return m.record.State
+}
+
+// Position returns the present position, to which observations must belong.
+func (m *Machine) Position() Position {
+	return Position{Revision: m.record.Revision, Epoch: m.record.Epoch, Entry: m.record.Entry}
+}
+
+// Record returns what a store is to keep, as of the last call. It is to be kept after every event; whoever keeps it more
+// often loses less of a step's age with the process.
+func (m *Machine) Record() Record { return m.record }
+
+// Evaluation returns the last evaluation of the present position, without a verdict if there was none.
+func (m *Machine) Evaluation() Evaluation { return m.evaluation }
+
+// Weights returns the variants' shares as they are now. The baseline has what the others leave.
+func (m *Machine) Weights() []balance.Weight {
+	weights := append([]balance.Weight(nil), m.release.Weights...)
+	if m.release.Plan != nil {
+		weights[m.release.Candidate] = m.share()
+	}
+	if state := m.State(); state == Idle || state == Paused {
+		for i, name := range m.release.Variants {
+			if set, ok := m.record.Weights[name]; ok && i > 0 {
+				if weight, err := balance.ParseWeight(set); err == nil {
+					weights[i] = weight
+				}
+			}
+		}
+	}
+	weights[0] = balance.Full - sum(weights[1:])
+	return weights
+}
+
+// share returns the candidate's share by the plan.
+func (m *Machine) share() balance.Weight {
+	switch m.State() {
+	case Progressing, Paused:
+		if m.record.Step > 0 {
+			return m.step().Weight
+		}
+	case Promoted:
+		others := append([]balance.Weight(nil), m.release.Weights[1:]...)
+		others[m.release.Candidate-1] = 0
+		return balance.Full - sum(others)
+	}
+	return 0
+}
+
+func sum(weights []balance.Weight) balance.Weight {
+	total := balance.Weight(0)
+	for _, weight := range weights {
+		total += weight
+	}
+	return total
+}
