@@ -63,8 +63,8 @@ type Config struct {
 	Observe string `json:"observe,omitempty"`
 
 	// Geo holds the files of databases in the MaxMind DB format that tell geo() where an address is: City, Country or
-	// Enterprise, ASN or ISP. Of several, the first that knows a field answers it. A file that changes is read again.
-	// Empty: geo() is an error.
+	// Enterprise, ASN or ISP. Of several, the first that knows a field answers it, unless it sees the address in another
+	// country than those before. A file that changes is read again. Empty: geo() is an error.
 	Geo []string `json:"geo,omitempty"`
 
 	// TrustedProxies holds the CIDRs of proxies that are believed who the client is, where the gateway does not resolve the

@@ -13,7 +13,7 @@ import (
 const maxAddresses = 16_384
 
 // Places answers from several databases, such as one of cities and one of networks: every field comes from the first that
-// knows it. The zero value has no databases and is ready. Asking is safe for concurrent use, and while a database is
+// knows it, and sees the address in no other country than those before. The zero value has no databases and is ready. Asking is safe for concurrent use, and while a database is
 // exchanged; that is done one after the other.
 type Places struct {
 	// Open returns what looks up addresses in a database that was read, or nil where the database does that itself. It
@@ -153,10 +153,11 @@ func ask(now *answers, address netip.Addr) *Record {
 	return r
 }
 
-// fill adds what is not known yet.
+// fill adds what is not known yet. Of a place in another country it takes nothing: no city of Norway lies in Sweden.
 func fill(r *Record, found Record) {
+	elsewhere := r[Country] != "" && found[Country] != "" && r[Country] != found[Country]
 	for field := range found {
-		if r[field] == "" {
+		if r[field] == "" && (!elsewhere || Field(field) == ASN) {
 			r[field] = found[field]
 		}
 	}

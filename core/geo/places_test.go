@@ -20,8 +20,8 @@ func systems(prefix string, number uint64) []byte {
 
 func TestPlaces(t *testing.T) {
 	p := &Places{}
-	own, city, asn := p.Add("own.mmdb"), p.Add("city.mmdb"), p.Add("asn.mmdb")
-	for _, load := range []error{own(country("192.0.2.0/26", "SE")), city(cities(28, 6).write())} {
+	own, partner, city, asn := p.Add("own.mmdb"), p.Add("partner.mmdb"), p.Add("city.mmdb"), p.Add("asn.mmdb")
+	for _, load := range []error{own(country("192.0.2.0/26", "SE")), partner(country("192.0.2.128/25", "US")), city(cities(28, 6).write())} {
 		if load != nil {
 			t.Fatal(load)
 		}
@@ -33,8 +33,9 @@ func TestPlaces(t *testing.T) {
 		t.Fatal(err)
 	}
 	for address, want := range map[string]Record{
-		"192.0.2.1":          {"SE", "EU", "NO-03", "Oslo", "64496"}, // every field from the first that knows it
+		"192.0.2.1":          {"SE", "", "", "", "64496"}, // the first says Sweden: what the second knows of Norway is not true
 		"192.0.2.64":         {"NO", "EU", "NO-03", "Oslo", "64496"},
+		"192.0.2.200":        {"US", "NA", "US-TX", "Austin", "64496"}, // they agree on the country
 		"2001:db8::1":        {"NO", "EU", "NO-03", "Oslo", ""},
 		"203.0.113.1":        {},
 		"::ffff:192.0.2.127": {"NO", "EU", "NO-03", "Oslo", "64496"},

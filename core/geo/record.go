@@ -48,8 +48,8 @@ func readRecord(section []byte, offset int) (Record, error) {
 	return r, nil
 }
 
-// Qualified returns a subdivision's code with that of its country before it, as ISO 3166-2 has it: alone, "CA" is a part
-// of eight countries. It is empty if either is.
+// Qualified returns a subdivision's code with that of its country before it, as ISO 3166-2 has it: alone, a code is that
+// of several, such as "CA" of California and of Cádiz. It is empty if either is.
 func Qualified(country, subdivision string) string {
 	if country == "" || subdivision == "" {
 		return ""
