@@ -393,3 +393,31 @@ func TestPoolUnderStress(t *testing.T) {
 		}
 	}
 }
+
+// TestPoolFallsBackOnce: where the baseline fails too, that is the end.
+func TestPoolFallsBackOnce(t *testing.T) {
+	f := startFleet(t, retries, "")
+	for _, b := range []*testBackend{f.a, f.b, f.x, f.y} {
+		b.Close()
+	}
+	if w := ask(f, request(http.MethodGet, canary)); w.Code != http.StatusBadGateway {
+		t.Errorf("status %d", w.Code)
+	}
+	if got := f.counted(t); got != "canary 0/1/0; fallback 1, rule 1" {
+		t.Errorf("counted %s", got)
+	}
+}
+
+// TestPoolOfBoth: where the baseline has the canary's upstream too, it does not try that again.
+func TestPoolOfBoth(t *testing.T) {
+	a, x := startBackend(t, "a"), startBackend(t, "x")
+	x.Close()
+	h, err := load(t, fmt.Sprintf(`{"name": %q, "upstreams": ["%s version=v1", "%s version=v2"],
+		"variants": [{"name": "stable"}, {"name": "canary", "weight": "100%%", "where": {"version": "v2"}}]}`, unique("both"), a.address, x.address))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := answers(t, h, 20); got != "[a:20]" {
+		t.Errorf("answered %s", got)
+	}
+}
