@@ -26,7 +26,7 @@ func aiming(b *testing.B, subsets ...core.Subset) *proxied {
 		b.Fatal(err)
 	}
 	mode := handler.(*proxyMode)
-	e := &proxied{proxy: mode.proxy, standing: mode.proxy.upstreams.current.Load().(*standing)}
+	e := &proxied{proxy: mode.proxy, clients: mode.clients, standing: mode.proxy.upstreams.current.Load().(*standing)}
 	e.engine = mode.engine
 	e.request = httptest.NewRequest(http.MethodGet, "http://shop.example/cart", nil)
 	e.request.Header.Set("X-Zone", "1")

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httputil"
+	"net/url"
 	"sync/atomic"
 	"time"
 
@@ -31,7 +32,7 @@ type proxy struct {
 
 // variantProxy is how one variant's upstreams are reached.
 type variantProxy struct {
-	reverse  *httputil.ReverseProxy
+	reverse  *httputil.ReverseProxy // for requests that no target's own proxy does for
 	settings *proxySettings
 	policy   balance.HealthPolicy
 }
@@ -40,7 +41,7 @@ type variantProxy struct {
 type proxied struct {
 	exchange
 	proxy    *proxy
-	client   string // its address
+	clients  *clients
 	upload   *upload
 	body     *replay.Body // nil if the request has none, or cannot be sent again
 	standing *standing
@@ -58,10 +59,14 @@ var exchangeKey = new(int)
 
 // ServeHTTP decides and lets the variant's proxy answer.
 func (p *proxyMode) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	e := &proxied{proxy: p.proxy, client: clientOf(p.clients, r)}
+	e := &proxied{proxy: p.proxy, clients: p.clients}
 	e.begin = time.Now()
 	e.engine = p.engine
-	e.decision = *core.Decide(e.engine, r, e.client, e.begin)
+	decision := core.Recall(e.engine, r, e.begin)
+	if decision == nil {
+		decision = core.Decide(e.engine, r, clientOf(p.clients, r), e.begin)
+	}
+	e.decision = *decision
 	e.request = r
 	e.standing = p.proxy.upstreams.current.Load().(*standing)
 	if !aim(e) {
@@ -76,7 +81,11 @@ func (p *proxyMode) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	e.request = r.WithContext(context.WithValue(r.Context(), exchangeKey, e))
 	defer finish(&e.exchange)
-	p.proxy.variants[e.decision.Index].reverse.ServeHTTP(w, e.request)
+	if len(r.Trailer) > 0 {
+		through(e).ServeHTTP(w, e.request)
+	} else {
+		e.target.direct[e.decision.Index].ServeHTTP(w, e.request)
+	}
 	e.returned = true
 }
 
@@ -94,7 +103,7 @@ func aim(e *proxied) bool {
 
 // aimNarrowed is aim where the request may ask for some of the upstreams.
 func aimNarrowed(e *proxied) bool {
-	e.position = core.Next(e.standing.pools, e.decision.Index, e.request, e.client)
+	e.position = core.Next(e.standing.pools, e.decision.Index, e.request, clientOf(e.clients, e.request))
 	if e.position < 0 {
 		return false
 	}
@@ -113,23 +122,52 @@ func wrapBody(e *proxied) {
 	}
 }
 
+// through returns the proxy by which a request reaches its target.
+func through(e *proxied) *httputil.ReverseProxy {
+	if len(e.request.Trailer) > 0 {
+		return e.proxy.variants[e.decision.Index].reverse
+	}
+	return e.target.direct[e.decision.Index]
+}
+
 // newProxy returns the proxy of a rollout, whose background work ends with ctx.
 func newProxy(ctx context.Context, settings *allSettings, engine *core.Engine, known *memory, log *slog.Logger) *proxy {
 	p := &proxy{upstreams: newUpstreams(ctx, engine, settings, known, log), log: log}
-	silent := slog.NewLogLogger(slog.NewTextHandler(io.Discard, nil), slog.LevelError) // Yaegi's log.New is another type
 	for _, name := range engine.Variants() {
 		s := settings.byVariant[name]
-		p.variants = append(p.variants, &variantProxy{settings: s, policy: s.policy(), reverse: &httputil.ReverseProxy{
-			Rewrite:        rewriter(s.passHost),
-			Transport:      p.upstreams.transports[s],
-			ModifyResponse: respond,
-			ErrorHandler:   fail,
-			ErrorLog:       silent, // it says only what the outcome says
-			FlushInterval:  flushEvery,
-			BufferPool:     buffers,
-		}})
+		p.variants = append(p.variants, &variantProxy{settings: s, policy: s.policy(), reverse: p.upstreams.reverse[s]})
 	}
 	return p
+}
+
+// newReverse returns a proxy to whatever target a request has.
+func newReverse(s *proxySettings, transport *http.Transport) *httputil.ReverseProxy {
+	return &httputil.ReverseProxy{
+		Rewrite:        rewriter(s.passHost),
+		Transport:      transport,
+		ModifyResponse: respond,
+		ErrorHandler:   fail,
+		ErrorLog:       slog.NewLogLogger(slog.NewTextHandler(io.Discard, nil), slog.LevelError), // it says only what the outcome says; Yaegi's log.New is another type
+		FlushInterval:  flushEvery,
+		BufferPool:     buffers,
+	}
+}
+
+// newDirect returns a proxy to one target that does the same as another for requests without trailers. What an upstream
+// gets is made of what a client sent by compiled code alone, then: net/http leaves X-Forwarded headers as Traefik made
+// them, and adds to X-Forwarded-For. Where it has to change the Host header, which it cannot, the other is returned.
+func newDirect(to *url.URL, s *proxySettings, reverse *httputil.ReverseProxy) *httputil.ReverseProxy {
+	if !s.passHost {
+		return reverse
+	}
+	direct := httputil.NewSingleHostReverseProxy(to)
+	direct.Transport = reverse.Transport
+	direct.ModifyResponse = reverse.ModifyResponse
+	direct.ErrorHandler = reverse.ErrorHandler
+	direct.ErrorLog = reverse.ErrorLog
+	direct.FlushInterval = reverse.FlushInterval
+	direct.BufferPool = reverse.BufferPool
+	return direct
 }
 
 // rewriter returns what turns a client's request into an upstream's.

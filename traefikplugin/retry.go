@@ -50,7 +50,7 @@ func pickFor(e *proxied, now time.Time, skipped []int) core.Pick {
 	up := func(i int) bool { return s.targets[i].health.Up() }
 	available := func(i int) bool { return s.targets[i].health.Available(now) }
 	turn := core.Pick{Upstream: e.position, Variant: e.decision.Index}
-	in := &expr.Input{Request: e.request, Address: e.client}
+	in := &expr.Input{Request: e.request, Address: clientOf(e.clients, e.request)}
 	if !e.engine.Repeats(e.request) {
 		if turn.Upstream >= 0 && up(turn.Upstream) {
 			return turn
@@ -197,6 +197,6 @@ func again(w http.ResponseWriter, e *proxied, late bool) bool {
 		return false
 	}
 	e.engine.Announce(e.decision, e.request)
-	e.proxy.variants[e.decision.Index].reverse.ServeHTTP(w, e.request)
+	through(e).ServeHTTP(w, e.request)
 	return true
 }

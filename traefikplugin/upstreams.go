@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/http/httputil"
 	"net/url"
 	"strings"
 	"sync"
@@ -23,6 +24,7 @@ type upstreams struct {
 	memory     *memory
 	log        *slog.Logger
 	transports map[*proxySettings]*http.Transport
+	reverse    map[*proxySettings]*httputil.ReverseProxy
 	current    atomic.Value // *standing
 	begun      time.Time
 	ready      chan struct{} // closed when every name was looked up
@@ -42,6 +44,7 @@ type standing struct {
 type target struct {
 	url    *url.URL
 	health *balance.Health
+	direct []*httputil.ReverseProxy // by variant, for requests without trailers; nil where other upstreams serve
 }
 
 // memory is what is known of upstreams from one configuration to the next.
@@ -54,7 +57,8 @@ type memory struct {
 // newUpstreams returns the upstreams of an engine's variants, and keeps them up to date until ctx ends.
 func newUpstreams(ctx context.Context, engine *core.Engine, settings *allSettings, known *memory, log *slog.Logger) *upstreams {
 	u := &upstreams{
-		engine: engine, settings: settings, memory: known, log: log, transports: map[*proxySettings]*http.Transport{},
+		engine: engine, settings: settings, memory: known, log: log,
+		transports: map[*proxySettings]*http.Transport{}, reverse: map[*proxySettings]*httputil.ReverseProxy{},
 		begun: time.Now(), ready: make(chan struct{}), probes: map[string]context.CancelFunc{},
 	}
 	u.connect(ctx, settings.common)
@@ -98,6 +102,7 @@ func (u *upstreams) connect(ctx context.Context, s *proxySettings) {
 	}
 	transport := newTransport(s)
 	u.transports[s] = transport
+	u.reverse[s] = newReverse(s, transport)
 	context.AfterFunc(ctx, func() { transport.CloseIdleConnections() })
 }
 
@@ -127,7 +132,7 @@ func (u *upstreams) arrange(ctx context.Context) {
 				health[key] = u.memory.healthOf(key)
 			}
 			parsed, _ := url.Parse(a.name) // as it was checked
-			t := &target{url: parsed, health: health[key]}
+			t := &target{url: parsed, health: health[key], direct: u.direct(parsed, declared.Variant)}
 			now.targets = append(now.targets, t)
 			if settings.check.path != "" {
 				probes[key] = &probe{check: settings.check, target: t, transport: u.transports[settings], log: u.log, rollout: u.engine.Name()}
@@ -141,6 +146,19 @@ func (u *upstreams) arrange(ctx context.Context) {
 	}
 	u.current.Store(now)
 	u.run(ctx, probes)
+}
+
+// direct returns the proxies to one upstream, of the variant that it belongs to or of all.
+func (u *upstreams) direct(to *url.URL, variant int) []*httputil.ReverseProxy {
+	names := u.engine.Variants()
+	list := make([]*httputil.ReverseProxy, len(names))
+	for i, name := range names {
+		if variant < 0 || variant == i {
+			s := u.settings.byVariant[name]
+			list[i] = newDirect(to, s, u.reverse[s])
+		}
+	}
+	return list
 }
 
 // addresses returns what an upstream stands for: itself, or what was found under its name. Caller holds mu.
