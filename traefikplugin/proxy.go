@@ -173,39 +173,34 @@ func newDirect(to *url.URL, s *proxySettings, reverse *httputil.ReverseProxy) *h
 // rewriter returns what turns a client's request into an upstream's.
 func rewriter(passHost bool) func(pr *httputil.ProxyRequest) {
 	return func(pr *httputil.ProxyRequest) {
-		query := pr.In.URL.RawQuery
-		pr.SetURL(pr.In.Context().Value(exchangeKey).(*proxied).target.url)
-		if pr.Out.URL.RawQuery != query && query != "" {
-			pr.Out.URL.RawQuery = query // as the client wrote it: what is odd is the upstream's to judge
+		in, out := pr.In, pr.Out
+		pr.SetURL(in.Context().Value(exchangeKey).(*proxied).target.url)
+		if in.URL.RawQuery != "" {
+			keepQuery(pr)
 		}
-		if len(pr.In.Trailer) > 0 && pr.Out.Body != nil {
-			pr.Out.Body = &trailed{body: pr.Out.Body, from: pr.In.Trailer, to: pr.Out.Trailer}
+		if len(in.Trailer) > 0 {
+			passTrailers(pr)
 		}
 		if passHost {
-			pr.Out.Host = pr.In.Host
+			out.Host = in.Host
 		}
 		// Traefik has made sure of these; net/http takes them away so that nobody passes on what clients forge.
-		for _, name := range forwarded {
-			if fields := pr.In.Header[name]; len(fields) > 0 {
-				pr.Out.Header[name] = fields
-			}
-		}
-		pr.Out.Header["X-Forwarded-For"] = appended(pr.In.Header["X-Forwarded-For"], host(pr.In.RemoteAddr))
+		out.Header["X-Forwarded-For"] = in.Header["X-Forwarded-For"]
+		pr.SetXForwarded() // adds who connects
+		out.Header["Forwarded"] = in.Header["Forwarded"]
+		out.Header["X-Forwarded-Host"] = in.Header["X-Forwarded-Host"]
+		out.Header["X-Forwarded-Proto"] = in.Header["X-Forwarded-Proto"]
 	}
 }
 
-var forwarded = []string{"Forwarded", "X-Forwarded-Host", "X-Forwarded-Proto"}
+// keepQuery leaves a query as the client wrote it: what is odd is the upstream's to judge.
+func keepQuery(pr *httputil.ProxyRequest) { pr.Out.URL.RawQuery = pr.In.URL.RawQuery }
 
-// appended returns the fields of X-Forwarded-For with one address more.
-func appended(fields []string, address string) []string {
-	if len(fields) == 0 {
-		return []string{address}
+// passTrailers has the trailers of a request follow its body.
+func passTrailers(pr *httputil.ProxyRequest) {
+	if pr.Out.Body != nil {
+		pr.Out.Body = &trailed{body: pr.Out.Body, from: pr.In.Trailer, to: pr.Out.Trailer}
 	}
-	joined := fields[0]
-	for _, field := range fields[1:] {
-		joined += ", " + field
-	}
-	return []string{joined + ", " + address}
 }
 
 // respond sees a response's header arrive.
