@@ -32,6 +32,13 @@ func TestExpressionsCutAtCommasAreRejoined(t *testing.T) {
 	}
 }
 
+func TestSourcesOfTokensCutAtCommas(t *testing.T) {
+	config := core.Config{JWT: core.JWT{From: []string{`cookie("a`, `b")`, `header("X-Token")`}}}
+	if got := asWritten(config).JWT.From; strings.Join(got, "|") != `cookie("a,b")|header("X-Token")` {
+		t.Errorf("from is %q", got)
+	}
+}
+
 func TestOffAsABoolean(t *testing.T) {
 	for _, off := range []string{"off", "0", "false"} {
 		config := core.Config{Observe: off, Announce: core.Announce{Request: off}}
