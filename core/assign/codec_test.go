@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"math/rand"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -142,6 +143,46 @@ func TestSecretsThatAreTooShort(t *testing.T) {
 	}
 }
 
+// TestSeenValuesAreBounded: however many genuine cookies there are, few are remembered, and all of them count.
+func TestSeenValuesAreBounded(t *testing.T) {
+	c := codec(t, "checkout", secretA)
+	c.count.Store(maxSeen - 50) // as after so many
+	first := c.Seal(canary(), NewID())
+	for i := 0; i < 200; i++ {
+		value := c.Seal(canary(), NewID())
+		for k := 0; k < 2; k++ {
+			if a, _, ok := Open(c, value); !ok || a != canary() {
+				t.Fatalf("value %d is refused", i)
+			}
+		}
+		if _, _, ok := Open(c, first); !ok {
+			t.Fatalf("the first value is refused after %d", i)
+		}
+	}
+	remembered := 0
+	c.seen.Load().(*sync.Map).Range(func(value, found any) bool {
+		remembered++
+		return true
+	})
+	if n := c.count.Load(); n > 200 || remembered > 200 || remembered < 100 {
+		t.Errorf("%d are remembered, of which %d are counted", remembered, n)
+	}
+}
+
+// TestForgeriesAreNotRemembered: what is not genuine takes no room.
+func TestForgeriesAreNotRemembered(t *testing.T) {
+	c := codec(t, "checkout", secretA)
+	other := codec(t, "checkout", secretB)
+	for i := 0; i < 100; i++ {
+		if _, _, ok := Open(c, other.Seal(canary(), NewID())); ok {
+			t.Fatal("a value by another secret is genuine")
+		}
+	}
+	if n := c.count.Load(); n != 0 {
+		t.Errorf("%d forgeries are remembered", n)
+	}
+}
+
 func TestIDsAreRandom(t *testing.T) {
 	seen := map[string]bool{}
 	for i := 0; i < 1000; i++ {
@@ -168,11 +209,18 @@ func FuzzOpen(f *testing.F) {
 func BenchmarkOpen(b *testing.B) {
 	c := codec(b, "checkout", secretA)
 	value := c.Seal(canary(), NewID())
-	b.ReportAllocs()
-	b.ResetTimer()
-	for i := 0; i < b.N; i++ {
-		Open(c, value)
-	}
+	b.Run("seen before", func(b *testing.B) {
+		b.ReportAllocs()
+		for i := 0; i < b.N; i++ {
+			Open(c, value)
+		}
+	})
+	b.Run("new", func(b *testing.B) {
+		b.ReportAllocs()
+		for i := 0; i < b.N; i++ {
+			c.verify(value)
+		}
+	})
 }
 
 func BenchmarkSeal(b *testing.B) {
