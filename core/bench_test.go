@@ -35,6 +35,12 @@ func benchmarked(b *testing.B) []benchmark {
 			{Name: "api", Use: "canary", Percent: "20%", When: `path().hasPrefix("/api/") && query("beta") == "1"`},
 			{Name: "group", Use: "canary", When: `cookie("group").in("staff", "friends")`},
 		}},
+		{"4 rules on what browsers send", []Rule{
+			{Name: "qa", Use: "canary", When: `header("X-Version") == "v2"`},
+			{Name: "beta", Use: "canary", When: `cookie("group") == "beta"`},
+			{Name: "phones", Use: "canary", When: `header("User-Agent").contains("iPhone")`},
+			{Name: "norway", Use: "canary", When: `header("Accept-Language").hasPrefix("nn")`},
+		}},
 		{"1 rule on networks", []Rule{{Name: "office", Use: "canary", When: `ip().in("10.0.0.0/8", "192.168.0.0/16")`}}},
 		{"1 rule on a place", []Rule{{Name: "north", Use: "canary", When: `geo("country").in("NO", "SE")`}}},
 		{"10 equality rules", equalityRules(10)},
@@ -160,6 +166,6 @@ func BenchmarkReport(b *testing.B) {
 	b.ReportAllocs()
 	b.ResetTimer()
 	for i := 0; i < b.N; i++ {
-		Report(e, &d, &o, noon)
+		Report(&d, &o, noon)
 	}
 }

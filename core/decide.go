@@ -132,5 +132,10 @@ func place(e *Engine, salt *balance.Salt, key string) int {
 }
 
 func (e *Engine) decision(variant int, reason Reason, rule string) *Decision {
-	return &Decision{Variant: e.variants[variant], Index: variant, Reason: reason, Rule: rule, Generation: e.generation}
+	d := &Decision{Variant: e.variants[variant], Index: variant, Reason: reason, Rule: rule, Generation: e.generation}
+	d.decided = e.reasons[reason]
+	if e.observe {
+		d.served = e.counters[variant]
+	}
+	return d
 }

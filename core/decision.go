@@ -1,6 +1,9 @@
 package core
 
-import "time"
+import (
+	"sync/atomic"
+	"time"
+)
 
 // Reason says why a variant was chosen.
 type Reason string
@@ -26,6 +29,10 @@ type Decision struct {
 
 	// Cookie is what [Decision.SetCookie] adds to the response. Empty: nothing.
 	Cookie string
+
+	// What Report counts in. Nil: it does not.
+	decided *atomic.Int64 // decisions for this reason
+	served  *counters     // what the variant did
 }
 
 // Outcome is how the variant did that served a request. A failure is a status of 5xx, or none, or an error of the proxy; a

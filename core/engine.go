@@ -109,6 +109,10 @@ func Compile(config Config, live *Live, host Host) (*Engine, error) {
 			e.counters = append(e.counters, live.counters(name))
 		}
 	}
+	e.reasons = map[Reason]*atomic.Int64{}
+	for _, reason := range []Reason{ByFollowing, ByRule, ByAssigned, ByRouter, BySplit, ByBase, ByFallback, ByRolledBack} {
+		e.reasons[reason] = live.reason(reason)
+	}
 	e.base = e.decision(0, ByBase, "")
 	e.rolledBack = e.decision(0, ByRolledBack, "")
 	for i := range plan.variants {
@@ -130,10 +134,6 @@ func Compile(config Config, live *Live, host Host) (*Engine, error) {
 		e.near = e.memory.basis
 	}
 	e.declaration = fingerprint(e.generation, strings.Join(declared, " "))
-	e.reasons = map[Reason]*atomic.Int64{}
-	for _, reason := range []Reason{ByFollowing, ByRule, ByAssigned, ByRouter, BySplit, ByBase, ByFallback, ByRolledBack} {
-		e.reasons[reason] = live.reason(reason)
-	}
 	return e, nil
 }
 
@@ -215,22 +215,24 @@ func (e *Engine) Fallback(failed Decision) Decision {
 	failed.Variant, failed.Rule = e.variants[0], ""
 	failed.Index = 0
 	failed.Reason = ByFallback
+	failed.decided = e.reasons[ByFallback]
+	failed.served = nil
 	return failed
 }
 
 // Report counts how a decision turned out, at the time when that became known. An outcome after a fallback is counted as
 // a decision only: the base did not get that request by its own merit.
-func (e *Engine) Report(d Decision, o Outcome, now time.Time) { Report(e, &d, &o, now) }
+func (e *Engine) Report(d Decision, o Outcome, now time.Time) { Report(&d, &o, now) }
 
 // Report is [Engine.Report] for hosts that are interpreted, as [Decide] is.
-func Report(e *Engine, d *Decision, o *Outcome, now time.Time) {
-	if count := e.reasons[d.Reason]; count != nil {
-		count.Add(1)
+func Report(d *Decision, o *Outcome, now time.Time) {
+	if d.decided != nil {
+		d.decided.Add(1)
 	}
-	if d.Index >= len(e.counters) || d.Reason == ByFallback {
+	c := d.served
+	if c == nil {
 		return
 	}
-	c := e.counters[d.Index]
 	c.last.Store(now.UnixNano())
 	if o.Gone || o.Failed || o.Status >= 500 || o.Status == 0 {
 		c.countFailure(o)

@@ -32,7 +32,7 @@ const (
 // newMemory returns nil for an engine whose decisions rest on more than what conditions and the key look at.
 func newMemory(e *Engine) *memory {
 	basis := expr.NewBasis(e.table, e.key)
-	if basis == nil || e.full {
+	if basis == nil || e.full || e.key.Random() {
 		return nil
 	}
 	return &memory{basis: basis}
@@ -65,10 +65,7 @@ func settled(e *Engine, f *finding, now time.Time) *Decision {
 		if e.live.weighed.Load() {
 			line = lineSet(e)
 		}
-		d = e.split[0]
-		if line.Owners != "" {
-			d = e.split[line.Owners[f.slot]]
-		}
+		d = e.split[line.Owners[f.slot]]
 	}
 	if e.later {
 		return ended(e, d, now)
@@ -87,49 +84,57 @@ func ended(e *Engine, d *Decision, now time.Time) *Decision {
 // Decide is [Engine.Decide] for hosts that are interpreted, where a function costs a fifth of a method. What it returns is
 // only to be read.
 func Decide(e *Engine, r *http.Request, address string, now time.Time) *Decision {
-	if e.memory == nil {
-		d := e.Decide(r, address, now)
-		return &d
-	}
-	epoch := e.memory.epoch.Load()
 	if e.near != nil {
-		key := expr.Plain(e.table, e.key, r.Header)
-		if key != "" && expr.IsDistinct(e.near, r.Header) {
-			f := &finding{slot: balance.Slot(e.splitSalt, key)}
-			remember(e.memory, expr.Near(e.near, r.Header), f, epoch)
-			return settled(e, f, now)
+		if d := decidePlain(e, r, now); d != nil {
+			return d
 		}
 	}
-	return decideOnce(e, &expr.Input{Request: r, Address: address}, epoch, now)
+	if e.memory != nil {
+		return decideOnce(e, &expr.Input{Request: r, Address: address}, now)
+	}
+	d := e.Decide(r, address, now)
+	return &d
+}
+
+// decidePlain is Decide for plain requests. It returns nil for others.
+func decidePlain(e *Engine, r *http.Request, now time.Time) *Decision {
+	epoch := e.memory.epoch.Load()
+	key := expr.Plain(e.table, e.key, r.Header)
+	if key == "" {
+		return nil
+	}
+	f := &finding{slot: balance.Slot(e.splitSalt, key)}
+	if expr.IsDistinct(e.near, r.Header) {
+		remember(e.memory, expr.Near(e.near, r.Header), f, epoch)
+	}
+	return settled(e, f, now)
 }
 
 // decideOnce is Decide for requests that are anything but plain.
-func decideOnce(e *Engine, in *expr.Input, epoch int64, now time.Time) *Decision {
+func decideOnce(e *Engine, in *expr.Input, now time.Time) *Decision {
 	basis := expr.Whole(e.memory.basis, in)
 	if known, ok := e.memory.places.Load(basis); ok {
 		return settled(e, known.(*finding), now)
 	}
+	epoch := e.memory.epoch.Load()
 	f := &finding{decision: e.base}
-	decideFully(e, &f.decision, in)
-	if basis != "" && isLasting(e, f, in) {
+	if find(e, f, in) && expr.IsDistinct(e.memory.basis, in.Request.Header) {
 		remember(e.memory, basis, f, epoch)
 	}
 	return settled(e, f, now)
 }
 
-// isLasting reports whether the next request like it will be decided in the same way, and notes the slot where that
-// decides: neither if it was drawn, nor if something broke.
-func isLasting(e *Engine, f *finding, in *expr.Input) bool {
+// find finds the first that applies. It returns false if it broke.
+func find(e *Engine, f *finding, in *expr.Input) bool {
 	defer recovered(e)
-	key := expr.Read(e.key, in)
-	if key == "" {
-		return !e.key.Random()
+	if ruled(e, &f.decision, in) {
+		return true
 	}
-	if f.decision.Reason == BySplit {
+	if key := expr.Read(e.key, in); key != "" {
 		f.slot = balance.Slot(e.splitSalt, key)
 		f.decision = nil
 	}
-	return f.decision != e.base
+	return true
 }
 
 // remember keeps a place that was found in an epoch, unless that is over.

@@ -41,5 +41,7 @@ func NewFor(ctx context.Context, next http.Handler, config *core.Config, middlew
 		mode.proxy.upstreams.wait()
 		return mode, nil
 	}
-	return &serviceMode{engine: rollout.engine, clients: clients, next: next, observe: rollout.engine.Observes() || rollout.engine.ResponseHeader() != ""}, nil
+	s := &serviceMode{engine: rollout.engine, clients: clients, next: next, tells: rollout.engine.ResponseHeader() != ""}
+	s.observe = rollout.engine.Observes() || s.tells
+	return s, nil
 }

@@ -61,6 +61,7 @@ var exchangeKey = new(int)
 func (p *proxyMode) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	e := &proxied{proxy: p.proxy, clients: p.clients}
 	e.begin = time.Now()
+	e.tells = true
 	e.engine = p.engine
 	decision := core.Recall(e.engine, r, e.begin)
 	if decision == nil {

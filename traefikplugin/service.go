@@ -18,6 +18,7 @@ type serviceMode struct {
 	clients *clients
 	next    http.Handler
 	observe bool
+	tells   bool // responses tell the client which variant serves
 }
 
 // ServeHTTP decides and passes the request on.
@@ -37,6 +38,7 @@ func (s *serviceMode) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func serveObserved(s *serviceMode, w http.ResponseWriter, r *http.Request, decision *core.Decision, begin time.Time) {
 	o := &observer{ResponseWriter: w, exchange: exchange{engine: s.engine, decision: *decision, request: r, begin: begin}}
+	o.exchange.tells = s.tells || decision.Cookie != ""
 	defer finish(&o.exchange)
 	s.next.ServeHTTP(o, r)
 	o.exchange.returned = true
@@ -48,7 +50,8 @@ type exchange struct {
 	decision core.Decision
 	request  *http.Request
 	begin    time.Time
-	status   int // of the response; 0 before it begins
+	tells    bool // the response tells the client something of the decision
+	status   int  // of the response; 0 before it begins
 	latency  time.Duration
 	failed   bool // the variant gave no response
 	returned bool // the handlers came back: they panic to abort a response that has begun
@@ -61,7 +64,9 @@ const statusClientGone = 499
 func responded(e *exchange, status int, header http.Header) {
 	e.status = status
 	e.latency = time.Since(e.begin)
-	core.TellClient(e.engine, &e.decision, header)
+	if e.tells {
+		core.TellClient(e.engine, &e.decision, header)
+	}
 	if status == http.StatusSwitchingProtocols || len(header["Content-Length"]) == 0 && isStream(header) {
 		report(e, core.Outcome{Status: status, Latency: e.latency})
 	}
@@ -82,7 +87,8 @@ func finish(e *exchange) {
 		finishOddly(e)
 		return
 	}
-	report(e, core.Outcome{Status: e.status, Latency: e.latency, Gone: e.status == statusClientGone})
+	outcome := &core.Outcome{Status: e.status, Latency: e.latency, Gone: e.status == statusClientGone}
+	core.Report(&e.decision, outcome, time.Now())
 }
 
 // finishOddly is finish for an exchange without a response, or with one that was broken off.
@@ -101,7 +107,7 @@ func finishOddly(e *exchange) {
 func report(e *exchange, outcome core.Outcome) {
 	if !e.reported {
 		e.reported = true
-		core.Report(e.engine, &e.decision, &outcome, time.Now())
+		core.Report(&e.decision, &outcome, time.Now())
 	}
 }
 

@@ -24,7 +24,7 @@ func Slot(s *Salt, key string) int {
 
 // Line says which variant owns which slots.
 type Line struct {
-	Owners string // the index of the owner of every slot, a byte each; where the first variant owns all, empty
+	Owners string // the index of the owner of every slot, a byte each; empty only in the zero Line, which is the first variant's
 }
 
 // MaxVariants is how many variants a line can tell apart.
@@ -36,7 +36,7 @@ const MaxVariants = 256
 // Ends are rounded cumulatively, so no range is more than one slot from its exact share and none overlap.
 func NewLine(weights []Weight) (*Line, error) {
 	if len(weights) < 2 {
-		return &Line{}, nil
+		return &Line{Owners: strings.Repeat("\x00", Slots)}, nil
 	}
 	if len(weights) > MaxVariants {
 		return nil, fmt.Errorf("%d variants are too many: %d at most", len(weights), MaxVariants)

@@ -10,20 +10,24 @@ import (
 // Basis is what of a request conditions and a key look at. As one text it stands for all requests that get the same
 // answers, which can be remembered by it.
 //
-// The text begins with the key's header as it is, if that has one field; with a zero byte, if there is no such header, and
-// its fields in quotes, if there are several. After a zero byte follow the name of another header and its fields in quotes,
-// and after a zero byte and an equals sign, in quotes, what does not stand in headers. So no two texts are the same by
-// chance, nor by a client's design.
+// The text begins with the field of the key's header, or with a zero byte if there is no such header. The names and fields
+// of other headers follow, each after a zero byte, which no header contains; and after a zero byte and an equals sign, in
+// quotes, headers with several fields, and what does not stand in headers. So no two texts are the same by chance, nor by a
+// client's design.
 type Basis struct {
-	header string   // the one that tells most: the key's
-	others []string // further headers
+	header string // the one that tells most: the key's
+	others []otherHeader
 	far    []*value // what does not stand in headers
 	always bool     // conditions look at some of these, and not only a key, which may find a value before it gets there
 	key    *Key
 }
 
+// otherHeader is a header and how the text announces its field.
+type otherHeader struct{ name, mark string }
+
 // NewBasis returns the basis of what a table and a key answer; nil if their answers rest on more than requests that can be
-// compared: on chance, or on what only the gateway knows.
+// compared: on chance, or on what only the gateway knows. Nor is there one for paths and queries: there are so many that few
+// requests are like another.
 func NewBasis(t *Table, k *Key) *Basis {
 	b := &Basis{header: k.header, key: k}
 	for _, i := range t.code {
@@ -52,7 +56,7 @@ func (b *Basis) add(v *value) bool {
 		b.addHeader(v.name)
 	case fromCookie:
 		b.addHeader("Cookie")
-	case fromHost, fromHostname, fromScheme, fromIP, fromMethod, fromPath, fromQuery:
+	case fromHost, fromHostname, fromScheme, fromIP, fromMethod:
 		b.addFar(v)
 	case fromGeo:
 		b.addFar(&value{source: fromIP})
@@ -65,12 +69,12 @@ func (b *Basis) add(v *value) bool {
 
 func (b *Basis) addHeader(name string) {
 	for _, known := range b.others {
-		if known == name {
+		if known.name == name {
 			return
 		}
 	}
 	if name != b.header {
-		b.others = append(b.others, name)
+		b.others = append(b.others, otherHeader{name: name, mark: "\x00" + name + "\x00"})
 	}
 }
 
@@ -94,39 +98,47 @@ func Near(b *Basis, h http.Header) string {
 	if len(fields) == 1 {
 		text = fields[0]
 	} else if len(fields) > 1 {
-		text = with("", "", fields)
+		text = several("", b.header, fields)
 	}
-	for _, name := range b.others {
-		fields = h[name]
-		if len(fields) > 0 {
-			text = with(text, name, fields)
+	for _, other := range b.others {
+		fields = h[other.name]
+		if len(fields) == 1 {
+			text += other.mark + fields[0]
+		} else if len(fields) > 1 {
+			text = several(text, other.name, fields)
 		}
 	}
 	return text
 }
 
-// with appends what a header contributes.
-func with(text, name string, fields []string) string {
-	return fmt.Sprintf("%s\x00%s%q", text, name, fields)
+// several appends a header that a client sent several times.
+func several(text, name string, fields []string) string {
+	return fmt.Sprintf("%s\x00=%s%q", text, name, fields)
 }
 
-// IsDistinct reports whether what [Near] returns stands for no other headers: HTTP has no zero bytes in them.
+// IsDistinct reports whether a request's basis is that of no other answers: HTTP has no zero bytes in headers.
 func IsDistinct(b *Basis, h http.Header) bool {
-	fields := h[b.header]
-	return len(fields) != 1 || !strings.Contains(fields[0], "\x00")
+	if hasZero(h[b.header]) {
+		return false
+	}
+	for _, other := range b.others {
+		if hasZero(h[other.name]) {
+			return false
+		}
+	}
+	return true
 }
 
-// Whole returns all of a request's basis; "" if it might be mistaken for another's.
+func hasZero(fields []string) bool { return len(fields) == 1 && strings.Contains(fields[0], "\x00") }
+
+// Whole returns all of a request's basis.
 func Whole(b *Basis, in *Input) string {
 	text := Near(b, in.Request.Header)
-	if !IsDistinct(b, in.Request.Header) {
-		return ""
-	}
 	if len(b.far) == 0 || !b.always && readsHeaders(b.key, in) {
 		return text
 	}
 	for _, v := range b.far {
-		text += "\x00=" + farText(v, in)
+		text += "\x00==" + farText(v, in)
 	}
 	return text
 }
@@ -146,11 +158,8 @@ func readsHeaders(k *Key, in *Input) bool {
 
 // farText returns a value as one text, different for any two requests that a condition can tell apart by it.
 func farText(v *value, in *Input) string {
-	switch v.source {
-	case fromIP:
+	if v.source == fromIP {
 		return strconv.Quote(in.Address)
-	case fromQuery:
-		return fmt.Sprintf("%q", in.parameters()[v.name]) // [] if there is none, [""] if it is empty
 	}
 	text, _ := read(v, in)
 	return strconv.Quote(text)
