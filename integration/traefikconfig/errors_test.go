@@ -12,7 +12,7 @@ func TestErrors(t *testing.T) {
 		"unknown-keys": {
 			`rollout "unknown-keys":`,
 			`fallback_methods: unknown key (did you mean "fallbackMethods"?)`,
-			`plan: unknown key; there are name, variants, upstreams, subsets, rules, key, sticky, router, salt, revision, ends, announce, fallbackMethods, observe, geo, trustedProxies, clientHeader, proxy`,
+			`plan: unknown key; there are name, variants, upstreams, subsets, rules, key, sticky, router, salt, revision, ends, announce, fallbackMethods, observe, geo, jwt, trustedProxies, clientHeader, proxy`,
 			`variants[0].wieght: unknown key (did you mean "weight"?)`,
 			`rules[0].if: unknown key; there are name, use, percent, when, order`,
 			`announce.respond: unknown key (did you mean "response"?)`,
