@@ -53,11 +53,15 @@ func newFailing(t *testing.T, name string) *failing {
 func TestAnotherUpstreamOfTheVariantComesFirst(t *testing.T) {
 	front := behind(t, backend(t, "stable").URL, closed(t), func(c *core.Config) {
 		c.Variants[1].Upstreams = append(c.Variants[1].Upstreams, backend(t, "canary").URL)
+		c.Variants[1].Weight = "100%"
+		c.Proxy.PassiveHealthCheck.Failures = "0"
+		c.Sticky = core.Sticky{Mode: "cookie", Secret: []string{testSecret}}
 	})
 	for i := 0; i < 8; i++ {
-		response, body := ask(t, "GET", front.URL, "a body", "X-Version: v2")
-		if body != "canary GET a body" || response.Header.Get("X-Saw") != "canary" || len(response.Header["X-Variant"]) != 1 {
-			t.Fatalf("%d %q %v", response.StatusCode, body, response.Header)
+		response, body := ask(t, "GET", front.URL, "a body", fmt.Sprint("Cookie: uid=user", i))
+		h := response.Header
+		if body != "canary GET a body" || h.Get("X-Saw") != "canary" || len(h["X-Variant"]) != 1 || len(h["Set-Cookie"]) != 1 {
+			t.Fatalf("%d %q %v", response.StatusCode, body, h)
 		}
 	}
 	if got := counts(t.Name())["canary"]; got.Failure != 0 || got.Success != 8 {
