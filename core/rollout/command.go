@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/grayling-gateway/grayling/core/balance"
 )
@@ -129,7 +130,7 @@ func (m *Machine) obeyStep(step int) error {
 
 func (m *Machine) obeyRestart() error {
 	if m.ended() {
-		return fmt.Errorf("%w: the rollout ended at %s: configure another end first", ErrState, m.release.Ends.String())
+		return fmt.Errorf("%w: it ended at %s: configure another end first", ErrState, m.release.Ends.Format(time.RFC3339))
 	}
 	m.begin(move{kind: KindRestarted, step: 1, cause: ByOperator, reason: "restart"})
 	return nil

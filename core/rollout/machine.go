@@ -144,7 +144,7 @@ func (m *Machine) refit() {
 		}
 		return
 	}
-	m.transition(move{kind: KindStepAdvanced, to: r.State, cause: r.Cause, step: i + 1, reason: "the plan was edited"})
+	m.transition(move{kind: KindStepAdvanced, to: r.State, step: i + 1, reason: "the plan was edited"})
 }
 
 // Tick goes on with what was seen since, and returns what happened. It is to be called about once a second, and at once
