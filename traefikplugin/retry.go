@@ -43,19 +43,19 @@ func choose(e *proxied) *core.Pick {
 	}
 }
 
-// pickFor returns what is available. A request that cannot be sent again is no trial if there is another way, but for its
-// variant's sake: else nobody would try a canary to which only such requests go.
+// pickFor returns what is available. A request that cannot be sent again leaves trials to others, unless the variant has
+// nothing else: before the base takes its place.
 func pickFor(e *proxied, now time.Time, skipped []int) core.Pick {
 	s := e.standing
-	up := func(i int) bool { return s.targets[i].health.Up() }
+	once := func(i int) bool { return s.targets[i].health.AvailableOnce(now) }
 	available := func(i int) bool { return s.targets[i].health.Available(now) }
 	turn := core.Pick{Upstream: e.position, Variant: e.decision.Index}
 	in := &expr.Input{Request: e.request, Address: clientOf(e.clients, e.request)}
 	if !e.engine.Repeats(e.request) {
-		if turn.Upstream >= 0 && up(turn.Upstream) {
+		if turn.Upstream >= 0 && once(turn.Upstream) {
 			return turn
 		}
-		if pick := s.pools.Pick(turn.Variant, in, up, skipped); pick.Upstream >= 0 && pick.Variant == turn.Variant {
+		if pick := s.pools.Pick(turn.Variant, in, once, skipped); pick.Upstream >= 0 && pick.Variant == turn.Variant {
 			return pick
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/grayling-gateway/grayling/core"
+	"github.com/grayling-gateway/grayling/core/balance"
 )
 
 // silence returns the address of a name server that never answers.
@@ -167,30 +168,36 @@ func TestTrialBringsAnUpstreamBack(t *testing.T) {
 }
 
 func TestTrialByWhatCannotBeSentAgain(t *testing.T) {
-	canary, other := newFailing(t, "canary"), newFailing(t, "other")
-	canary.down.Store(true)
-	front := behind(t, backend(t, "stable").URL, canary.url, func(c *core.Config) {
-		c.Variants[1].Upstreams = append(c.Variants[1].Upstreams, other.url)
-		c.Proxy.PassiveHealthCheck = core.PassiveHealthCheck{Failures: "1", Backoff: "1ns", MaxBackoff: "1ns"}
-	})
-	eventually(t, "the upstream is out", func() bool {
-		ask(t, "GET", front.URL, "", "X-Version: v2")
-		return canary.came.Load() > 0
-	})
-	before := canary.came.Load()
-	for i := 0; i < 6; i++ {
-		if _, body := ask(t, "POST", front.URL, "x", "X-Version: v2"); body != "other POST x" {
-			t.Errorf("%q", body)
+	config := checkout(t)
+	config.Variants[0].Upstreams = []any{backend(t, "stable").URL}
+	config.Variants[1].Upstreams = []any{backend(t, "first").URL, backend(t, "second").URL}
+	handler := start(t, config, nil)
+	front := httptest.NewServer(handler)
+	defer front.Close()
+	targets := handler.(*proxyMode).proxy.upstreams.current.Load().(*standing).targets
+	out := func(target *target, since time.Duration) {
+		policy := balance.HealthPolicy{Failures: 1, Backoff: time.Hour, MaxBackoff: time.Hour}
+		balance.Failed(target.health, balance.Forced(target.health), policy, time.Now().Add(-since))
+	}
+	post := func() string {
+		_, body := ask(t, "POST", front.URL, "x", "X-Version: v2")
+		return body
+	}
+	first, second := targets[1], targets[2]
+	out(first, 90*time.Minute)
+	for i := 0; i < 4; i++ {
+		if got := post(); got != "second POST x" {
+			t.Errorf("a trial is due, and somebody else may be it: %q", got)
 		}
 	}
-	if got := canary.came.Load(); got != before {
-		t.Errorf("%d requests that cannot be sent again tried it, and there was another", got-before)
+	out(second, time.Minute)
+	if got := post(); got != "first POST x" {
+		t.Errorf("the variant has nobody else: %q", got)
 	}
-	other.down.Store(true)
-	ask(t, "POST", front.URL, "x", "X-Version: v2") // takes the other out as well
-	canary.down.Store(false)
-	if _, body := ask(t, "POST", front.URL, "x", "X-Version: v2"); body != "canary POST x" {
-		t.Errorf("with no other: %q", body)
+	out(first, time.Minute)
+	out(second, 3*time.Hour)
+	if got := post(); got != "second POST x" {
+		t.Errorf("nobody wanted to be the trial: %q", got)
 	}
 }
 

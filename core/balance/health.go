@@ -76,11 +76,12 @@ func (h *Health) Available(now time.Time) bool {
 	return h.available(now)
 }
 
-// Up reports whether an attempt would not be a trial, nor refused: a request that cannot be sent again had better be none.
-func (h *Health) Up() bool {
+// AvailableOnce is Available for a request that cannot be sent again, and had better not be a trial: only if no other
+// request was for as long as the back-off.
+func (h *Health) AvailableOnce(now time.Time) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return !h.out && !h.unwell
+	return h.available(now) && (!h.out || now.Sub(h.due) >= h.backoff)
 }
 
 // available: a time further away than a back-off is one that a clock saw that was put back since. Caller holds mu.

@@ -31,7 +31,7 @@ func (u *patient) begin() Attempt {
 	if available != (a != Refused) {
 		u.t.Fatalf("available is %v, and the attempt %d", available, int64(a))
 	}
-	if steady := u.Steady.Load(); steady != int64(Refused) && (steady != int64(a) || !u.Up()) {
+	if steady := u.Steady.Load(); steady != int64(Refused) && (steady != int64(a) || !u.AvailableOnce(u.now)) {
 		u.t.Fatalf("steady is %d, and the attempt %d", steady, int64(a))
 	}
 	return a
@@ -63,11 +63,11 @@ func (u *patient) expect(what string, given ...bool) {
 func TestUpstreamIsUpAtFirst(t *testing.T) {
 	u := newPatient(t)
 	u.expect("new", true, true, true)
-	if u.Steady.Load() == int64(Refused) || !u.Up() {
+	if u.Steady.Load() == int64(Refused) || !u.AvailableOnce(u.now) {
 		t.Error("not steady")
 	}
 	u.fail(u.begin())
-	if u.Steady.Load() != int64(Refused) || !u.Up() {
+	if u.Steady.Load() != int64(Refused) || !u.AvailableOnce(u.now) {
 		t.Error("after a failure an upstream is up, and no longer steady")
 	}
 	Succeeded(&u.Health, u.begin())
@@ -110,9 +110,6 @@ func TestTrialAtTheEndOfTheBackoff(t *testing.T) {
 		t.Fatal("no trial on time")
 	}
 	u.expect("during the trial", false, false)
-	if u.Up() {
-		t.Error("up during the trial")
-	}
 	if !Succeeded(&u.Health, trial) || Succeeded(&u.Health, trial) {
 		t.Error("a trial brings back once")
 	}
@@ -193,6 +190,29 @@ func TestTwoTrialsThatFailAreOneFailure(t *testing.T) {
 	}
 	if got := u.fail(second); got != 0 {
 		t.Errorf("and then for %v", got)
+	}
+}
+
+func TestRequestThatCannotBeSentAgainIsTheLastResort(t *testing.T) {
+	u := newPatient(t)
+	u.knockOut()
+	for _, step := range []struct {
+		wait time.Duration
+		want bool
+	}{{time.Second - 1, false}, {1, false}, {time.Second - 1, false}, {1, true}, {time.Hour, true}} {
+		u.wait(step.wait)
+		if got := u.AvailableOnce(u.now); got != step.want {
+			t.Errorf("%v after it went out: %v", u.now.Sub(noon), got)
+		}
+	}
+	u.begin()
+	if u.AvailableOnce(u.now) {
+		t.Error("available during the trial")
+	}
+	u.wait(2 * time.Second)
+	u.Check(false)
+	if u.AvailableOnce(u.now) {
+		t.Error("available and unwell")
 	}
 }
 
