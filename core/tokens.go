@@ -141,6 +141,6 @@ func bearer(text string, must bool) string {
 	return text
 }
 
-// RefusedTokens returns how many tokens had no claims, by the causes that occurred, always in the same order. Requests
-// without a token do not count, nor do those whose token nothing asked for.
+// RefusedTokens returns how often a token was found to have no claims, by the causes that occurred, always in the same
+// order. Requests without a token do not count, nor do those whose token nothing asked for.
 func (l *Live) RefusedTokens() []identity.Refused { return l.tokens.Refused() }

@@ -71,7 +71,7 @@ func newClient() *http.Client {
 }
 
 // Run fetches the keys until the context ends: at once, when they are no longer fresh, and, at most once a minute, when a
-// token names a key that is not among them. While the server is away or answers nonsense, the keys stay as they were.
+// token is by none of them and names none of them. While the server is away or answers nonsense, the keys stay as they were.
 // report is told of every new fault, of keys that cannot be used, and with nil when all is well again.
 func (v *Verifier) Run(ctx context.Context, report func(url string, err error)) {
 	if v.remote == nil {

@@ -131,6 +131,18 @@ func TestFetchRotates(t *testing.T) {
 	}
 }
 
+// TestFetchRotatesKeysWithoutNames: where keys have no kid, a token that none has made tells that there are new ones.
+func TestFetchRotatesKeysWithoutNames(t *testing.T) {
+	s := testSigners(t)
+	for _, header := range []string{`{"alg":"ES256"}`, `{"alg":"ES256","kid":"any"}`} {
+		server := newKeyServer(t, set(s.jwk("EdDSA", "")))
+		r := run(t, server.URL, nil)
+		r.becomes(t, "the first key", s.token(t, "EdDSA", claims("")), Verified)
+		server.set(http.StatusOK, set(s.jwk("ES256", "")))
+		r.becomes(t, "the second key for "+header, s.sign(t, "ES256", header, claims("")), Verified)
+	}
+}
+
 func TestFetchKeepsKeys(t *testing.T) {
 	s := testSigners(t)
 	server := newKeyServer(t, `{"keys":[]}`)

@@ -174,13 +174,16 @@ func (v *Verifier) verify(t *trust, text string) (*verified, Cause) {
 }
 
 // verifySignature tries the keys that have the token's kid, or none, and are for its algorithm. A token without kid may
-// be of any key (RFC 7515, section 6).
+// be of any key (RFC 7515, section 6). If none has made the token, and none is the one that it names, there may be new
+// keys.
 func (v *Verifier) verifySignature(t *trust, token *token) Cause {
 	cause := UnknownKey
+	named := false
 	for _, k := range t.keys {
 		if k.id != token.keyID && k.id != "" && token.keyID != "" {
 			continue
 		}
+		named = named || k.id == token.keyID && k.id != ""
 		if cause == UnknownKey {
 			cause = Algorithm
 		}
@@ -192,7 +195,7 @@ func (v *Verifier) verifySignature(t *trust, token *token) Cause {
 			return Verified
 		}
 	}
-	if cause == UnknownKey && v.remote != nil {
+	if !named && v.remote != nil {
 		v.remote.want()
 	}
 	return cause
