@@ -53,15 +53,17 @@ func (b *bench) report() error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	results, err := b.run(ctx)
-	switch {
-	case ctx.Err() != nil:
-		return errors.New("interrupted")
-	case err != nil:
-		return err
-	case b.json:
-		return writeJSON(os.Stdout, results)
+	if ctx.Err() != nil {
+		err = errors.New("interrupted")
 	}
-	return writeTable(os.Stdout, results)
+	write := writeTable
+	if b.json {
+		write = writeJSON
+	}
+	if len(results) > 0 {
+		err = errors.Join(err, write(os.Stdout, results))
+	}
+	return err
 }
 
 // bench is one run.
@@ -72,7 +74,8 @@ type bench struct {
 	json                                  bool
 }
 
-// run measures what was chosen, gateway by gateway, and stops what it started.
+// run measures what was chosen, gateway by gateway, and stops what it started. With an error it returns what was measured
+// until then.
 func (b *bench) run(ctx context.Context) (results []result, err error) {
 	chosen, err := selected(slices.Concat(caddyConfigurations, traefikConfigurations, startConfigurations), b.only)
 	if err != nil {
@@ -118,11 +121,11 @@ func (b *bench) run(ctx context.Context) (results []result, err error) {
 			return nil, err
 		}
 		if err := part.measure(ctx, s, own); err != nil {
-			return nil, err
+			return results, err
 		}
+		compare(own)
 		results = append(results, own...)
 	}
-	compare(results)
 	return results, nil
 }
 

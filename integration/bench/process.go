@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os/exec"
@@ -104,24 +105,28 @@ func (p *process) cpuTime() (time.Duration, error) {
 	return time.Duration(t.Nano()), nil
 }
 
-// freePorts returns n different ports of this machine that nobody listens on.
+// freePorts returns n different ports of this machine that nobody listens on. They lie below those that the kernel gives to
+// connections, so that none takes one before the gateway does.
 func freePorts(n int) ([]int, error) {
+	const lowest, end = 12000, 32768
 	var held []net.Listener // until all are found, so that none is found twice
 	defer func() {
 		for _, l := range held {
 			l.Close()
 		}
 	}()
-	ports := make([]int, n)
-	for i := range ports {
-		l, err := net.Listen("tcp", address(0))
-		if err != nil {
-			return nil, err
+	ports := make([]int, 0, n)
+	for range end - lowest {
+		if len(ports) == n {
+			return ports, nil
 		}
-		held = append(held, l)
-		ports[i] = l.Addr().(*net.TCPAddr).Port
+		port := lowest + rand.IntN(end-lowest)
+		if l, err := net.Listen("tcp", address(port)); err == nil {
+			held = append(held, l)
+			ports = append(ports, port)
+		}
 	}
-	return ports, nil
+	return nil, fmt.Errorf("%d free ports of %d to %d were not found", n, lowest, end-1)
 }
 
 func address(port int) string { return "127.0.0.1:" + strconv.Itoa(port) }
