@@ -78,9 +78,10 @@ type Event struct {
 	Kind Kind      `json:"event"`
 	Time time.Time `json:"time"` // by the wall clock
 
-	// Revision, Epoch and Step are those that the event led to. Step counts from 1; 0 is before the first.
+	// Revision, Epoch, State and Step are those that the event led to. Step counts from 1; 0 is before the first.
 	Revision string `json:"revision"`
 	Epoch    int    `json:"epoch"`
+	State    State  `json:"state"`
 	Step     int    `json:"step"`
 
 	// Cause is what made it happen. Empty: the plan went its way, or it is no transition.

@@ -162,7 +162,7 @@ func (f *flight) expectLast(what string, record Record, kind Kind) {
 	f.t.Helper()
 	last := f.events[len(f.events)-1]
 	if last.ID != record.LastEvent() || last.Revision != record.Revision || last.Epoch != record.Epoch || last.Step != record.Step ||
-		last.Kind != kind {
+		last.State != f.m.State() || last.Kind != kind {
 		f.t.Errorf("%s: the last event is %+v, and leads to %+v", what, last, record)
 	}
 }

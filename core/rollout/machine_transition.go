@@ -29,11 +29,12 @@ func (m *Machine) transition(t move) {
 	case KindRestarted:
 		r.Epoch++
 		m.enter(t.step)
-	case KindPromoted, KindRolledBack:
-		r.Epoch++
+	case KindPromoted:
 		r.Step = t.step
-		r.Weights = nil
-		m.forget()
+		r.Weight = m.weight()
+		m.leave()
+	case KindRolledBack:
+		m.leave()
 	case KindResumed: // what was seen meanwhile was seen with weights that somebody may have set
 		r.Weights = nil
 		r.Failures = 0
@@ -47,16 +48,20 @@ func (m *Machine) enter(step int) {
 	r := &m.record
 	r.Step = step
 	r.Entry++
-	r.Weight = ""
-	if step > 0 {
-		r.Weight = m.step().Weight.String()
-	}
+	r.Weight = m.weight()
 	r.Age = 0
 	r.Overdue = 0
 	r.Held = false
 	r.Stalled = false
 	r.Mismatched = false
 	r.Weights = nil
+	m.forget()
+}
+
+// leave ends the epoch, and with it the last stay in a step.
+func (m *Machine) leave() {
+	m.record.Epoch++
+	m.record.Weights = nil
 	m.forget()
 }
 
@@ -95,8 +100,8 @@ func (m *Machine) goOn(t move) {
 // report remembers an event, and hands it to the caller.
 func (m *Machine) report(kind Kind, cause Cause, reason string, figures map[string]float64) {
 	r := &m.record
-	e := Event{ID: r.LastEvent() + 1, Kind: kind, Time: m.now.utc(), Revision: r.Revision, Epoch: r.Epoch, Step: r.Step, Cause: cause,
-		Reason: text(reason), Figures: finite(figures)}
+	e := Event{ID: r.LastEvent() + 1, Kind: kind, Time: m.now.utc(), Revision: r.Revision, Epoch: r.Epoch, State: m.State(), Step: r.Step,
+		Cause: cause, Reason: text(reason), Figures: finite(figures)}
 	kept := r.Events
 	if extra := len(kept) + 1 - MaxEvents; extra > 0 {
 		kept = kept[extra:]
@@ -119,6 +124,14 @@ func (t Time) utc() time.Time { return t.Wall.Round(0).UTC() }
 
 // step returns the present step. There must be one.
 func (m *Machine) step() Step { return m.release.Plan.Steps[m.record.Step-1] }
+
+// weight returns the present step's weight as a record has it.
+func (m *Machine) weight() string {
+	if m.record.Step == 0 {
+		return ""
+	}
+	return m.step().Weight.String()
+}
 
 // State returns where the rollout stands.
 func (m *Machine) State() State {
