@@ -111,11 +111,12 @@ proxy: {healthCheck: {path: /healthz, interval: %s}}`, server.URL, server.URL+"/
 			dns := startNames(t)
 			const service = "_http._tcp.canary.test."
 			dns.set(service, record{1, g.Backend("one").Addr(), 10}, record{1, g.Backend("two").Addr(), 20}, record{2, g.Backend("late").Addr(), 99})
+			dns.set("_http._tcp.stable.test.", record{5, g.Backend("stable").Addr(), 5})
 			g.Reload(t, proxying(fmt.Sprintf(`
-upstreams: ["srv+http://_http._tcp.canary.test weight=2 zone=a", "http://%s weight=3 zone=a", "http://%s zone=b"]
+upstreams: ["srv+http://_http._tcp.canary.test weight=2 zone=a", "http://%s weight=3 zone=a", "srv+http://_http._tcp.stable.test zone=b"]
 variants: [{name: stable}, {name: canary, where: {zone: a}}]
 subsets: [{key: zone, value: 'header("X-Zone")', otherwise: any}]
-proxy: {resolver: %q}`, g.Backend("three").Addr(), g.Backend("stable").Addr(), dns.addr)))
+proxy: {resolver: %q}`, g.Backend("three").Addr(), dns.addr)))
 			// 2 times 1, 2 times 2, and 3.
 			expectTally(t, tally(t, g, 18, "X-Version: v2"), "[one:4 three:6 two:8]")
 			expectTally(t, tally(t, g, 18, "X-Zone: a"), "[one:4 three:6 two:8]")
