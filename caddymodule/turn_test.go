@@ -99,15 +99,33 @@ func TestPoolWithoutRetries(t *testing.T) {
 	}
 }
 
-// TestPoolBody: what a retry sends, and what the baseline gets, is the whole body.
+// TestPoolBody: what a retry sends, and what the baseline gets, is the whole body, whether it was never sent before or is
+// kept for that.
 func TestPoolBody(t *testing.T) {
-	f := startFleet(t, retries, `"fallback_methods": ["POST"]`)
-	f.x.Close()
-	f.y.Close()
-	r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader("the body"))
-	r.Header.Set("X-Canary", "1")
-	if w := ask(f, r); w.Code != http.StatusOK || w.Header().Get("X-Received") != "the body" {
-		t.Errorf("status %d, received %q", w.Code, w.Header().Get("X-Received"))
+	const buffered = `"request_buffers": 65536, "load_balancing": {"retries": 5, "retry_match": [{"method": ["POST"]}]}`
+	for name, proxy := range map[string]string{"unsent": retries, "buffered": buffered} {
+		t.Run(name, func(t *testing.T) {
+			f := startFleet(t, proxy, `"fallback_methods": ["POST"]`)
+			if name == "unsent" {
+				f.x.Close()
+				f.y.Close()
+			}
+			var wg sync.WaitGroup
+			for range 20 {
+				wg.Go(func() {
+					r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader("the body"))
+					r.Header.Set("X-Canary", "1")
+					r.Header.Set("X-Drop", "x y")
+					if w := ask(f, r); w.Code != http.StatusOK || w.Header().Get("X-Received") != "the body" || w.Header().Get("X-Variant") != "stable" {
+						t.Errorf("status %d, received %q, %s", w.Code, w.Header().Get("X-Received"), w.Body)
+					}
+				})
+			}
+			wg.Wait()
+			if got := f.counted(t); got != "canary 0/20/0; fallback 20, rule 20" {
+				t.Errorf("counted %s", got)
+			}
+		})
 	}
 }
 
