@@ -25,18 +25,19 @@ func (b *bench) measure(ctx context.Context, s *setting, all []configuration, co
 	}
 	defer func() { err = errors.Join(err, p.stop()) }()
 
+	for _, r := range results {
+		if err := r.verify(s.addrs[r.name]); err != nil {
+			return err
+		}
+	}
 	clients := make([]client, len(results))
 	defer func() {
 		for _, c := range clients {
 			c.close()
 		}
 	}()
-	for i, r := range results {
-		addr := s.addrs[r.name]
-		if err := r.verify(addr); err != nil {
-			return err
-		}
-		if clients[i], err = connect(addr, b.connections); err != nil {
+	for i, r := range results { // only now: gateways close connections that idle for long
+		if clients[i], err = connect(s.addrs[r.name], b.connections); err != nil {
 			return err
 		}
 	}
