@@ -145,15 +145,19 @@ func Tell(e *Engine, d *Decision, r *http.Request) {
 // announceFully does what few requests need.
 func (a *announcer) announceFully(variant string, r *http.Request) {
 	h := r.Header
-	if a.request != "" {
+	if len(r.Trailer) > 0 && a.request != "" {
 		delete(r.Trailer, a.request)
-	}
-	for _, name := range a.others {
-		delete(r.Trailer, name)
+		for _, name := range a.others {
+			delete(r.Trailer, name)
+		}
 	}
 	// A proxy removes the headers that Connection names, and would remove ours.
-	a.strip(h, "Connection")
-	a.strip(h, "Trailer")
+	if len(h["Connection"]) > 0 {
+		a.strip(h, "Connection")
+	}
+	if len(h["Trailer"]) > 0 {
+		a.strip(h, "Trailer")
+	}
 	if a.baggage {
 		h["Baggage"] = withMember(h["Baggage"], a.member, variant)
 	}

@@ -94,7 +94,7 @@ func BenchmarkRecall(b *testing.B) {
 		r := browser()
 		decide := func(cookie string) {
 			r.Header["Cookie"][0] = cookie
-			if Recall(e, r, noon) == nil {
+			if Recall(e, r) == nil {
 				Decide(e, r, "203.0.113.7", noon)
 			}
 		}

@@ -78,7 +78,7 @@ type Engine struct {
 	full        bool        // whether no request is plain: some callers are followed, or assignments are remembered
 	follows     bool        // whether some callers are followed
 	memory      *memory     // nil if decisions are not remembered
-	near        *expr.Basis // the memory's, if headers alone may be all of it; else nil
+	near        *expr.Basis // the memory's, if headers alone may be all that a decision needs; else nil
 	counters    []*counters // of the variants; none if outcomes are not counted
 	reasons     map[Reason]*atomic.Int64
 }
@@ -130,7 +130,7 @@ func Compile(config Config, live *Live, host Host) (*Engine, error) {
 	if host.Remember {
 		e.memory = newMemory(e)
 	}
-	if e.memory != nil && e.memory.basis.IsNear() {
+	if e.memory != nil && e.memory.basis.IsNear() && !e.later {
 		e.near = e.memory.basis
 	}
 	e.declaration = fingerprint(e.generation, strings.Join(declared, " "))

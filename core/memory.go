@@ -26,7 +26,7 @@ type memory struct {
 const (
 	maxBasis  = 4 << 10 // bytes: what is longer is not remembered
 	maxMemory = 8 << 20 // bytes
-	entrySize = 256     // bytes that an entry takes beside its basis
+	entrySize = 160     // bytes that an entry takes beside its basis, about
 )
 
 // newMemory returns nil for an engine whose decisions rest on more than what conditions and the key look at.
@@ -46,7 +46,9 @@ type finding struct {
 
 // Recall returns the decision of a request that is like one which was decided before; nil if there is none, or more than
 // its headers has to be looked at: then [Decide]. What it returns belongs to the engine and is only to be read.
-func Recall(e *Engine, r *http.Request, now time.Time) *Decision {
+//
+// It is all that most requests need. What they do not need stands in other functions.
+func Recall(e *Engine, r *http.Request) *Decision {
 	if e.near == nil {
 		return nil
 	}
@@ -54,26 +56,29 @@ func Recall(e *Engine, r *http.Request, now time.Time) *Decision {
 	if !ok {
 		return nil
 	}
-	return settled(e, known.(*finding), now)
+	return owned(e, known.(*finding))
+}
+
+// owned returns the decision for a place by the weights as they are now.
+func owned(e *Engine, f *finding) *Decision {
+	if f.decision != nil {
+		return f.decision
+	}
+	if e.live.weighed.Load() {
+		return e.split[lineSet(e).Owners[f.slot]]
+	}
+	return e.split[e.line.Owners[f.slot]]
 }
 
 // settled returns the decision for a place as things are now.
 func settled(e *Engine, f *finding, now time.Time) *Decision {
-	d := f.decision
-	if d == nil {
-		line := e.line
-		if e.live.weighed.Load() {
-			line = lineSet(e)
-		}
-		d = e.split[line.Owners[f.slot]]
-	}
 	if e.later {
-		return ended(e, d, now)
+		return ended(e, owned(e, f), now)
 	}
-	return d
+	return owned(e, f)
 }
 
-// ended returns the decision of a rollout that ends some day.
+// ended returns the decision of a rollout that may have ended.
 func ended(e *Engine, d *Decision, now time.Time) *Decision {
 	if d.Index != 0 && over(e, now) {
 		return e.rolledBack

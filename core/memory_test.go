@@ -12,7 +12,7 @@ import (
 
 // recalled decides as an interpreted host does, and tells whether a look-up was enough.
 func recalled(e *Engine, r *http.Request, address string, now time.Time) (*Decision, bool) {
-	if d := Recall(e, r, now); d != nil {
+	if d := Recall(e, r); d != nil {
 		return d, true
 	}
 	return Decide(e, r, address, now), false
@@ -51,7 +51,7 @@ func rememberedConfig(random *rand.Rand) Config {
 	keys := [][]string{{`cookie("uid")`}, {`cookie("uid")`, `ip()`}, {`header("X-User")`, `cookie("uid").lower()`}, {`ip()`}, {`method()`}}
 	config.Key = keys[random.Intn(len(keys))]
 	if random.Intn(4) == 0 {
-		config.Ends = "2026-01-01T12:00:00Z"
+		config.Ends = "2026-11-21T12:00:00Z" // noon
 	}
 	return config
 }

@@ -63,7 +63,7 @@ func (p *proxyMode) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	e.begin = time.Now()
 	e.tells = true
 	e.engine = p.engine
-	decision := core.Recall(e.engine, r, e.begin)
+	decision := core.Recall(e.engine, r)
 	if decision == nil {
 		decision = core.Decide(e.engine, r, clientOf(p.clients, r), e.begin)
 	}

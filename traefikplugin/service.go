@@ -23,21 +23,20 @@ type serviceMode struct {
 
 // ServeHTTP decides and passes the request on.
 func (s *serviceMode) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	begin := time.Now()
-	decision := core.Recall(s.engine, r, begin)
+	decision := core.Recall(s.engine, r)
 	if decision == nil {
-		decision = core.Decide(s.engine, r, clientOf(s.clients, r), begin)
+		decision = core.Decide(s.engine, r, clientOf(s.clients, r), time.Now())
 	}
 	core.Tell(s.engine, decision, r)
 	if s.observe || decision.Cookie != "" {
-		serveObserved(s, w, r, decision, begin)
+		serveObserved(s, w, r, decision)
 		return
 	}
 	s.next.ServeHTTP(w, r)
 }
 
-func serveObserved(s *serviceMode, w http.ResponseWriter, r *http.Request, decision *core.Decision, begin time.Time) {
-	o := &observer{ResponseWriter: w, exchange: exchange{engine: s.engine, decision: *decision, request: r, begin: begin}}
+func serveObserved(s *serviceMode, w http.ResponseWriter, r *http.Request, decision *core.Decision) {
+	o := &observer{ResponseWriter: w, exchange: exchange{engine: s.engine, decision: *decision, request: r, begin: time.Now()}}
 	o.exchange.tells = s.tells || decision.Cookie != ""
 	defer finish(&o.exchange)
 	s.next.ServeHTTP(o, r)
