@@ -122,12 +122,31 @@ func TestFetchRotates(t *testing.T) {
 	fetched := server.count()
 	// Unknown keys are no way to have the server flooded.
 	server.set(http.StatusOK, set(s.jwk("RS256", `,"kid":"3"`)))
-	for i := 0; i < 500; i++ {
-		expect(t, "a third key within the minute", r.Verifier, third, UnknownKey)
-	}
+	meanwhile(func() { expect(t, "a third key within the minute", r.Verifier, third, UnknownKey) })
 	expect(t, "the second key still", r.Verifier, second, Verified)
 	if n := server.count() - fetched; n != 0 {
 		t.Errorf("%d fetches within the minute", n)
+	}
+}
+
+// meanwhile does something for two seconds, which is time enough for a fetch that should not be made.
+func meanwhile(do func()) {
+	for i := 0; i < 100; i++ {
+		do()
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// TestForgeriesCauseNoFetch: whose kid is known is by that key or by nobody.
+func TestForgeriesCauseNoFetch(t *testing.T) {
+	s := testSigners(t)
+	server := newKeyServer(t, set(s.jwk("HS256", ""), s.jwk("ES256", `,"kid":"1"`)))
+	r := run(t, server.URL, nil)
+	token := s.sign(t, "ES256", `{"alg":"ES256","kid":"1"}`, claims(""))
+	r.becomes(t, "the key", token, Verified)
+	meanwhile(func() { expect(t, "forged", r.Verifier, token[:len(token)-4]+"AAAA", Signature) })
+	if n := server.count(); n != 1 {
+		t.Errorf("%d fetches", n)
 	}
 }
 

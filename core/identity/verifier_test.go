@@ -289,6 +289,7 @@ func TestSignatureLengths(t *testing.T) {
 			make([]byte, len(right)),
 			append(append(append([]byte{0}, right[:half]...), 0), right[half:]...), // padded halves
 			append(append([]byte{}, right[half:]...), right[:half]...),             // swapped
+			append(append(append([]byte{}, right[:half]...), 0), right[half:]...),  // the second half padded
 		} {
 			expect(t, fmt.Sprintf("%s %d", name, i), v, input+"."+encode(wrong), Signature)
 		}
