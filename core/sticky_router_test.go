@@ -75,3 +75,23 @@ func TestRouterAndCookie(t *testing.T) {
 		t.Errorf("%d questions more", *asked-questions)
 	}
 }
+
+// TestRouterAfterAVariant: an answer that names a variant which the next configuration has not is none there.
+func TestRouterAfterAVariant(t *testing.T) {
+	config := stickyShop()
+	config.Sticky.Capacity = 10
+	config.Variants = append(config.Variants, Variant{Name: "purple"})
+	e, answer, asked := routedShop(t, config)
+	*answer = `{"variant": "purple", "ttl": 3600}`
+	b := &browserAt{engine: e, now: noon}
+	b.expect(t, "asked", "purple by router*", "X-User: "+high)
+	config.Variants = config.Variants[:2]
+	config.Router = Router{URL: e.sticky.router.URL, Timeout: "20s"}
+	b.engine = compile(t, config, e.live, Host{})
+	*answer = `{"variant": "canary", "ttl": 3600}`
+	b.expect(t, "asked again", "canary by router*", "X-User: "+high)
+	b.expect(t, "remembered", "canary by assigned", "X-User: "+high)
+	if *asked != 2 {
+		t.Errorf("asked %d times", *asked)
+	}
+}

@@ -129,7 +129,7 @@ func (r *Router) Ask(request *http.Request, client string, generation uint64, no
 		r.mu.Unlock()
 		return r.share(request.Context(), asked)
 	}
-	if a, known := Recall(r.memory, client); known && a.Generation == generation && a.Expires > now.UnixMilli() {
+	if a, known := Recall(r.memory, client); known && a.Generation == generation && a.Expires > now.UnixMilli() && r.has(a.Variant) {
 		r.mu.Unlock()
 		return a, nil // the question was answered since the caller looked
 	}
@@ -266,11 +266,7 @@ func (r *Router) read(content []byte, now time.Time) (string, int64, error) {
 		return "", 0, errors.New("its answer is not a JSON object")
 	}
 	variant, _ := answer["variant"].(string)
-	known := false
-	for _, name := range r.settings.Variants {
-		known = known || name == variant
-	}
-	if !known {
+	if !r.has(variant) {
 		return "", 0, fmt.Errorf("it answered with the variant %q: there are %s", short(variant), strings.Join(r.settings.Variants, ", "))
 	}
 	expires, err := ends(answer["ttl"], now)
@@ -281,6 +277,16 @@ func (r *Router) read(content []byte, now time.Time) (string, int64, error) {
 		expires = limit
 	}
 	return variant, expires, nil
+}
+
+// has reports whether there is a variant. Answers to a configuration before may name one that this one has not.
+func (r *Router) has(variant string) bool {
+	for _, name := range r.settings.Variants {
+		if name == variant {
+			return true
+		}
+	}
+	return false
 }
 
 // short returns as much of a text from outside as a log can bear.
