@@ -127,6 +127,8 @@ func (v *Verifier) pause(ctx context.Context, fresh time.Duration, asked *time.T
 	select {
 	case <-ctx.Done():
 		return false
+	case <-timer.C: // a wish puts nothing off, such as a try while the server is away
+		return true
 	case <-wait.C:
 	}
 	*asked = time.Now()

@@ -61,6 +61,12 @@ type running struct {
 func run(t *testing.T, url string, memory *Memory) *running {
 	t.Helper()
 	r := &running{Verifier: New(Settings{Memory: memory})}
+	r.begin(t, url)
+	return r
+}
+
+func (r *running) begin(t *testing.T, url string) {
+	t.Helper()
 	if err := r.Fetch(url); err != nil {
 		t.Fatal(err)
 	}
@@ -74,7 +80,6 @@ func run(t *testing.T, url string, memory *Memory) *running {
 		cancel()
 		<-done
 	})
-	return r
 }
 
 func (r *running) report(err error) {
@@ -181,6 +186,25 @@ func TestFetchKeepsKeys(t *testing.T) {
 	server.Close()
 	eventually(t, "a report that nobody is there", func() bool { return strings.Contains(r.said(), "refused") })
 	expect(t, "the key stays", r.Verifier, token, Verified)
+}
+
+// TestWishesPutNothingOff: while the server is away it is tried every few seconds, unknown keys or not.
+func TestWishesPutNothingOff(t *testing.T) {
+	s := testSigners(t)
+	server := newKeyServer(t, "")
+	server.set(http.StatusInternalServerError, "")
+	r := &running{Verifier: New(Settings{})}
+	if err := r.SetSecret(strings.Repeat("s", 32)); err != nil {
+		t.Fatal(err)
+	}
+	r.begin(t, server.URL)
+	token := s.sign(t, "ES256", `{"alg":"ES256","kid":"1"}`, claims(""))
+	for i := 1; i < 4; i++ { // each time there is a wish
+		eventually(t, "another try", func() bool { return server.count() >= i })
+		expect(t, "while the server is away", r.Verifier, token, Algorithm)
+	}
+	server.set(http.StatusOK, set(s.jwk("ES256", `,"kid":"1"`)))
+	r.becomes(t, "a key after the server has recovered", token, Verified)
 }
 
 func TestFetchRefuses(t *testing.T) {
