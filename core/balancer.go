@@ -119,6 +119,7 @@ func (e *Engine) Balancer() *Balancer { return e.balancer }
 func (e *Engine) Pools(upstreams []Upstream) *Pools {
 	previous, _ := e.live.pools.Load().(*Pools)
 	pools := e.balancer.Pools(upstreams, previous)
+	pools.engine = e
 	e.live.pools.Store(pools)
 	return pools
 }

@@ -3,6 +3,7 @@ package core
 import (
 	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/grayling-gateway/grayling/core/balance"
 	"github.com/grayling-gateway/grayling/core/expr"
@@ -13,6 +14,7 @@ type Pools struct {
 	balancer *Balancer
 	pools    []*balance.Pool // by variant; nil if it has none
 	wholes   []*balance.Set  // by variant all members; nil if it has no pool, or none with a weight
+	engine   *Engine         // that is told of what breaks; nil for a balancer that stands alone
 }
 
 // pool returns the pool of a named variant, or nil. Nil pools have none.
@@ -81,15 +83,36 @@ func nextNarrowed(p *Pools, variant int, r *http.Request, address string) int {
 // narrowed returns the upstreams of a variant that a request asks for; nil if there are none with a weight.
 func narrowed(p *Pools, variant int, in *expr.Input) *balance.Set {
 	set := p.wholes[variant]
-	for key, value := range p.balancer.values {
+	for key := range p.balancer.values {
 		if set == nil {
 			return nil
 		}
-		if text := expr.Read(value, in); text != "" {
+		if text := asked(p, key, in); text != "" {
 			set = balance.Narrow(set, key, text)
 		}
 	}
 	return set
+}
+
+// asked returns the value of a subset's key that a request asks for. If finding out breaks, it asks for none.
+func asked(p *Pools, key int, in *expr.Input) string {
+	defer unasked(p.engine)
+	return expr.Read(p.balancer.values[key], in)
+}
+
+// unasked ends a panic of the function that defers it, and leaves it to the gateway where there is no engine.
+func unasked(e *Engine) {
+	fault := recover()
+	if fault == nil {
+		return
+	}
+	if e == nil {
+		panic(fault)
+	}
+	e.live.faults.Add(1)
+	if shouldLog(&e.live.faultSeen, time.Now()) {
+		e.log.Error("a subset broke, any upstream of the variant serves", "rollout", e.name, "panic", fmt.Sprint(fault))
+	}
 }
 
 // Pick chooses the upstream for a request of a variant. available reports whether an upstream can get a request now; it
@@ -119,8 +142,8 @@ func (p *Pools) pickOtherwise(variant int, in *expr.Input, available func(i int)
 	}
 	sets := []*balance.Set{p.wholes[variant]} // each narrower than the one before
 	var keys []int                            // by which they were narrowed
-	for key, value := range p.balancer.values {
-		text := expr.Read(value, in)
+	for key := range p.balancer.values {
+		text := asked(p, key, in)
 		if text == "" {
 			continue
 		}

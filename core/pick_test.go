@@ -1,7 +1,10 @@
 package core
 
 import (
+	"bytes"
 	"fmt"
+	"log/slog"
+	"net/http"
 	"sort"
 	"strings"
 	"testing"
@@ -276,6 +279,29 @@ func TestNextAndPickAgree(t *testing.T) {
 }
 
 // TestTurnsOutliveReloads: pools that a reload leaves as they are go on where they were.
+func TestSubsetThatPanicsIsCountedAndDoesNotNarrow(t *testing.T) {
+	config := zones("none")
+	config.Subsets[0].Value = `placeholder("http.zone")`
+	var logged bytes.Buffer
+	live := NewLive()
+	e := compile(t, config, live, Host{
+		Placeholder: func(r *http.Request, name string) (string, bool) { panic("no such thing") },
+		Log:         slog.New(slog.NewTextHandler(&logged, nil)),
+	})
+	p := e.Pools(e.Balancer().Upstreams())
+	for n := 0; n < 3; n++ {
+		if pick := p.Pick(1, &expr.Input{Request: get()}, nil, nil); pick.Upstream != 3 && pick.Upstream != 4 {
+			t.Errorf("%+v serves the canary", pick)
+		}
+		if i := Next(p, 1, get(), ""); i != 3 && i != 4 {
+			t.Errorf("the canary's turn is %d's", i)
+		}
+	}
+	if lines := strings.Count(logged.String(), "\n"); live.Faults() != 6 || lines != 1 || !strings.Contains(logged.String(), "no such thing") {
+		t.Errorf("%d faults, logged %s", live.Faults(), logged.String())
+	}
+}
+
 func TestTurnsOutliveReloads(t *testing.T) {
 	live := NewLive()
 	config := zones("")
