@@ -80,7 +80,7 @@ func TestDamagedFile(t *testing.T) {
 func TestDamageMetByWhoWrites(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "state.json")
 	reported := 0
-	file := store.NewFile(path, func(error) { reported++ })
+	file := store.NewFile(path, func(_ error) { reported++ })
 	version, err := file.Swap(context.Background(), "checkout", "", []byte(`1`))
 	if err != nil {
 		t.Fatal(err)
@@ -113,6 +113,7 @@ func TestFilesLeftAlone(t *testing.T) {
 		{directory, "is a directory"},
 		{filepath.Join(newer, "state.json"), "not a directory"},
 	} {
+		c := c
 		file := store.NewFile(c.path, func(fault error) { t.Errorf("%s: reported: %v", c.path, fault) })
 		if _, err := file.Load(context.Background(), "checkout"); err == nil || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%s: loading: %v, want an error that says %q", c.path, err, c.says)

@@ -191,11 +191,10 @@ func watches(t *testing.T, watched, changed store.Store) {
 	}()
 	sees(t, late, version)
 	cancel()
-	for _, end := range []chan error{ended, lateEnded} {
-		err := <-end
-		if !errors.Is(err, context.Canceled) {
-			t.Errorf("the end of watching: %v", err)
-		}
+	end := <-ended
+	lateEnd := <-lateEnded
+	if !errors.Is(end, context.Canceled) || !errors.Is(lateEnd, context.Canceled) {
+		t.Errorf("watching ended with %v and %v", end, lateEnd)
 	}
 }
 
