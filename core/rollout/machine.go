@@ -70,7 +70,8 @@ func New(release Release, record Record, now Time) (*Machine, []Event) {
 		m.record.State = Idle
 	}
 	m.counted = record.Failures > 0
-	return m, m.Configure(release, now)
+	events := m.Configure(release, now)
+	return m, events
 }
 
 // Configure goes on with another configuration.

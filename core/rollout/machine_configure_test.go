@@ -1,6 +1,7 @@
 package rollout
 
 import (
+	"bytes"
 	"testing"
 	"time"
 
@@ -268,7 +269,7 @@ func TestCopyIsAMachineOfItsOwn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if string(content) != string(after) {
+	if !bytes.Equal(content, after) {
 		t.Errorf("what a copy did changed %s to %s", content, after)
 	}
 	if trial.State() != Paused || trial.Weights()[1] != 3*percent {

@@ -108,7 +108,8 @@ func (m *Machine) report(kind Kind, cause Cause, reason string, figures map[stri
 	}
 	events := make([]Event, 0, len(kept)+1) // its own memory: a copy of the machine has the same old events
 	events = append(events, kept...)
-	r.Events = append(events, e)
+	events = append(events, e)
+	r.Events = events
 	m.events = append(m.events, e)
 }
 

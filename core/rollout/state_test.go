@@ -1,6 +1,7 @@
 package rollout
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -47,7 +48,7 @@ func TestEncodeDecode(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if string(content) != string(again) {
+	if !bytes.Equal(content, again) {
 		t.Errorf("read and written again:\n%s\n%s", content, again)
 	}
 	if fmt.Sprint(got) != fmt.Sprint(want) {

@@ -141,8 +141,8 @@ func (f *File) read() (contents, error) {
 	if err != nil {
 		return contents{}, fmt.Errorf("reading the state: %w", err)
 	}
-	defer file.Close()
 	text, err := io.ReadAll(io.LimitReader(file, maxFile+1))
+	_ = file.Close() // nothing was written to it
 	if err != nil {
 		return contents{}, fmt.Errorf("reading the state: %w", err)
 	}
@@ -211,20 +211,20 @@ func (f *File) write(c contents, l *fileLock) error {
 	// What dead processes left, and what makes one that was only slow fail when it wakes up.
 	if leftovers, err := filepath.Glob(escaped(target) + ".new-*"); err == nil {
 		for _, leftover := range leftovers {
-			os.Remove(leftover)
+			_ = os.Remove(leftover)
 		}
 	}
 	fresh := target + ".new-" + l.token
 	if err := writeSynced(fresh, text); err != nil {
-		os.Remove(fresh)
+		_ = os.Remove(fresh)
 		return fmt.Errorf("writing the state: %w", err)
 	}
 	if !l.held() {
-		os.Remove(fresh)
+		_ = os.Remove(fresh)
 		return fmt.Errorf("writing the state took so long that another process took over: %w", ErrConflict)
 	}
 	if err := os.Rename(fresh, target); err != nil {
-		os.Remove(fresh)
+		_ = os.Remove(fresh)
 		return fmt.Errorf("writing the state: %w", err)
 	}
 	f.tell(syncDirectory(filepath.Dir(target)))
@@ -237,11 +237,11 @@ func writeSynced(path string, content []byte) error {
 		return err
 	}
 	if _, err := file.Write(content); err != nil {
-		file.Close()
+		_ = file.Close()
 		return err
 	}
 	if err := file.Sync(); err != nil {
-		file.Close()
+		_ = file.Close()
 		return err
 	}
 	return file.Close()
@@ -253,8 +253,9 @@ func syncDirectory(path string) error {
 	if err != nil {
 		return fmt.Errorf("syncing a directory: %w", err)
 	}
-	defer directory.Close()
-	if err := directory.Sync(); err != nil {
+	err = directory.Sync()
+	_ = directory.Close() // nothing was written through it
+	if err != nil {
 		return fmt.Errorf("syncing a directory: %w", err)
 	}
 	return nil

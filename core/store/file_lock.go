@@ -69,7 +69,7 @@ func (l *fileLock) take() error {
 		err = closed
 	}
 	if err != nil {
-		os.Remove(l.path)
+		_ = os.Remove(l.path)
 	}
 	return err
 }
@@ -94,13 +94,13 @@ func (l *fileLock) evict(holder string) {
 	}
 	token, err := os.ReadFile(aside)
 	if err == nil && string(token) != holder {
-		os.Link(aside, l.path) //nolint:errcheck // it fails if it is somebody's turn; who lost his finds out before he replaces anything
+		_ = os.Link(aside, l.path) // it fails if it is somebody's turn; who lost his finds out before he replaces anything
 	}
-	os.Remove(aside)
+	_ = os.Remove(aside)
 }
 
 func (l *fileLock) unlock() {
 	if l.held() {
-		os.Remove(l.path)
+		_ = os.Remove(l.path)
 	}
 }

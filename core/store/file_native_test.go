@@ -29,7 +29,7 @@ func child(t *testing.T, test, path string) *exec.Cmd {
 func TestKilledWriters(t *testing.T) {
 	path := os.Getenv("GRAYLING_CHILD")
 	if path != "" {
-		writeForEver(path)
+		writeForEver(t, path)
 	}
 	path = filepath.Join(t.TempDir(), "state.json")
 	said := 0
@@ -76,7 +76,8 @@ func TestKilledWriters(t *testing.T) {
 }
 
 // writeForEver counts in a document, and says how far it came.
-func writeForEver(path string) {
+func writeForEver(t *testing.T, path string) {
+	t.Helper()
 	ctx := context.Background()
 	file := store.NewFile(path, nil)
 	d, err := file.Load(ctx, "checkout")
@@ -88,8 +89,7 @@ func writeForEver(path string) {
 		n++
 		version, err = file.Swap(ctx, "checkout", version, fmt.Appendf(nil, "%q", fmt.Sprint(n, strings.Repeat(" and so on", 1000))))
 	}
-	fmt.Fprintln(os.Stderr, err)
-	os.Exit(1)
+	t.Fatal(err)
 }
 
 // TestFullDisk lets the disk end in the middle of a file: for a process that may not write longer ones it does.
