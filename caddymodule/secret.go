@@ -7,8 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
+	"strings"
 
 	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
 
 	"github.com/grayling-gateway/grayling/core"
 )
@@ -39,6 +42,25 @@ func cookieSecret(ctx caddy.Context) (string, error) {
 		return "", fmt.Errorf("writing to Caddy's storage: %w", err)
 	}
 	return made, nil
+}
+
+// warnOfShownSecrets says which secrets stand in the configuration itself: Caddy's admin API shows it, and keeps a copy of
+// it in a file.
+func warnOfShownSecrets(config core.Config, log *zap.Logger) {
+	const shown = " stands in the configuration, which Caddy's admin API shows: name it, as {env.NAME} or file:/path"
+	if slices.ContainsFunc(config.Sticky.Secret, isShown) {
+		log.Warn("a secret of cookies"+shown, zap.String("rollout", config.Name))
+	}
+	if isShown(config.JWT.Secret) {
+		log.Warn("the secret of tokens"+shown, zap.String("rollout", config.Name))
+	}
+}
+
+// isShown reports whether a secret stands there itself.
+func isShown(secret string) bool {
+	named := strings.HasPrefix(secret, "env:") || strings.HasPrefix(secret, "file:") ||
+		strings.HasPrefix(secret, "{env.") || strings.HasPrefix(secret, "{file.")
+	return secret != "" && !named
 }
 
 // resolved returns a configuration with the values of the placeholders in its secrets, such as {env.SECRET} and

@@ -208,6 +208,12 @@ var stickyScenarios = []scenario{
 			g.Reload(t, with(next))
 			exchange{Request: get(old, "X-User: "+high), want: "stable split"}.check(t, g)
 			exchange{Request: get(recent, "X-User: "+high), want: "canary assigned"}.check(t, g)
+			gateway.Eventually(t, "a warning that the gateway's API shows them", func() bool {
+				return strings.Contains(g.Log(), "a secret of cookies stands in the configuration")
+			})
+			if strings.Contains(g.Log(), next) || strings.Contains(g.Log(), cookieSecret) {
+				t.Error("the log shows a secret")
+			}
 		},
 	},
 	{
