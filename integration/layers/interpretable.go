@@ -145,6 +145,10 @@ func (l *linter) rangeOver(loop *ast.RangeStmt) {
 		}
 	case *types.Signature:
 		l.report(loop.X, "range over a function: call it")
+	case interface{ Elem() types.Type }: // slices, arrays and maps; of channels themselves there is no value variable
+		if _, channels := t.Elem().Underlying().(*types.Chan); channels && loop.Value != nil {
+			l.report(loop.X, "range over channels panics: range over the indexes or keys")
+		}
 	}
 	if loop.Tok == token.DEFINE {
 		l.addLoopVars(loop.Key, loop.Value)

@@ -53,6 +53,13 @@ func ranges(words []string) {
 	for word := range func(yield func(string) bool) { yield("a") } { // want `range over a function`
 		_ = word
 	}
+	channels := []chan int{make(chan int, 1)}
+	for _, channel := range channels { // want `range over channels`
+		_ = channel
+	}
+	for i := range channels {
+		_ = channels[i]
+	}
 	for i := 0; i < 3; i++ {
 		_ = i
 	}
