@@ -18,7 +18,7 @@ var hosts = []gateway.Host{gateway.Caddy{}, gateway.TraefikService{}, gateway.Tr
 
 // table is every scenario, by subject.
 var table = slices.Concat(
-	geoScenarios, identityScenarios, authenticationScenarios,
+	geoScenarios, identityScenarios, authenticationScenarios, betaScenarios,
 	ruleScenarios, languageScenarios, addressScenarios, splitScenarios, []scenario{vectorScenario}, announceScenarios,
 	forgeryScenarios, stickyScenarios, cookieForgeryScenarios, routerScenarios, streamScenarios, fallbackScenarios, reloadScenarios, caddyScenarios, caddyBalanceScenarios, matcherScenarios, refusalScenarios,
 	traefikScenarios, serviceScenarios, proxyScenarios, healthScenarios, balanceScenarios,
