@@ -175,8 +175,9 @@ func (r *Router) ask(asked *question, request *http.Request, client string, gene
 	begin := time.Now()
 	reachable := false
 	defer func() { r.breaker.report(reachable, now.Add(time.Since(begin))) }()
-	content, err := r.post(request, client)
+	content, status, err := r.post(request, client)
 	if err != nil {
+		reachable = isAboutClient(status)
 		asked.err = err
 		return
 	}
@@ -195,6 +196,12 @@ func (r *Router) ask(asked *question, request *http.Request, client string, gene
 	}
 }
 
+// isAboutClient reports whether a status refuses this client only. Others are asked about all the same: else whoever has
+// himself refused a few times in a row would keep the router from everybody.
+func isAboutClient(status int) bool {
+	return status >= 400 && status < 500 && status != http.StatusRequestTimeout && status != http.StatusTooManyRequests
+}
+
 // inquiry is a question as it is sent.
 type inquiry struct {
 	Method   string            `json:"method"`
@@ -204,8 +211,8 @@ type inquiry struct {
 	Variants []string          `json:"variants"`
 }
 
-// post sends a question and returns the answer's content.
-func (r *Router) post(request *http.Request, client string) ([]byte, error) {
+// post sends a question and returns the answer's content, and its status, which is 0 if there is no answer.
+func (r *Router) post(request *http.Request, client string) ([]byte, int, error) {
 	question := inquiry{
 		Method: request.Method, Path: request.URL.Path, Headers: map[string]string{}, Client: client, Variants: r.settings.Variants,
 	}
@@ -216,29 +223,29 @@ func (r *Router) post(request *http.Request, client string) ([]byte, error) {
 	}
 	body, err := json.Marshal(question)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	// Of the request's context only the values go with it: others may wait for the answer too.
 	ctx := context.WithoutCancel(request.Context())
 	outgoing, err := http.NewRequestWithContext(ctx, http.MethodPost, r.settings.URL, bytes.NewReader(body))
 	if err != nil {
-		return nil, errors.New("its address is not one")
+		return nil, 0, errors.New("its address is not one")
 	}
 	outgoing.Header.Set("Content-Type", "application/json")
 	response, err := r.client.Do(outgoing)
 	if err != nil {
-		return nil, r.failure(err)
+		return nil, 0, r.failure(err)
 	}
 	defer response.Body.Close()
 	content, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer+1))
 	if err != nil {
-		return nil, r.failure(err)
+		return nil, 0, r.failure(err)
 	}
 	if response.StatusCode != http.StatusOK {
 		r.counts.Failed.Add(1)
-		return nil, fmt.Errorf("it answered with status %d", response.StatusCode)
+		return nil, response.StatusCode, fmt.Errorf("it answered with status %d", response.StatusCode)
 	}
-	return content, nil
+	return content, response.StatusCode, nil
 }
 
 // failure counts why there was no answer and returns it without the router's address.

@@ -348,6 +348,26 @@ func TestBrokenRouter(t *testing.T) {
 	}
 }
 
+// TestRefusedClients: a client whom the router refuses, as often as he likes, keeps it from nobody else.
+func TestRefusedClients(t *testing.T) {
+	for status, asked := range map[int]int64{
+		400: 3 * breakAfter, 403: 3 * breakAfter, 404: 3 * breakAfter, 499: 3 * breakAfter,
+		302: breakAfter, 408: breakAfter, 429: breakAfter, 500: breakAfter, 503: breakAfter,
+	} {
+		status := status
+		f := newFixture(t, nil)
+		f.service.answers(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(status) })
+		for i := 0; i < 3*breakAfter; i++ {
+			if _, err := f.Ask(cartRequest(t), "unknown", 1, noon); err == nil {
+				t.Fatalf("%d is an answer", status)
+			}
+		}
+		if n := f.service.asked.Load(); n != asked {
+			t.Errorf("%d: asked %d times, want %d", status, n, asked)
+		}
+	}
+}
+
 // TestConnectionsAreReused: questions one after the other need one connection.
 func TestConnectionsAreReused(t *testing.T) {
 	f := newFixture(t, nil)
