@@ -29,7 +29,8 @@ func TestSecretsInTheConfiguration(t *testing.T) {
 		warnOfShownSecrets(core.Config{Name: "shop", Sticky: core.Sticky{Secret: c.sticky}, JWT: core.JWT{Secret: c.jwt}}, zap.New(watcher))
 		var got []string
 		for _, entry := range logs.All() {
-			got = append(got, entry.Message[:strings.Index(entry.Message, " stands")])
+			subject, _, _ := strings.Cut(entry.Message, " stands")
+			got = append(got, subject)
 			if text := fmt.Sprint(entry.Message, entry.ContextMap()); strings.Contains(text, testSecret) || !strings.Contains(text, "shop") {
 				t.Errorf("warned with %s", text)
 			}
