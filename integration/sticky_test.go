@@ -243,6 +243,40 @@ var stickyScenarios = []scenario{
 		},
 	},
 	{
+		name: "an error in the place of an answer sets the cookie too",
+		site: site(change(sticky(), func(r *gateway.Rollout) {
+			r.Unwatched = true
+			r.Announce.Response = "X-Variant"
+		})),
+		run: func(t *testing.T, g *gateway.Gateway) {
+			canary := g.Backend("canary")
+			canary.Stop(t)
+			a := g.Do(t, gateway.Request{Method: "POST", Header: []string{"X-User: " + low}, Body: "x"})
+			if a.Status != http.StatusBadGateway || len(a.Header["Set-Cookie"]) != 1 {
+				t.Fatalf("%d, cookies %q", a.Status, a.Header["Set-Cookie"])
+			}
+			expectFields(t, "the error", a.Header, []string{"X-Variant: canary", "Cache-Control: private"})
+			canary.Resume(t)
+			exchange{Request: get("Cookie: "+cookies(a), "X-User: "+high), want: "canary assigned", client: []string{"Set-Cookie:"}}.check(t, g)
+		},
+	},
+	{
+		name: "a refusal sets the cookie too",
+		site: site(change(narrowed(fleet(), gateway.Subset{Key: "zone", Value: `header("X-Zone")`, Otherwise: "none"}), func(r *gateway.Rollout) {
+			r.Variants[1].Weight = "50%"
+			r.Key, r.Sticky = []string{`header("X-User")`}, sticky().Sticky
+			r.Announce.Response = "X-Variant"
+		})),
+		run: func(t *testing.T, g *gateway.Gateway) {
+			a := g.Get(t, "/", "X-User: "+low, "X-Zone: asia")
+			if a.Status != http.StatusServiceUnavailable || len(a.Header["Set-Cookie"]) != 1 {
+				t.Fatalf("%d, cookies %q", a.Status, a.Header["Set-Cookie"])
+			}
+			expectFields(t, "the refusal", a.Header, []string{"X-Variant: canary", "Cache-Control: private"})
+			exchange{Request: get("Cookie: "+cookies(a), "X-User: "+high)}.serves(t, g, "checkout", "canary assigned")
+		},
+	},
+	{
 		name: "an assignment to a pool of which nobody is there is set once",
 		site: site(change(sticky(), func(r *gateway.Rollout) {
 			r.Upstreams = []gateway.Upstream{

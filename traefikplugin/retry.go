@@ -93,6 +93,7 @@ func refuse(w http.ResponseWriter, e *proxied, nobody *core.Pick) {
 	if now-last >= 60 && e.proxy.refused.CompareAndSwap(last, now) { // clients can have this as often as they like
 		e.proxy.log.Warn("nobody serves a request", "rollout", e.engine.Name(), "variant", e.decision.Variant, "reason", nobody.Problem)
 	}
+	core.TellClient(e.engine, &e.decision, w.Header())
 	w.WriteHeader(http.StatusServiceUnavailable)
 	_, _ = io.WriteString(w, "Service Unavailable: "+nobody.Problem)
 }
@@ -145,6 +146,7 @@ func fail(w http.ResponseWriter, r *http.Request, err error) {
 	} else {
 		e.proxy.log.Warn("the variant did not answer", "rollout", e.engine.Name(), "variant", e.decision.Variant, "error", err)
 	}
+	core.TellClient(e.engine, &e.decision, w.Header())
 	w.WriteHeader(status)
 	_, _ = io.WriteString(w, http.StatusText(status))
 }
