@@ -1,0 +1,288 @@
+package rollout
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/grayling-gateway/grayling/core/balance"
+	"github.com/grayling-gateway/grayling/core/store"
+)
+
+// Controller is a [Machine] that goroutines share, and whose record a store keeps. All methods are safe for concurrent
+// use. It starts nothing and reads no clock.
+//
+// What happens does in the store first, by compare-and-swap: of several gateways one does it, and the others follow.
+// Only a rollback happens at once, and is written as soon as it can be. While the store is away that is so with
+// everything that gives nobody more traffic, such as a pause; for the rest weights stay and steps freeze. Before the
+// store has said what it knows, the candidate of a plan gets nothing.
+type Controller struct {
+	settings Settings
+	view     atomic.Value // *View
+
+	turn    sync.Mutex // held while anything changes, the store included; it guards all below
+	release Release
+	machine *Machine      // nil before the store said what it knows
+	version string        // of the record that the store had last
+	unsaved bool          // whether the machine's is newer
+	saved   time.Duration // when it was saved last, on the monotonic clock
+	away    string        // why the store is; "" if it is not
+	told    told
+}
+
+// Settings are what a controller works with.
+type Settings struct {
+	// Name is the rollout's, and the document's in the store.
+	Name string
+
+	// Store keeps the record.
+	Store store.Store
+
+	// Checkpoint is how often the record is saved while a step lasts and nothing happens: as much of the step's age is
+	// lost with the process at most. 0: never, as where gateways share a store, each of which has its own clock.
+	Checkpoint time.Duration
+
+	// Veto is asked before the candidate is promoted, and returns why it must not be. It must call nothing of the
+	// controller but View. Nil: nobody is asked.
+	Veto func(promotion Event) error
+
+	// Listen is told what happened, in order but for what happens at the same time, and may call the controller. Nil:
+	// nobody is.
+	Listen func(events []Event)
+
+	// Fault is told of a store that is away, of a record that nobody can read, and with nil that the store is back. Nil:
+	// nobody is.
+	Fault func(fault error)
+}
+
+// View is a rollout at one moment. It does not change.
+type View struct {
+	// State is empty as long as there is a plan and the store has not said what it knows.
+	State    State
+	Position Position
+	Weights  []balance.Weight // by variant
+	Awaits   string           // the URL to ask: see [Machine.Awaits]
+	Record   Record
+	Last     Evaluation // of this position; without a verdict if there was none
+}
+
+// Errors of [Controller.Command] wrap one of these, or of those of [Machine.Command].
+var (
+	ErrAway = errors.New("the store is away")
+	ErrVeto = errors.New("vetoed")
+)
+
+// told is what others are to hear of when the controller is unlocked.
+type told struct {
+	events []Event
+	faults []error
+}
+
+// request is something to be done with the machine. act may be called several times, each time with a machine of which
+// only the last is kept; obstacle says why that must not go forward.
+type request struct {
+	now     Time
+	release *Release // to be configured; nil: nothing
+	act     func(m *Machine, obstacle string) ([]Event, error)
+}
+
+// NewController returns a controller. It must be configured before anything else.
+func NewController(settings Settings) *Controller { return &Controller{settings: settings} }
+
+// View returns the rollout as it is now; nil before it is configured.
+func (c *Controller) View() *View {
+	v, _ := c.view.Load().(*View)
+	return v
+}
+
+// Configure goes on with another configuration, as [Machine.Configure] does.
+func (c *Controller) Configure(ctx context.Context, now Time, release Release) {
+	_ = c.do(ctx, request{now: now, release: &release, act: func(m *Machine, _ string) ([]Event, error) {
+		events := m.Configure(release, now)
+		return events, nil
+	}}) // a store that is away is a fault, and no reason against a configuration
+}
+
+// Tick goes on with what was seen since, as [Machine.Tick] does.
+func (c *Controller) Tick(ctx context.Context, now Time, seen Observations) {
+	_ = c.do(ctx, request{now: now, act: func(m *Machine, obstacle string) ([]Event, error) {
+		observed := seen
+		if obstacle != "" {
+			observed.Obstacle = obstacle
+		}
+		events := m.Tick(now, observed)
+		return events, nil
+	}}) // what cannot go forward now does with another tick
+}
+
+// Command does what somebody says, as [Machine.Command] does.
+func (c *Controller) Command(ctx context.Context, now Time, command Command) error {
+	return c.do(ctx, request{now: now, act: func(m *Machine, _ string) ([]Event, error) { return m.Command(now, command) }})
+}
+
+// Watch follows what others do to the record, until the context ends. now reads both clocks.
+func (c *Controller) Watch(ctx context.Context, now func() Time) {
+	for ctx.Err() == nil {
+		err := c.settings.Store.Watch(ctx, c.settings.Name, func(d store.Document) { c.follow(ctx, now(), d) })
+		if err != nil && ctx.Err() == nil {
+			c.locked(func() { c.isAway(err) })
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(time.Second):
+		}
+	}
+}
+
+// follow goes on with what somebody else wrote.
+func (c *Controller) follow(ctx context.Context, now Time, d store.Document) {
+	c.locked(func() {
+		if len(c.release.Variants) > 0 && (c.machine == nil || d.Version != c.version) {
+			c.load(ctx, now)
+			c.flush(ctx, now)
+		}
+	})
+}
+
+func (c *Controller) do(ctx context.Context, r request) error {
+	var err error
+	c.locked(func() { err = c.attempt(ctx, r) })
+	return err
+}
+
+// locked calls change in its turn, and tells others what became of it when that is over.
+func (c *Controller) locked(change func()) {
+	c.turn.Lock()
+	change()
+	c.publish()
+	t := c.told
+	c.told = told{}
+	c.turn.Unlock()
+	for _, fault := range t.faults {
+		if c.settings.Fault != nil {
+			c.settings.Fault(fault)
+		}
+	}
+	if len(t.events) > 0 && c.settings.Listen != nil {
+		c.settings.Listen(t.events)
+	}
+}
+
+// attempts is how often a change is tried that others are faster with.
+const attempts = 10
+
+func (c *Controller) attempt(ctx context.Context, r request) error {
+	if r.release != nil {
+		c.release = *r.release
+	}
+	if len(c.release.Variants) == 0 {
+		return fmt.Errorf("%w: the rollout is not configured", ErrState)
+	}
+	for i := 0; i < attempts; i++ {
+		if c.machine == nil {
+			c.load(ctx, r.now)
+		}
+		c.flush(ctx, r.now)
+		if c.machine == nil {
+			return fmt.Errorf("%w: %s", ErrAway, c.away)
+		}
+		trial := *c.machine
+		events, err := r.act(&trial, "")
+		if err != nil {
+			return err
+		}
+		if len(events) == 0 || trial.State() == RolledBack {
+			c.accept(&trial, events)
+			c.checkpoint(r.now)
+			c.flush(ctx, r.now)
+			return nil
+		}
+		refusal := c.approve(ctx, r, &trial, events)
+		if refusal == nil {
+			c.accept(&trial, events)
+			c.unsaved = false
+			return nil
+		}
+		if errors.Is(refusal, store.ErrConflict) {
+			c.load(ctx, r.now)
+			continue
+		}
+		if r.release != nil || !forward(events) {
+			c.accept(&trial, events)
+			return nil
+		}
+		return c.freeze(r, refusal)
+	}
+	return store.ErrConflict
+}
+
+// approve saves what is going to happen, and returns what is against it.
+func (c *Controller) approve(ctx context.Context, r request, trial *Machine, events []Event) error {
+	if last := events[len(events)-1]; last.Kind == KindPromoted && c.settings.Veto != nil && r.release == nil {
+		if veto := c.settings.Veto(last); veto != nil {
+			return fmt.Errorf("%w: %w", ErrVeto, veto)
+		}
+	}
+	err := c.save(ctx, r.now, trial)
+	if err != nil && !errors.Is(err, store.ErrConflict) {
+		c.isAway(err)
+		return fmt.Errorf("%w: %w", ErrAway, err)
+	}
+	return err
+}
+
+// freeze goes on without what would move the rollout forward. A command that wants only that is refused.
+func (c *Controller) freeze(r request, refusal error) error {
+	trial := *c.machine
+	events, err := r.act(&trial, refusal.Error())
+	if err != nil {
+		return err
+	}
+	if forward(events) {
+		return refusal
+	}
+	c.accept(&trial, events)
+	return nil
+}
+
+// accept goes on with a machine, at once.
+func (c *Controller) accept(m *Machine, events []Event) {
+	c.machine = m
+	if len(events) > 0 {
+		c.unsaved = true
+		c.told.events = append(c.told.events, events...)
+		c.publish()
+	}
+}
+
+// forward reports whether events give anybody more traffic.
+func forward(events []Event) bool {
+	for i := range events {
+		switch events[i].Kind {
+		case KindStarted, KindStepAdvanced, KindResumed, KindRestarted, KindPromoted, KindWeightSet:
+			return true
+		}
+	}
+	return false
+}
+
+// publish shows everybody the rollout as it is now.
+func (c *Controller) publish() {
+	if c.machine != nil {
+		m := c.machine
+		c.view.Store(&View{State: m.State(), Position: m.Position(), Weights: m.Weights(), Awaits: m.Awaits(), Record: m.Record(), Last: m.Evaluation()})
+		return
+	}
+	if len(c.release.Variants) == 0 {
+		return // it is not configured
+	}
+	unknown := Machine{release: c.release}
+	v := &View{Weights: unknown.Weights()}
+	if c.release.Plan == nil {
+		v.State = Idle
+	}
+	c.view.Store(v)
+}

@@ -1,0 +1,390 @@
+package rollout
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/grayling-gateway/grayling/core/store"
+)
+
+// distant is a store in memory that somebody can cut off.
+type distant struct {
+	*store.Memory
+	mu   sync.Mutex
+	away bool // guarded by mu
+}
+
+var errCut = errors.New("the cable is cut")
+
+func (d *distant) cut(away bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.away = away
+}
+
+func (d *distant) fault() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.away {
+		return errCut
+	}
+	return nil
+}
+
+func (d *distant) Load(ctx context.Context, name string) (store.Document, error) {
+	if err := d.fault(); err != nil {
+		return store.Document{}, err
+	}
+	return d.Memory.Load(ctx, name)
+}
+
+func (d *distant) Swap(ctx context.Context, name, version string, content []byte) (string, error) {
+	if err := d.fault(); err != nil {
+		return "", err
+	}
+	return d.Memory.Swap(ctx, name, version, content)
+}
+
+// gateway is a controller, its clock, and what it told.
+type gateway struct {
+	t *testing.T
+	c *Controller
+
+	mu     sync.Mutex
+	now    Time
+	events []Event // guarded by mu
+	faults []string
+	seen   int64
+}
+
+func serve(t *testing.T, s store.Store, settings Settings) *gateway {
+	g := &gateway{t: t, now: Time{Wall: monday, Mono: time.Minute}}
+	settings.Name = "checkout"
+	settings.Store = s
+	settings.Listen = func(events []Event) {
+		g.c.View()
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		g.events = append(g.events, events...)
+	}
+	settings.Fault = func(fault error) {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		g.faults = append(g.faults, fmt.Sprint(fault))
+	}
+	g.c = NewController(settings)
+	return g
+}
+
+func (g *gateway) configure(release Release) *gateway {
+	g.c.Configure(context.Background(), g.now, release)
+	return g
+}
+
+// wait lets time go by, and evaluates a thousand requests then.
+func (g *gateway) wait(d time.Duration, v Verdict) {
+	g.now.Wall = g.now.Wall.Add(d)
+	g.now.Mono += d
+	g.seen += 1000
+	seen := Observations{}
+	if v != "" {
+		seen.Evaluation = &Evaluation{Position: g.c.View().Position, Verdict: v, Requests: g.seen, Reason: "seen"}
+	}
+	g.c.Tick(context.Background(), g.now, seen)
+}
+
+func (g *gateway) expect(what string, state State, step int, weight string, kinds ...Kind) {
+	g.t.Helper()
+	v := g.c.View()
+	if v.State != state || v.Record.Step != step || v.Weights[1].String() != weight {
+		g.t.Errorf("%s: %s, step %d, %s; want %s, step %d, %s", what, string(v.State), v.Record.Step, v.Weights[1].String(), string(state), step, weight)
+	}
+	got := ""
+	for _, e := range g.events {
+		got += " " + string(e.Kind)
+	}
+	want := ""
+	for _, kind := range kinds {
+		want += " " + string(kind)
+	}
+	if got != want {
+		g.t.Errorf("%s: told%s, want%s", what, got, want)
+	}
+	g.events = nil
+}
+
+// stored returns the record that the store has.
+func stored(t *testing.T, s store.Store) Record {
+	t.Helper()
+	d, err := s.Load(context.Background(), "checkout")
+	if err != nil {
+		t.Fatal(err)
+	}
+	record, err := Decode(d.Content)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return record
+}
+
+func TestControllerGoesOnWhereAnotherLeft(t *testing.T) {
+	memory := store.NewMemory()
+	g := serve(t, memory, Settings{Checkpoint: time.Minute}).configure(usual())
+	g.expect("a new revision", Progressing, 1, "1%", KindStarted)
+	g.wait(4*time.Minute, Pass)
+	g.wait(30*time.Second, Pass)
+	next := serve(t, memory, Settings{Checkpoint: time.Minute}).configure(usual())
+	next.expect("in another process", Progressing, 1, "1%")
+	if age := next.c.View().Record.Age; age != 4*time.Minute {
+		t.Errorf("the step is %v old, want what it was at the last checkpoint", age)
+	}
+	next.wait(6*time.Minute, Pass)
+	next.expect("at the end of the step", Progressing, 2, "10%", KindStepAdvanced)
+	if record := stored(t, memory); record.Step != 2 || record.LastEvent() != 2 {
+		t.Errorf("the store has %+v", record)
+	}
+}
+
+func TestControllersDoEverythingOnce(t *testing.T) {
+	memory := store.NewMemory()
+	one := serve(t, memory, Settings{}).configure(usual())
+	other := serve(t, memory, Settings{}).configure(usual())
+	other.expect("the second gateway", Progressing, 1, "1%")
+	one.wait(10*time.Minute, Pass)
+	other.wait(10*time.Minute, Pass)
+	one.expect("the first to tick", Progressing, 2, "10%", KindStarted, KindStepAdvanced)
+	other.expect("the second follows", Progressing, 2, "10%")
+	if err := other.c.Command(context.Background(), other.now, Command{Verb: Abort}); err != nil {
+		t.Error(err)
+	}
+	err := one.c.Command(context.Background(), one.now, Command{Verb: Promote})
+	if !errors.Is(err, ErrState) {
+		t.Errorf("promoting what another gateway rolled back: %v", err)
+	}
+	one.expect("of which it learns then", RolledBack, 2, "0%")
+	other.expect("the rollback", RolledBack, 2, "0%", KindRolledBack)
+}
+
+func TestStoreAway(t *testing.T) {
+	s := &distant{Memory: store.NewMemory()}
+	g := serve(t, s, Settings{}).configure(usual())
+	g.expect("a new revision", Progressing, 1, "1%", KindStarted)
+	s.cut(true)
+	g.wait(10*time.Minute, Pass)
+	g.expect("steps freeze", Progressing, 1, "1%", KindHeld)
+	for _, c := range []Command{{Verb: Promote}, {Verb: Jump, Step: 2}, {Verb: Restart}} {
+		if err := g.c.Command(context.Background(), g.now, c); !errors.Is(err, ErrAway) || !errors.Is(err, errCut) {
+			t.Errorf("%s: %v, want that the store is away", string(c.Verb), err)
+		}
+	}
+	g.expect("for people too", Progressing, 1, "1%")
+	if err := g.c.Command(context.Background(), g.now, Command{Verb: Pause}); err != nil {
+		t.Errorf("a pause: %v", err)
+	}
+	g.expect("a pause takes nothing forward", Paused, 1, "1%", KindPaused)
+	g.wait(time.Second, Fail)
+	g.wait(time.Second, Fail)
+	g.expect("nor does a rollback", RolledBack, 1, "0%", KindRolledBack)
+	if len(g.faults) != 1 || !strings.Contains(g.faults[0], "rollout checkout: the store is away: the cable is cut") {
+		t.Errorf("told of faults %q", g.faults)
+	}
+	s.cut(false)
+	g.wait(time.Second, "")
+	if record := stored(t, s); record.State != RolledBack || record.LastEvent() != 4 {
+		t.Errorf("written later: %+v", record)
+	}
+	if len(g.faults) != 2 || g.faults[1] != "<nil>" {
+		t.Errorf("told of faults %q, want one and that it is over", g.faults)
+	}
+}
+
+func TestStoreAwayFromTheBeginning(t *testing.T) {
+	s := &distant{Memory: store.NewMemory()}
+	serve(t, s, Settings{}).configure(usual())
+	s.cut(true)
+	g := serve(t, s, Settings{}).configure(usual())
+	g.wait(time.Hour, Pass)
+	g.expect("nobody knows", "", 0, "0%")
+	if err := g.c.Command(context.Background(), g.now, Command{Verb: Abort}); !errors.Is(err, ErrAway) {
+		t.Errorf("a command then: %v", err)
+	}
+	s.cut(false)
+	g.wait(time.Second, "")
+	g.expect("and then it is known", Progressing, 1, "1%")
+
+	s.cut(true)
+	without := usual()
+	without.Plan = nil
+	without.Weights[1] = 30 * percent
+	serve(t, s, Settings{}).configure(without).expect("what has no plan needs no store", Idle, 0, "30%")
+}
+
+func TestRollbackOutranksWhatOthersDidMeanwhile(t *testing.T) {
+	s := &distant{Memory: store.NewMemory()}
+	one := serve(t, s, Settings{}).configure(usual())
+	other := serve(t, s.Memory, Settings{}).configure(usual())
+	s.cut(true)
+	one.wait(time.Second, Fail)
+	one.wait(time.Second, Fail)
+	one.expect("cut off", RolledBack, 1, "0%", KindStarted, KindRolledBack)
+	other.wait(10*time.Minute, Pass)
+	other.expect("meanwhile", Progressing, 2, "10%", KindStepAdvanced)
+	s.cut(false)
+	one.wait(time.Second, "")
+	one.expect("back again", RolledBack, 1, "0%")
+	other.wait(30*time.Minute, Pass)
+	other.expect("and everywhere", RolledBack, 1, "0%")
+	if record := stored(t, s); record.State != RolledBack || record.Epoch != 1 {
+		t.Errorf("the store has %+v", record)
+	}
+}
+
+func TestRecordThatIsNone(t *testing.T) {
+	memory := store.NewMemory()
+	if _, err := memory.Swap(context.Background(), "checkout", "", []byte(`{"format":1,"state":"flying"}`)); err != nil {
+		t.Fatal(err)
+	}
+	g := serve(t, memory, Settings{}).configure(usual())
+	g.expect("it begins anew", Progressing, 1, "1%", KindStarted)
+	if len(g.faults) != 1 || !strings.Contains(g.faults[0], `unknown state "flying"`) {
+		t.Errorf("told of faults %q", g.faults)
+	}
+	if record := stored(t, memory); record.State != Progressing {
+		t.Errorf("the store has %+v", record)
+	}
+
+	d, err := memory.Load(context.Background(), "checkout")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := memory.Swap(context.Background(), "checkout", d.Version, []byte(`[]`)); err != nil {
+		t.Fatal(err)
+	}
+	g.wait(10*time.Minute, Pass)
+	g.expect("a gateway that knows better replaces it", Progressing, 2, "10%", KindStepAdvanced)
+	if record := stored(t, memory); record.Step != 2 {
+		t.Errorf("the store has %+v", record)
+	}
+}
+
+func TestVeto(t *testing.T) {
+	memory := store.NewMemory()
+	veto := errors.New("not on my watch")
+	release := planned(Step{Weight: 50 * percent, For: time.Minute}, Step{Weight: 100 * percent})
+	g := serve(t, memory, Settings{Veto: func(promotion Event) error {
+		if promotion.Kind != KindPromoted || promotion.State != Promoted {
+			t.Errorf("asked about %+v", promotion)
+		}
+		return veto
+	}}).configure(release)
+	g.wait(time.Minute, Pass)
+	g.expect("vetoed", Progressing, 1, "50%", KindStarted, KindHeld)
+	if last := g.c.View().Record.Events[1]; last.Reason != "vetoed: not on my watch" {
+		t.Errorf("held because %q", last.Reason)
+	}
+	if err := g.c.Command(context.Background(), g.now, Command{Verb: Promote}); !errors.Is(err, ErrVeto) || !errors.Is(err, veto) {
+		t.Errorf("a command to promote: %v", err)
+	}
+	veto = nil
+	g.wait(time.Second, "")
+	g.expect("not vetoed any more", Promoted, 2, "100%", KindPromoted)
+}
+
+func TestListenersMayCallBack(t *testing.T) {
+	memory := store.NewMemory()
+	g := serve(t, memory, Settings{})
+	var errs []error
+	g.c.settings.Listen = func(events []Event) {
+		if events[len(events)-1].Kind == KindStarted {
+			errs = append(errs, g.c.Command(context.Background(), g.now, Command{Verb: Pause}))
+		}
+	}
+	g.configure(usual())
+	g.expect("paused by a listener", Paused, 1, "1%")
+	if len(errs) != 1 || errs[0] != nil {
+		t.Errorf("it got %v", errs)
+	}
+}
+
+func TestNotConfigured(t *testing.T) {
+	g := serve(t, store.NewMemory(), Settings{})
+	g.c.Tick(context.Background(), g.now, Observations{})
+	if err := g.c.Command(context.Background(), g.now, Command{Verb: Pause}); !errors.Is(err, ErrState) || g.c.View() != nil {
+		t.Errorf("a command: %v, view %v", err, g.c.View())
+	}
+}
+
+func TestControllersWatch(t *testing.T) {
+	memory := store.NewMemory()
+	one := serve(t, memory, Settings{}).configure(usual())
+	other := serve(t, memory, Settings{}).configure(usual())
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan bool)
+	now := other.now
+	go func() {
+		other.c.Watch(ctx, func() Time { return now })
+		close(ended)
+	}()
+	if err := one.c.Command(ctx, one.now, Command{Verb: Abort}); err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i < 3000 && other.c.View().State != RolledBack; i++ {
+		time.Sleep(10 * time.Millisecond)
+	}
+	cancel()
+	<-ended
+	other.expect("what another gateway did", RolledBack, 1, "0%")
+}
+
+// Several gateways are told all kinds of things at once: the record that they share is that of one rollout, and what
+// they tell others adds up to it.
+func TestControllersTogether(t *testing.T) {
+	memory := store.NewMemory()
+	const gateways = 3
+	list := make([]*gateway, gateways)
+	var working sync.WaitGroup
+	for i := range list {
+		g := serve(t, memory, Settings{}).configure(usual())
+		list[i] = g
+		random := rand.New(rand.NewPCG(uint64(i), 7))
+		working.Add(1)
+		go func() {
+			defer working.Done()
+			for n := 0; n < 100; n++ {
+				g.wait(time.Duration(random.IntN(600))*time.Second, []Verdict{Pass, Pass, Hold, ""}[random.IntN(4)])
+				command := []Command{{Verb: Pause}, {Verb: Resume}, {Verb: Promote}, {Verb: Restart}, {Verb: Jump, Step: 2}}[random.IntN(5)]
+				err := g.c.Command(context.Background(), g.now, command)
+				if err != nil && !errors.Is(err, ErrState) && !errors.Is(err, store.ErrConflict) {
+					t.Errorf("%s: %v", string(command.Verb), err)
+				}
+			}
+		}()
+	}
+	working.Wait()
+	record := stored(t, memory)
+	times := map[int64]int{}
+	for i := range list {
+		for _, e := range list[i].events {
+			times[e.ID]++
+		}
+	}
+	if record.LastEvent() < 100 || int64(len(times)) != record.LastEvent() {
+		t.Errorf("%d events are remembered, and %d were told", record.LastEvent(), len(times))
+	}
+	for id, n := range times {
+		if n != 1 {
+			t.Errorf("event %d was told %d times", id, n)
+		}
+	}
+	for i := 1; i < len(record.Events); i++ {
+		if record.Events[i].ID != record.Events[i-1].ID+1 {
+			t.Errorf("event %d follows %d", record.Events[i].ID, record.Events[i-1].ID)
+		}
+	}
+}
