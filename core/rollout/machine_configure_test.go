@@ -55,6 +55,20 @@ func TestEditedDuration(t *testing.T) {
 	f.expect("and comes", Progressing, 2, "10%", KindStalled)
 }
 
+func TestManualStepThatGetsATime(t *testing.T) {
+	f := at20(t)
+	f.do(Command{Verb: Promote})
+	f.wait(10 * time.Hour)
+	edited := usual()
+	edited.Plan.Steps[2] = Step{Weight: 50 * percent, For: time.Hour}
+	edited.Plan.Deadline = time.Hour
+	f.configure(edited)
+	f.see(Hold)
+	f.expect("its time is over, and it did not wait for anything before", Progressing, 3, "50%", KindStepAdvanced, KindHeld)
+	f.wait(time.Hour)
+	f.expect("it does from now on", Progressing, 3, "50%", KindStalled)
+}
+
 func TestEditedSteps(t *testing.T) {
 	cases := []struct {
 		what   string
@@ -201,8 +215,8 @@ func TestRevisionThatComesBack(t *testing.T) {
 	f.configure(other)
 	f.configure(usual())
 	f.expect("it starts again", Progressing, 1, "1%", KindRolledBack, KindStarted, KindStarted)
-	if epoch := f.m.Record().Epoch; epoch != 2 {
-		t.Errorf("in epoch %d, want 2: assignments of the ones before are over", epoch)
+	if record := f.m.Record(); record.Epoch != 2 || record.Entry != 4 {
+		t.Errorf("in epoch %d, want 2: assignments of the ones before are over; in entry %d, want 4", record.Epoch, record.Entry)
 	}
 }
 

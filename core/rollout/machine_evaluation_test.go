@@ -176,9 +176,9 @@ func TestOneFailureIsForgottenWithItsStep(t *testing.T) {
 	f.see(Fail)
 	f.do(Command{Verb: Promote})
 	f.requests = 0
-	f.see(Fail)
+	f.sees(Fail, 10, time.Second)
 	f.expect("one in each of two steps", Progressing, 2, "10%", KindStarted, KindStepAdvanced)
-	f.see(Fail)
+	f.sees(Fail, DefaultMinRequests, time.Second)
 	f.expect("two in one", RolledBack, 2, "0%", KindRolledBack)
 }
 

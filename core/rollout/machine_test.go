@@ -339,4 +339,8 @@ func TestSampleRatioMismatch(t *testing.T) {
 	f.expect("of another step it says nothing", Progressing, 2, "10%", KindStepAdvanced)
 	f.tick(mismatch(f.m.Position()))
 	f.expect("once for each", Progressing, 2, "10%", KindMismatch)
+	f.do(Command{Verb: Pause})
+	f.do(Command{Verb: SetWeight, Variant: "canary", Weight: "20%"})
+	f.tick(mismatch(f.m.Position()))
+	f.expect("and for other weights", Paused, 2, "20%", KindPaused, KindWeightSet, KindMismatch)
 }
