@@ -45,8 +45,8 @@ type Settings struct {
 	// lost with the process at most. 0: never, as where gateways share a store, each of which has its own clock.
 	Checkpoint time.Duration
 
-	// Veto is asked before the candidate is promoted, and returns why it must not be. It must call nothing of the
-	// controller but View. Nil: nobody is asked.
+	// Veto is asked before the candidate is promoted, unless a configuration says that it is at once, and returns why it
+	// must not be. It must call nothing of the controller but View. Nil: nobody is asked.
 	Veto func(promotion Event) error
 
 	// Listen is told what happened, in order but for what happens at the same time, and may call the controller. Nil:

@@ -217,6 +217,12 @@ func TestVeto(t *testing.T) {
 	if err := g.c.Command(context.Background(), g.now, Command{Verb: Promote}); !errors.Is(err, ErrVeto) || !errors.Is(err, veto) {
 		t.Errorf("a command to promote: %v", err)
 	}
+	other := planned(Step{Weight: 100 * percent})
+	other.Revision = "v3"
+	serve(t, store.NewMemory(), Settings{Veto: func(promotion Event) error {
+		t.Errorf("asked about a configuration: %+v", promotion)
+		return veto
+	}}).configure(other).expect("a configuration that promotes at once", Promoted, 1, "100%", KindStarted, KindPromoted)
 	veto = nil
 	g.wait(time.Second, "")
 	g.expect("not vetoed any more", Promoted, 2, "100%", KindPromoted)
