@@ -78,7 +78,7 @@ type Engine struct {
 	full        bool        // whether no request is plain: some callers are followed, or assignments are remembered
 	follows     bool        // whether some callers are followed
 	memory      *memory     // nil if decisions are not remembered
-	near        *expr.Basis // the memory's, if headers alone may be all that a decision needs; else nil
+	near        *memory     // the same if headers alone may be all that a decision needs; else one that stays empty
 	counters    []*counters // of the variants; none if outcomes are not counted
 	reasons     map[Reason]*atomic.Int64
 }
@@ -130,8 +130,9 @@ func Compile(config Config, live *Live, host Host) (*Engine, error) {
 	if host.Remember {
 		e.memory = newMemory(e)
 	}
+	e.near = &memory{}
 	if e.memory != nil && e.memory.basis.IsNear() && !e.later {
-		e.near = e.memory.basis
+		e.near = e.memory
 	}
 	e.declaration = fingerprint(e.generation, strings.Join(declared, " "))
 	return e, nil
@@ -167,6 +168,9 @@ func (e *Engine) Run(ctx context.Context) {
 		defer e.assigner.close()
 	}
 	var fetching sync.WaitGroup
+	if e.memory != nil {
+		defer e.live.leave(e.memory)
+	}
 	if e.tokens != nil {
 		fetching.Add(1)
 		go func() {
@@ -278,6 +282,9 @@ func (e *Engine) SetWeight(variant, weight string) error {
 		}
 		e.live.weights.Store(&liveWeights{declaration: e.declaration, line: line, weights: weights})
 		e.live.weighed.Store(true)
+		for _, m := range e.live.memories {
+			m.outdate()
+		}
 		return nil
 	}
 	return fmt.Errorf("unknown variant %q%s", variant, expr.Suggest(variant, e.variants))

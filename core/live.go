@@ -18,6 +18,8 @@ type Live struct {
 	weights atomic.Value // *liveWeights; nothing if none were ever set
 	weighed atomic.Bool  // whether any were
 
+	memories []*memory // of the engines that decided something; guarded by mu
+
 	pools atomic.Value // *Pools that were made last; nothing if none were ever
 
 	mu       sync.Mutex           // guards the maps, and is held while weights are changed

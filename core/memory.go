@@ -10,15 +10,23 @@ import (
 	"github.com/grayling-gateway/grayling/core/expr"
 )
 
-// memory holds where requests belong, by what was looked at to find out. Interpreted, a look-up takes a fraction of the
-// time of a decision; compiled, it takes longer.
+// memory holds decisions, by what was looked at to find them. Interpreted, a look-up takes a fraction of the time of a
+// decision; compiled, it takes longer.
 //
-// What may change from one request to the next is not in it: the slot is, and not who owns it.
+// Nothing in it needs a second look: whatever changes what it holds, as weights and files do, outdates it.
 type memory struct {
-	basis  *expr.Basis
-	places sync.Map     // from the basis of requests to their *finding
-	size   atomic.Int64 // bytes, about
-	epoch  atomic.Int64 // counts the changes of files that conditions look at
+	basis   *expr.Basis
+	headers []expr.Header // of the basis
+	request string        // of the announcer
+	others  []string      // of the announcer
+	places  sync.Map      // from the basis of requests to their *finding
+
+	joined atomic.Bool  // whether the rollout's Live outdates it
+	epoch  atomic.Int64 // counts how often it was outdated
+	mu     sync.Mutex   // held while something is stored or everything forgotten, so that nothing old is stored later
+	size   int64        // bytes, about
+	closed bool         // the engine has ended: nothing is stored any more
+	left   bool         // nor does Live outdate it; guarded by Live
 }
 
 // A basis is mostly a Cookie header, and clients can send as many different ones as they like. When the memory is full, it
@@ -31,56 +39,53 @@ const (
 
 // newMemory returns nil for an engine whose decisions rest on more than what conditions and the key look at.
 func newMemory(e *Engine) *memory {
-	basis := expr.NewBasis(e.table, e.key)
+	basis := expr.NewBasis(e.table, e.key, "Connection", "Trailer")
 	if basis == nil || e.full || e.key.Random() {
 		return nil
 	}
-	return &memory{basis: basis}
+	return &memory{basis: basis, headers: basis.Headers(), request: e.announcer.request, others: e.announcer.others}
 }
 
 // finding is where a request belongs.
 type finding struct {
-	decision *Decision // nil: that of the variant which owns the slot
-	slot     int
+	decision *Decision
+	fully    bool // telling the upstream takes more than its header
 }
 
-// Recall returns the decision of a request that is like one which was decided before; nil if there is none, or more than
-// its headers has to be looked at: then [Decide]. What it returns belongs to the engine and is only to be read.
+// Recall decides a request that is like one which was decided before, and tells the upstream, as [Tell] does; nil if there
+// is none, or more than the request's headers has to be looked at: then [Decide], and Tell. What it returns belongs to the
+// engine and is only to be read.
 //
-// It is all that most requests need. What they do not need stands in other functions.
+// It is all that most requests need, so it is one function: interpreted, every further one costs as much as a part of it.
+// What [expr.Near] and Tell do is done here once more for that reason.
 func Recall(e *Engine, r *http.Request) *Decision {
-	if e.near == nil {
-		return nil
+	m := e.near
+	h := r.Header
+	basis := ""
+	for _, header := range m.headers {
+		for _, field := range h[header.Name] {
+			basis += header.Mark + field
+		}
 	}
-	known, ok := e.memory.places.Load(expr.Near(e.near, r.Header))
+	known, ok := m.places.Load(basis)
 	if !ok {
 		return nil
 	}
-	return owned(e, known.(*finding))
-}
-
-// owned returns the decision for a place by the weights as they are now.
-func owned(e *Engine, f *finding) *Decision {
-	if f.decision != nil {
+	f := known.(*finding)
+	if f.fully || len(r.Trailer) > 0 {
+		Tell(e, f.decision, r)
 		return f.decision
 	}
-	if e.live.weighed.Load() {
-		return e.split[lineSet(e).Owners[f.slot]]
+	for _, name := range m.others {
+		delete(h, name)
 	}
-	return e.split[e.line.Owners[f.slot]]
+	h[m.request] = []string{f.decision.Variant}
+	return f.decision
 }
 
-// settled returns the decision for a place as things are now.
-func settled(e *Engine, f *finding, now time.Time) *Decision {
-	if e.later {
-		return ended(e, owned(e, f), now)
-	}
-	return owned(e, f)
-}
-
-// ended returns the decision of a rollout that may have ended.
+// ended returns a decision as things are now: the rollout may have ended.
 func ended(e *Engine, d *Decision, now time.Time) *Decision {
-	if d.Index != 0 && over(e, now) {
+	if e.later && d.Index != 0 && over(e, now) {
 		return e.rolledBack
 	}
 	return d
@@ -89,8 +94,8 @@ func ended(e *Engine, d *Decision, now time.Time) *Decision {
 // Decide is [Engine.Decide] for hosts that are interpreted, where a function costs a fifth of a method. What it returns is
 // only to be read.
 func Decide(e *Engine, r *http.Request, address string, now time.Time) *Decision {
-	if e.near != nil {
-		if d := decidePlain(e, r, now); d != nil {
+	if e.near == e.memory && e.memory != nil {
+		if d := decidePlain(e, r); d != nil {
 			return d
 		}
 	}
@@ -101,70 +106,117 @@ func Decide(e *Engine, r *http.Request, address string, now time.Time) *Decision
 	return &d
 }
 
-// decidePlain is Decide for plain requests. It returns nil for others.
-func decidePlain(e *Engine, r *http.Request, now time.Time) *Decision {
-	epoch := e.memory.epoch.Load()
+// decidePlain is Decide for plain requests of a rollout that does not end. It returns nil for others.
+func decidePlain(e *Engine, r *http.Request) *Decision {
+	epoch := begin(e)
 	key := expr.Plain(e.table, e.key, r.Header)
 	if key == "" {
 		return nil
 	}
-	f := &finding{slot: balance.Slot(e.splitSalt, key)}
-	if expr.IsDistinct(e.near, r.Header) {
-		remember(e.memory, expr.Near(e.near, r.Header), f, epoch)
+	d := e.split[balance.Place(line(e), e.splitSalt, key)]
+	if expr.IsDistinct(e.memory.basis, r.Header) {
+		remember(e, r, expr.Near(e.memory.basis, r.Header), d, epoch)
 	}
-	return settled(e, f, now)
+	return d
 }
 
 // decideOnce is Decide for requests that are anything but plain.
 func decideOnce(e *Engine, in *expr.Input, now time.Time) *Decision {
 	basis := expr.Whole(e.memory.basis, in)
 	if known, ok := e.memory.places.Load(basis); ok {
-		return settled(e, known.(*finding), now)
+		return ended(e, known.(*finding).decision, now)
 	}
-	epoch := e.memory.epoch.Load()
-	f := &finding{decision: e.base}
-	if find(e, f, in) && expr.IsDistinct(e.memory.basis, in.Request.Header) {
-		remember(e.memory, basis, f, epoch)
+	epoch := begin(e)
+	d := e.base
+	if find(e, &d, in) && expr.IsDistinct(e.memory.basis, in.Request.Header) {
+		remember(e, in.Request, basis, d, epoch)
 	}
-	return settled(e, f, now)
+	return ended(e, d, now)
 }
 
 // find finds the first that applies. It returns false if it broke.
-func find(e *Engine, f *finding, in *expr.Input) bool {
+func find(e *Engine, d **Decision, in *expr.Input) bool {
 	defer recovered(e)
-	if ruled(e, &f.decision, in) {
+	if ruled(e, d, in) {
 		return true
 	}
 	if key := expr.Read(e.key, in); key != "" {
-		f.slot = balance.Slot(e.splitSalt, key)
-		f.decision = nil
+		*d = e.split[balance.Place(line(e), e.splitSalt, key)]
 	}
 	return true
 }
 
-// remember keeps a place that was found in an epoch, unless that is over.
-func remember(m *memory, basis string, f *finding, epoch int64) {
+// begin returns the epoch in which a decision is about to be made that may be remembered.
+func begin(e *Engine) int64 {
+	if !e.memory.joined.Load() {
+		e.live.join(e.memory)
+	}
+	return e.memory.epoch.Load()
+}
+
+// remember keeps a decision that was made in an epoch, unless that is over.
+func remember(e *Engine, r *http.Request, basis string, d *Decision, epoch int64) {
 	if len(basis) > maxBasis {
 		return
 	}
-	if m.size.Add(int64(len(basis)+entrySize)) > maxMemory {
-		m.forget()
+	a := e.announcer
+	f := &finding{decision: d, fully: a.baggage || a.request == "" || len(r.Header["Connection"]) > 0 || len(r.Header["Trailer"]) > 0}
+	m := e.memory
+	m.mu.Lock()
+	if m.epoch.Load() == epoch && !m.closed {
+		m.size += int64(len(basis) + entrySize)
+		if m.size > maxMemory {
+			m.forget()
+		}
+		m.places.Store(basis, f)
 	}
-	m.places.Store(basis, f)
-	if m.epoch.Load() != epoch { // whoever ended it forgot everything before or after this was stored
-		m.places.Delete(basis)
-	}
+	m.mu.Unlock()
 }
 
-// outdate forgets everything because what conditions look at has changed.
+// outdate forgets everything because what decisions rest on has changed.
 func (m *memory) outdate() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	m.epoch.Add(1)
 	m.forget()
 }
 
-// forget makes room. In this order what is stored meanwhile may be counted without being there, but not be there without
-// being counted.
+// close forgets everything for good.
+func (m *memory) close() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.closed = true
+	m.forget()
+}
+
+// forget makes room; mu is held.
 func (m *memory) forget() {
-	m.size.Store(0)
+	m.size = 0
 	m.places.Clear()
+}
+
+// join has a memory outdated when weights change, until it leaves. Joining is left to the first decision because engines
+// may be dropped that never made one.
+func (l *Live) join(m *memory) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !m.joined.Load() && !m.left {
+		l.memories = append(l.memories, m)
+	}
+	m.joined.Store(true)
+}
+
+// leave is for the memory of an engine that has ended.
+func (l *Live) leave(m *memory) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	m.left = true
+	m.close()
+	var others []*memory
+	for _, other := range l.memories {
+		if other != m {
+			others = append(others, other)
+		}
+	}
+	l.memories = others
 }

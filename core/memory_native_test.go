@@ -1,6 +1,7 @@
 package core
 
 import (
+	"context"
 	"fmt"
 	"math/rand"
 	"strings"
@@ -76,21 +77,39 @@ func TestMemoryUnderChange(t *testing.T) {
 
 // TestOutdatedFindingsAreNotStored: who found something in an epoch that has ended leaves nothing behind.
 func TestOutdatedFindingsAreNotStored(t *testing.T) {
-	m := compile(t, checkout(), nil, Host{Remember: true}).memory
+	e := compile(t, checkout(), nil, Host{Remember: true})
+	m := e.memory
 	epoch := m.epoch.Load()
 	m.outdate()
-	remember(m, "uid=1", &finding{}, epoch)
+	remember(e, get(), "uid=1", e.base, epoch)
 	if _, ok := m.places.Load("uid=1"); ok {
 		t.Error("it is remembered")
 	}
 }
 
-// TestRecallDoesNotAllocate, but for its text where more than one header counts.
-func TestRecallDoesNotAllocate(t *testing.T) {
+// TestRecallAllocates no more than the text that it looks up and the header that it sets.
+func TestRecallAllocates(t *testing.T) {
 	e := compile(t, checkout(), nil, Host{Remember: true})
 	r := get("Cookie: uid=1")
 	recalled(e, r, "", noon)
-	if n := testing.AllocsPerRun(100, func() { Recall(e, r) }); n != 0 {
+	if n := testing.AllocsPerRun(100, func() { Recall(e, r) }); n != 2 {
 		t.Errorf("recalling allocates %v times", n)
+	}
+}
+
+// TestEndedEnginesRememberNothing: what decides when nobody outdates its memory any more, decides anew.
+func TestEndedEnginesRememberNothing(t *testing.T) {
+	e := compile(t, checkout(), nil, Host{Remember: true})
+	r := get("Cookie: uid=1")
+	recalled(e, r, "", noon)
+	if places(e) != 1 || len(e.live.memories) != 1 {
+		t.Fatalf("%d decisions are remembered by %d engines", places(e), len(e.live.memories))
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	e.Run(ctx)
+	recalled(e, r, "", noon)
+	if places(e) != 0 || len(e.live.memories) != 0 {
+		t.Errorf("%d decisions are remembered by %d engines", places(e), len(e.live.memories))
 	}
 }

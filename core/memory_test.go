@@ -167,3 +167,55 @@ func TestFilesOutdateMemory(t *testing.T) {
 		}
 	}
 }
+
+// TestRecallTells: the upstream hears of a decision that is recalled what it hears of one that is made.
+func TestRecallTells(t *testing.T) {
+	for name, change := range map[string]func(c *Config){
+		"a header":       func(_ *Config) {},
+		"no header":      func(c *Config) { c.Announce.Request, c.Announce.Response = "off", "X-Variant" },
+		"baggage":        func(c *Config) { c.Announce.Baggage = true },
+		"another header": func(c *Config) { c.Announce.Request = "X-Variant_Name" },
+	} {
+		config := checkout()
+		change(&config)
+		e := compile(t, config, nil, Host{Remember: true})
+		for _, extra := range []string{"X-Other: 1", "X-Rollout_Variant: forged", "X-Rollout-Variant: forged", "X-Variant-Name: forged", "Baggage: a=1, rollout.checkout=forged",
+			"Connection: X-Rollout-Variant, X-Variant_Name, Baggage, close", "Trailer: X-Rollout-Variant, X-Sum"} {
+			decided := get("Cookie: uid=1", extra)
+			Tell(e, Decide(e, decided, "192.0.2.1", noon), decided)
+			recalled := get("Cookie: uid=1", extra)
+			recalled.Trailer = http.Header{"X-Rollout-Variant": nil, "X-Sum": nil}
+			decided.Trailer = http.Header{"X-Sum": nil}
+			if e.announcer.request != DefaultHeader {
+				decided.Trailer["X-Rollout-Variant"] = nil
+			}
+			if Recall(e, recalled) == nil {
+				t.Fatalf("%s, %s: not recalled", name, extra)
+			}
+			if fmt.Sprint(recalled.Header) != fmt.Sprint(decided.Header) || fmt.Sprint(recalled.Trailer) != fmt.Sprint(decided.Trailer) {
+				t.Errorf("%s, %s: the upstream hears %v %v, want %v %v", name, extra, recalled.Header, recalled.Trailer, decided.Header, decided.Trailer)
+			}
+			plain := get("Cookie: uid=1", extra)
+			if Recall(e, plain); fmt.Sprint(plain.Header) != fmt.Sprint(decided.Header) {
+				t.Errorf("%s, %s, without trailers: the upstream hears %v, want %v", name, extra, plain.Header, decided.Header)
+			}
+		}
+	}
+}
+
+// TestWeightsOutdateEveryMemory of a rollout: also those of engines of another configuration with the same weights.
+func TestWeightsOutdateEveryMemory(t *testing.T) {
+	live := NewLive()
+	a, b := compile(t, checkout(), live, Host{Remember: true}), compile(t, checkout(), live, Host{Remember: true})
+	for _, e := range []*Engine{a, b} {
+		recalled(e, get("Cookie: uid=1"), "", noon)
+	}
+	if err := a.SetWeight("canary", "50%"); err != nil {
+		t.Fatal(err)
+	}
+	for i, e := range []*Engine{a, b} {
+		if places(e) != 0 {
+			t.Errorf("engine %d remembers what it decided by other weights", i)
+		}
+	}
+}

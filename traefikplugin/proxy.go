@@ -66,6 +66,7 @@ func (p *proxyMode) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	decision := core.Recall(e.engine, r)
 	if decision == nil {
 		decision = core.Decide(e.engine, r, clientOf(p.clients, r), e.begin)
+		core.Tell(e.engine, decision, r)
 	}
 	e.decision = *decision
 	e.request = r
@@ -75,8 +76,8 @@ func (p *proxyMode) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			refuse(w, e, nobody)
 			return
 		}
+		core.Tell(e.engine, &e.decision, r) // it may be another variant's now
 	}
-	core.Tell(e.engine, &e.decision, r)
 	if r.ContentLength != 0 {
 		wrapBody(e)
 	}

@@ -26,8 +26,8 @@ func (s *serviceMode) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	decision := core.Recall(s.engine, r)
 	if decision == nil {
 		decision = core.Decide(s.engine, r, clientOf(s.clients, r), time.Now())
+		core.Tell(s.engine, decision, r)
 	}
-	core.Tell(s.engine, decision, r)
 	if s.observe || decision.Cookie != "" {
 		serveObserved(s, w, r, decision)
 		return

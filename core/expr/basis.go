@@ -1,7 +1,6 @@
 package expr
 
 import (
-	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
@@ -10,26 +9,27 @@ import (
 // Basis is what of a request conditions and a key look at. As one text it stands for all requests that get the same
 // answers, which can be remembered by it.
 //
-// The text begins with the field of the key's header, or with a zero byte if there is no such header. The names and fields
-// of other headers follow, each after a zero byte, which no header contains; and after a zero byte and an equals sign, in
-// quotes, headers with several fields, and what does not stand in headers. So no two texts are the same by chance, nor by a
-// client's design.
+// The text holds every field of the headers that are looked at, each after the header's mark, which begins and ends with a
+// zero byte, as no field holds one; what does not stand in headers follows, in quotes, after a zero byte and two equals
+// signs, which no header's name begins with. So no two texts are the same by chance, nor by a client's design.
 type Basis struct {
-	header string // the one that tells most: the key's
-	others []otherHeader
-	far    []*value // what does not stand in headers
-	always bool     // conditions look at some of these, and not only a key, which may find a value before it gets there
-	key    *Key
+	headers []Header // the key's first
+	far     []*value // what does not stand in headers
+	always  bool     // conditions look at some of these, and not only a key, which may find a value before it gets there
+	key     *Key
 }
 
-// otherHeader is a header and how the text announces its field.
-type otherHeader struct{ name, mark string }
+// Header is a header that is looked at, and the mark before each of its fields in a text.
+type Header struct{ Name, Mark string }
 
 // NewBasis returns the basis of what a table and a key answer; nil if their answers rest on more than requests that can be
 // compared: on chance, or on what only the gateway knows. Nor is there one for paths and queries: there are so many that few
-// requests are like another.
-func NewBasis(t *Table, k *Key) *Basis {
-	b := &Basis{header: k.header, key: k}
+// requests are like another. It covers further headers that the caller names.
+func NewBasis(t *Table, k *Key, further ...string) *Basis {
+	b := &Basis{key: k}
+	if k.header != "" {
+		b.addHeader(k.header)
+	}
 	for _, i := range t.code {
 		if i.op == outside || !b.add(i.value) {
 			return nil
@@ -43,6 +43,9 @@ func NewBasis(t *Table, k *Key) *Basis {
 		if !b.add(v) {
 			return nil
 		}
+	}
+	for _, name := range further {
+		b.addHeader(name)
 	}
 	return b
 }
@@ -68,14 +71,12 @@ func (b *Basis) add(v *value) bool {
 }
 
 func (b *Basis) addHeader(name string) {
-	for _, known := range b.others {
-		if known.name == name {
+	for _, known := range b.headers {
+		if known.Name == name {
 			return
 		}
 	}
-	if name != b.header {
-		b.others = append(b.others, otherHeader{name: name, mark: "\x00" + name + "\x00"})
-	}
+	b.headers = append(b.headers, Header{Name: name, Mark: "\x00" + name + "\x00"})
 }
 
 func (b *Basis) addFar(v *value) {
@@ -90,46 +91,31 @@ func (b *Basis) addFar(v *value) {
 // IsNear reports whether [Near] may be all of a request's basis.
 func (b *Basis) IsNear() bool { return !b.always }
 
-// Near returns what headers contribute to a request's basis, which for most requests is all of it. It runs for every
-// request and looks twice only at headers that the request has.
+// Headers returns the headers that [Near] looks at, in its order, for callers that do the same in a loop of their own.
+func (b *Basis) Headers() []Header { return b.headers }
+
+// Near returns what headers contribute to a request's basis, which for most requests is all of it.
 func Near(b *Basis, h http.Header) string {
-	text := "\x00"
-	fields := h[b.header]
-	if len(fields) == 1 {
-		text = fields[0]
-	} else if len(fields) > 1 {
-		text = several("", b.header, fields)
-	}
-	for _, other := range b.others {
-		fields = h[other.name]
-		if len(fields) == 1 {
-			text += other.mark + fields[0]
-		} else if len(fields) > 1 {
-			text = several(text, other.name, fields)
+	text := ""
+	for _, header := range b.headers {
+		for _, field := range h[header.Name] {
+			text += header.Mark + field
 		}
 	}
 	return text
 }
 
-// several appends a header that a client sent several times.
-func several(text, name string, fields []string) string {
-	return fmt.Sprintf("%s\x00=%s%q", text, name, fields)
-}
-
 // IsDistinct reports whether a request's basis is that of no other answers: HTTP has no zero bytes in headers.
 func IsDistinct(b *Basis, h http.Header) bool {
-	if hasZero(h[b.header]) {
-		return false
-	}
-	for _, other := range b.others {
-		if hasZero(h[other.name]) {
-			return false
+	for _, header := range b.headers {
+		for _, field := range h[header.Name] {
+			if strings.Contains(field, "\x00") {
+				return false
+			}
 		}
 	}
 	return true
 }
-
-func hasZero(fields []string) bool { return len(fields) == 1 && strings.Contains(fields[0], "\x00") }
 
 // Whole returns all of a request's basis.
 func Whole(b *Basis, in *Input) string {
