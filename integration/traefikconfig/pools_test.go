@@ -101,7 +101,7 @@ func TestMetadataWithDots(t *testing.T) {
 		traefik.http.middlewares.shop.plugin.grayling.variants[0].where.app.kubernetes.io/version=v1
 		traefik.http.middlewares.shop.plugin.grayling.upstreams[0].address=http://10.0.0.1
 		traefik.http.middlewares.shop.plugin.grayling.upstreams[0].metadata.app.kubernetes.io/version=v1
-		traefik.http.middlewares.shop.plugin.grayling.upstreams[1].adress=http://10.0.0.2
+		traefik.http.middlewares.shop.plugin.grayling.upstreams[1].adddress=http://10.0.0.2
 		traefik.http.middlewares.shop.plugin.grayling.upstreams[2].address=http://10.0.0.3 weight=2
 	`
 	p := start(t, "--providers.docker.endpoint="+startDocker(t, container{name: "shop", labels: pairs(t, config)}))
@@ -109,7 +109,7 @@ func TestMetadataWithDots(t *testing.T) {
 	for _, line := range []string{
 		`upstreams[0].metadata.app: a table is no value: in a label every dot of a key begins a new level, so metadata there have keys without dots`,
 		`variants[0].where.app: a table is no value: in a label every dot of a key begins a new level`,
-		`upstreams[1].adress: unknown key (did you mean "address"?)`,
+		`upstreams[1].adddress: unknown key (did you mean "address"?)`,
 		`upstreams[2].address: "http://10.0.0.3 weight=2" is not an address: `,
 	} {
 		if !strings.Contains(got, line) {
