@@ -185,7 +185,6 @@ func (c *Controller) attempt(ctx context.Context, r request) error {
 		if c.machine == nil {
 			c.load(ctx, r.now)
 		}
-		c.flush(ctx, r.now)
 		if c.machine == nil {
 			return fmt.Errorf("%w: %s", ErrAway, c.away)
 		}
@@ -199,6 +198,12 @@ func (c *Controller) attempt(ctx context.Context, r request) error {
 			c.checkpoint(r.now)
 			c.flush(ctx, r.now)
 			return nil
+		}
+		if c.unsaved { // what happened before comes first
+			c.flush(ctx, r.now)
+			if !c.unsaved {
+				continue
+			}
 		}
 		refusal := c.approve(ctx, r, &trial, events)
 		if refusal == nil {
@@ -225,6 +230,9 @@ func (c *Controller) approve(ctx context.Context, r request, trial *Machine, eve
 		if veto := c.settings.Veto(last); veto != nil {
 			return fmt.Errorf("%w: %w", ErrVeto, veto)
 		}
+	}
+	if c.unsaved {
+		return fmt.Errorf("%w: %s", ErrAway, c.away)
 	}
 	err := c.save(ctx, r.now, trial)
 	if err != nil && !errors.Is(err, store.ErrConflict) {

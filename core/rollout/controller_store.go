@@ -54,9 +54,13 @@ func (c *Controller) load(ctx context.Context, now Time) {
 			c.isAway(err)
 			return
 		}
+		record, err := c.decode(d)
+		if err != nil {
+			c.isAway(err)
+			return
+		}
 		c.isBack()
 		c.version = d.Version
-		record := c.decode(d)
 		if c.machine != nil {
 			ours := c.machine.Record()
 			if record.State == "" || c.unsaved && outranks(&ours, &record) {
@@ -81,16 +85,20 @@ func (c *Controller) load(ctx context.Context, now Time) {
 	}
 }
 
-// decode returns the record in a document, or the zero Record if it holds none.
-func (c *Controller) decode(d store.Document) Record {
+// decode returns the record in a document, or the zero Record if it holds none. What a newer version wrote is an error:
+// that one may come back.
+func (c *Controller) decode(d store.Document) (Record, error) {
 	if d.Version == "" {
-		return Record{}
+		return Record{}, nil
 	}
 	record, err := Decode(d.Content)
+	if errors.Is(err, ErrNewer) {
+		return Record{}, err
+	}
 	if err != nil {
 		c.told.faults = append(c.told.faults, fmt.Errorf("rollout %s: what the store has is %w; it is replaced", c.settings.Name, err))
 	}
-	return record
+	return record, nil
 }
 
 // outranks reports whether a record that could not be saved counts for more than what somebody else saved meanwhile:

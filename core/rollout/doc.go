@@ -32,10 +32,23 @@
 // serves. Outside the hours of the plan time runs, and nothing ends or begins but by command; rollbacks happen at any
 // time.
 //
+// A step is held from the end of its time until it ends, and stalled when that has lasted for the plan's deadline: hours
+// outside those of the plan and pauses do not count, and a manual step is neither.
+//
 // # Evaluations
 //
 // What was seen belongs to a [Position], a stay in a step of an epoch, and counts for no other. Failures in a row roll
 // back, or pause, while progressing or paused; a pass begins the count anew, and a hold says nothing. Once promoted an
 // evaluation is for people to see: to watch the candidate with all of the traffic before that is final, give the last
 // step a time.
+//
+// # The controller
+//
+// A [Controller] is a machine that goroutines share and whose record a store keeps, so that it outlives reloads and
+// processes. What a host adds is the clock, a ticker, evaluations, answers of confirms, and what it does with events:
+//
+//	Configure    with every configuration
+//	Tick         every second, and with every observation
+//	Watch        in the background, where others may write to the store
+//	View         what requests go by, without waiting for anybody
 package rollout

@@ -176,20 +176,28 @@ func (m *Machine) elapse(now Time) {
 	if passed <= 0 {
 		return
 	}
-	m.sinceCounted += passed
+	m.sinceCounted = later(m.sinceCounted, passed)
 	r := &m.record
-	if m.State() != Progressing || r.Step == 0 || r.Age+passed > maxAge {
+	if m.State() != Progressing || r.Step == 0 {
 		return
 	}
-	r.Age += passed
+	r.Age = later(r.Age, passed)
 	step := m.step()
 	late := r.Age - step.For
 	if late > passed {
 		late = passed
 	}
 	if late > 0 && !step.Manual && m.release.Plan.open(now.Wall) {
-		r.Overdue += late
+		r.Overdue = later(r.Overdue, late)
 	}
+}
+
+// later returns a time after which some more has passed, and never one that has no room in a record.
+func later(t, passed time.Duration) time.Duration {
+	if passed > maxAge-t {
+		return maxAge
+	}
+	return t + passed
 }
 
 // end rolls back what has to be over by now.

@@ -314,11 +314,15 @@ func TestClocks(t *testing.T) {
 	f.jump(0, 1<<62)
 	f.jump(0, -(1 << 62))
 	f.jump(0, 1<<62)
+	f.jump(0, -(1 << 62))
+	f.jump(0, 1<<62)
 	f.see(Pass)
 	f.expect("and no sum of time breaks it", Progressing, 3, "50%")
-	if age := f.m.Record().Age; age < 0 || age > maxAge {
+	if age := f.m.Record().Age; age != maxAge || f.m.sinceCounted != maxAge {
 		t.Errorf("a step is %v old", age)
 	}
+	f.die()
+	f.expect("nor its record", Progressing, 3, "50%")
 }
 
 func TestSampleRatioMismatch(t *testing.T) {

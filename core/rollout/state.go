@@ -87,8 +87,11 @@ const (
 	maxAge    = 100 * 365 * 24 * time.Hour
 )
 
-// ErrRecord is what every error of [Decode] wraps.
-var ErrRecord = errors.New("not the state of a rollout")
+// Errors of [Decode] wrap one of these.
+var (
+	ErrRecord = errors.New("not the state of a rollout")
+	ErrNewer  = errors.New("the state of a rollout as a newer version knows it")
+)
 
 // Encode returns the record as JSON, for [Decode].
 func (r Record) Encode() ([]byte, error) {
@@ -102,11 +105,15 @@ func Decode(content []byte) (Record, error) {
 		return Record{}, fmt.Errorf("%w: %d bytes are more than it can have", ErrRecord, len(content))
 	}
 	var r Record
-	if err := json.Unmarshal(content, &r); err != nil {
+	err := json.Unmarshal(content, &r)
+	if r.Format > format {
+		return Record{}, fmt.Errorf("%w: it has format %d, and this version knows %d", ErrNewer, r.Format, format)
+	}
+	if err != nil {
 		return Record{}, fmt.Errorf("%w: %w", ErrRecord, err)
 	}
 	if r.Format != format {
-		return Record{}, fmt.Errorf("%w: format %d, and this version knows %d only", ErrRecord, r.Format, format)
+		return Record{}, fmt.Errorf("%w: it has no format", ErrRecord)
 	}
 	if wrong := r.wrong(); wrong != "" {
 		return Record{}, fmt.Errorf("%w: %s", ErrRecord, wrong)

@@ -65,8 +65,8 @@ func TestDecodeRefuses(t *testing.T) {
 		return string(content)
 	}()
 	cases := []struct{ what, old, new, says string }{
-		{"another format", `"format":1`, `"format":2`, "format 2, and this version knows 1 only"},
-		{"no format", `"format":1`, `"form":1`, "format 0"},
+		{"an older format", `"format":1`, `"format":-1`, "no format"},
+		{"no format", `"format":1`, `"form":1`, "no format"},
 		{"an unknown state", `"state":"paused"`, `"state":"` + strings.Repeat("x", 1000) + `"`, `unknown state "xxxxxxxxxxxxxxxxxxxx"`},
 		{"no state", `"state":"paused",`, ``, "unknown state"},
 		{"a negative epoch", `"epoch":7`, `"epoch":-7`, "less than nothing"},
@@ -89,6 +89,11 @@ func TestDecodeRefuses(t *testing.T) {
 		_, err := Decode([]byte(strings.Replace(good, c.old, c.new, 1)))
 		if !errors.Is(err, ErrRecord) || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%s: error %v, want one that says %q", c.what, err, c.says)
+		}
+	}
+	for _, newer := range []string{strings.Replace(good, `"format":1`, `"format":2`, 1), `{"format":3,"state":4}`} {
+		if _, err := Decode([]byte(newer)); !errors.Is(err, ErrNewer) || errors.Is(err, ErrRecord) || !strings.Contains(err.Error(), "this version knows 1") {
+			t.Errorf("what a newer version wrote: %v", err)
 		}
 	}
 	if _, err := Decode(make([]byte, maxRecord+1)); !errors.Is(err, ErrRecord) || !strings.Contains(err.Error(), "more than it can have") {

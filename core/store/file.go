@@ -217,7 +217,7 @@ func (f *File) write(c contents, l *fileLock) error {
 	fresh := target + ".new-" + l.token
 	if err := writeSynced(fresh, text); err != nil {
 		_ = os.Remove(fresh)
-		return fmt.Errorf("writing the state: %w", err)
+		return fmt.Errorf("writing the state to %s: %w", f.path, cause(err))
 	}
 	if !l.held() {
 		_ = os.Remove(fresh)
@@ -225,10 +225,19 @@ func (f *File) write(c contents, l *fileLock) error {
 	}
 	if err := os.Rename(fresh, target); err != nil {
 		_ = os.Remove(fresh)
-		return fmt.Errorf("writing the state: %w", err)
+		return fmt.Errorf("writing the state to %s: %w", f.path, cause(err))
 	}
 	f.tell(syncDirectory(filepath.Dir(target)))
 	return nil
+}
+
+// cause returns an error without the name of a file that is another one each time, so that the same fault reads the
+// same.
+func cause(err error) error {
+	if inner := errors.Unwrap(err); inner != nil {
+		return inner
+	}
+	return err
 }
 
 func writeSynced(path string, content []byte) error {
