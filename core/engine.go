@@ -230,6 +230,15 @@ func (e *Engine) Report(d Decision, o Outcome, now time.Time) { Report(&d, &o, n
 
 // Report is [Engine.Report] for hosts that are interpreted, as [Decide] is.
 func Report(d *Decision, o *Outcome, now time.Time) {
+	if o.Gone || o.Failed || o.Status >= 500 || o.Status == 0 {
+		d.reportFailure(o, now)
+		return
+	}
+	Succeeded(d, o.Latency, now)
+}
+
+// Succeeded is [Report] for an outcome that is a success, as most are.
+func Succeeded(d *Decision, latency time.Duration, now time.Time) {
 	if d.decided != nil {
 		d.decided.Add(1)
 	}
@@ -237,13 +246,20 @@ func Report(d *Decision, o *Outcome, now time.Time) {
 	if c == nil {
 		return
 	}
-	c.last.Store(now.UnixNano())
-	if o.Gone || o.Failed || o.Status >= 500 || o.Status == 0 {
-		c.countFailure(o)
-		return
-	}
 	c.success.Add(1)
-	c.latency.Add(int64(o.Latency))
+	c.latency.Add(int64(latency))
+	c.last.Store(now.UnixNano())
+}
+
+// reportFailure is Report for an outcome that is no success.
+func (d *Decision) reportFailure(o *Outcome, now time.Time) {
+	if d.decided != nil {
+		d.decided.Add(1)
+	}
+	if d.served != nil {
+		d.served.last.Store(now.UnixNano())
+		d.served.countFailure(o)
+	}
 }
 
 // countFailure counts an outcome that is no success.

@@ -72,15 +72,16 @@ func Recall(e *Engine, r *http.Request) *Decision {
 		return nil
 	}
 	f := known.(*finding)
+	d := f.decision
 	if f.fully || len(r.Trailer) > 0 {
-		Tell(e, f.decision, r)
-		return f.decision
+		Tell(e, d, r)
+		return d
 	}
 	for _, name := range m.others {
 		delete(h, name)
 	}
-	h[m.request] = []string{f.decision.Variant}
-	return f.decision
+	h[m.request] = []string{d.Variant}
+	return d
 }
 
 // ended returns a decision as things are now: the rollout may have ended.

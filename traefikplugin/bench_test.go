@@ -30,7 +30,7 @@ func aiming(b *testing.B, subsets ...core.Subset) *proxied {
 	e.engine = mode.engine
 	e.request = httptest.NewRequest(http.MethodGet, "http://shop.example/cart", nil)
 	e.request.Header.Set("X-Zone", "1")
-	e.decision = mode.engine.Decide(e.request, "", time.Now())
+	e.decision = core.Decide(mode.engine, e.request, "", time.Now())
 	return e
 }
 

@@ -36,12 +36,12 @@ func NewFor(ctx context.Context, next http.Handler, config *core.Config, middlew
 		return nil, err
 	}
 	clients := &clients{trusted: rollout.trusted, header: rollout.clientHeader}
+	tells := rollout.engine.ResponseHeader() != ""
 	if rollout.proxy != nil {
-		mode := &proxyMode{engine: rollout.engine, proxy: rollout.proxy, clients: clients}
+		mode := &proxyMode{engine: rollout.engine, proxy: rollout.proxy, clients: clients, tells: tells}
 		mode.proxy.upstreams.wait()
 		return mode, nil
 	}
-	s := &serviceMode{engine: rollout.engine, clients: clients, next: next, tells: rollout.engine.ResponseHeader() != ""}
-	s.observe = rollout.engine.Observes() || s.tells
-	return s, nil
+	observe := rollout.engine.Observes() || tells
+	return &serviceMode{engine: rollout.engine, clients: clients, next: next, observe: observe, tells: tells}, nil
 }

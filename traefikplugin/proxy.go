@@ -20,6 +20,7 @@ type proxyMode struct {
 	engine  *core.Engine
 	proxy   *proxy
 	clients *clients
+	tells   bool // responses tell the client which variant serves
 }
 
 // proxy reaches a rollout's upstreams.
@@ -61,22 +62,16 @@ var exchangeKey = new(int)
 func (p *proxyMode) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	e := &proxied{proxy: p.proxy, clients: p.clients}
 	e.begin = time.Now()
-	e.tells = true
+	e.tells = p.tells
 	e.engine = p.engine
-	decision := core.Recall(e.engine, r)
-	if decision == nil {
-		decision = core.Decide(e.engine, r, clientOf(p.clients, r), e.begin)
-		core.Tell(e.engine, decision, r)
-	}
-	e.decision = *decision
 	e.request = r
 	e.standing = p.proxy.upstreams.current.Load().(*standing)
-	if !aim(e) {
-		if nobody := choose(e); nobody != nil {
-			refuse(w, e, nobody)
-			return
-		}
-		core.Tell(e.engine, &e.decision, r) // it may be another variant's now
+	e.decision = core.Recall(p.engine, r)
+	if e.decision == nil {
+		decideAnew(e)
+	}
+	if !aim(e) && !aimElsewhere(w, e) {
+		return
 	}
 	if r.ContentLength != 0 {
 		wrapBody(e)
@@ -89,6 +84,24 @@ func (p *proxyMode) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		e.target.direct[e.decision.Index].ServeHTTP(w, e.request)
 	}
 	e.returned = true
+}
+
+// decideAnew decides a request that is not like one before.
+func decideAnew(e *proxied) {
+	e.decision = core.Decide(e.engine, e.request, clientOf(e.clients, e.request), e.begin)
+	e.tells = e.tells || e.decision.Cookie != ""
+	core.Tell(e.engine, e.decision, e.request)
+}
+
+// aimElsewhere chooses another upstream than the one whose turn it is. It reports false if there is none: the client has
+// an answer then.
+func aimElsewhere(w http.ResponseWriter, e *proxied) bool {
+	if nobody := choose(e); nobody != nil {
+		refuse(w, e, nobody)
+		return false
+	}
+	core.Tell(e.engine, e.decision, e.request) // it may be another variant's now
+	return true
 }
 
 // aim chooses the upstream whose turn it is, if nothing speaks against it. This is all that most requests need.

@@ -81,19 +81,20 @@ func fallBack(e *proxied, failed bool) {
 		report(&e.exchange, core.Outcome{Failed: true, Latency: time.Since(e.begin)})
 		e.reported = false
 	}
-	e.decision = e.engine.Fallback(e.decision)
+	base := e.engine.Fallback(*e.decision)
+	e.decision = &base
 	e.tries = 0
 }
 
 // refuse answers a request that nobody can serve.
 func refuse(w http.ResponseWriter, e *proxied, nobody *core.Pick) {
 	report(&e.exchange, core.Outcome{Status: http.StatusServiceUnavailable, Failed: nobody.Failed, Gone: !nobody.Failed})
-	e.engine.Announce(e.decision, e.request) // for the access log
+	core.Tell(e.engine, e.decision, e.request) // for the access log
 	last, now := e.proxy.refused.Load(), time.Now().Unix()
 	if now-last >= 60 && e.proxy.refused.CompareAndSwap(last, now) { // clients can have this as often as they like
 		e.proxy.log.Warn("nobody serves a request", "rollout", e.engine.Name(), "variant", e.decision.Variant, "reason", nobody.Problem)
 	}
-	core.TellClient(e.engine, &e.decision, w.Header())
+	core.TellClient(e.engine, e.decision, w.Header())
 	w.WriteHeader(http.StatusServiceUnavailable)
 	_, _ = io.WriteString(w, "Service Unavailable: "+nobody.Problem)
 }
@@ -139,6 +140,7 @@ func fail(w http.ResponseWriter, r *http.Request, err error) {
 		}
 	}
 	e.failed = true
+	e.success = false
 	e.status = status
 	e.latency = time.Since(e.begin)
 	if status < http.StatusInternalServerError {
@@ -146,7 +148,7 @@ func fail(w http.ResponseWriter, r *http.Request, err error) {
 	} else {
 		e.proxy.log.Warn("the variant did not answer", "rollout", e.engine.Name(), "variant", e.decision.Variant, "error", err)
 	}
-	core.TellClient(e.engine, &e.decision, w.Header())
+	core.TellClient(e.engine, e.decision, w.Header())
 	w.WriteHeader(status)
 	_, _ = io.WriteString(w, http.StatusText(status))
 }
@@ -198,7 +200,7 @@ func again(w http.ResponseWriter, e *proxied, late bool) bool {
 	if choose(e) != nil {
 		return false
 	}
-	e.engine.Announce(e.decision, e.request)
+	core.Tell(e.engine, e.decision, e.request)
 	through(e).ServeHTTP(w, e.request)
 	return true
 }

@@ -21,13 +21,23 @@ type serviceMode struct {
 	tells   bool // responses tell the client which variant serves
 }
 
-// ServeHTTP decides and passes the request on.
+// ServeHTTP decides and passes the request on. A decision that is recalled gives the client no cookie.
 func (s *serviceMode) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	decision := core.Recall(s.engine, r)
 	if decision == nil {
-		decision = core.Decide(s.engine, r, clientOf(s.clients, r), time.Now())
-		core.Tell(s.engine, decision, r)
+		serveAnew(s, w, r)
+		return
 	}
+	if s.observe {
+		serveObserved(s, w, r, decision)
+		return
+	}
+	s.next.ServeHTTP(w, r)
+}
+
+func serveAnew(s *serviceMode, w http.ResponseWriter, r *http.Request) {
+	decision := core.Decide(s.engine, r, clientOf(s.clients, r), time.Now())
+	core.Tell(s.engine, decision, r)
 	if s.observe || decision.Cookie != "" {
 		serveObserved(s, w, r, decision)
 		return
@@ -36,22 +46,27 @@ func (s *serviceMode) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func serveObserved(s *serviceMode, w http.ResponseWriter, r *http.Request, decision *core.Decision) {
-	o := &observer{ResponseWriter: w, exchange: exchange{engine: s.engine, decision: *decision, request: r, begin: time.Now()}}
-	o.exchange.tells = s.tells || decision.Cookie != ""
+	o := &observer{ResponseWriter: w}
+	o.engine = s.engine
+	o.decision = decision
+	o.request = r
+	o.tells = s.tells || decision.Cookie != ""
+	o.begin = time.Now()
 	defer finish(&o.exchange)
 	s.next.ServeHTTP(o, r)
-	o.exchange.returned = true
+	o.returned = true
 }
 
 // exchange is one request on its way: what was decided, and how it turns out.
 type exchange struct {
 	engine   *core.Engine
-	decision core.Decision
+	decision *core.Decision // the engine's: only to be read
 	request  *http.Request
 	begin    time.Time
 	tells    bool // the response tells the client something of the decision
 	status   int  // of the response; 0 before it begins
 	latency  time.Duration
+	success  bool // the response has begun and is one, if nothing breaks off
 	failed   bool // the variant gave no response
 	returned bool // the handlers came back: they panic to abort a response that has begun
 	reported bool
@@ -63,37 +78,36 @@ const statusClientGone = 499
 func responded(e *exchange, status int, header http.Header) {
 	e.status = status
 	e.latency = time.Since(e.begin)
+	e.success = status < http.StatusInternalServerError && status != statusClientGone
 	if e.tells {
-		core.TellClient(e.engine, &e.decision, header)
+		core.TellClient(e.engine, e.decision, header)
 	}
-	if status == http.StatusSwitchingProtocols || len(header["Content-Length"]) == 0 && isStream(header) {
-		report(e, core.Outcome{Status: status, Latency: e.latency})
+	if len(header["Content-Length"]) == 0 || status == http.StatusSwitchingProtocols {
+		respondedAtLength(e, header)
 	}
 }
 
-// isStream reports whether a response of unknown length counts when its header is sent: how long it lasts, and how it
-// ends, says nothing about the variant.
-func isStream(header http.Header) bool {
-	return strings.HasPrefix(header.Get("Content-Type"), "text/event-stream")
+// respondedAtLength is the rest of responded for a response of unknown length. A stream counts when its header is sent:
+// how long it lasts, and how it ends, says nothing about the variant.
+func respondedAtLength(e *exchange, header http.Header) {
+	if e.status == http.StatusSwitchingProtocols || strings.HasPrefix(header.Get("Content-Type"), "text/event-stream") {
+		report(e, core.Outcome{Status: e.status, Latency: e.latency})
+	}
 }
 
 // finish reports how the exchange ended, unless that is known already.
 func finish(e *exchange) {
-	if e.reported {
+	if e.success && e.returned {
+		core.Succeeded(e.decision, e.latency, time.Now())
 		return
 	}
-	if e.status == 0 || e.failed || !e.returned {
-		finishOddly(e)
-		return
-	}
-	outcome := &core.Outcome{Status: e.status, Latency: e.latency, Gone: e.status == statusClientGone}
-	core.Report(&e.decision, outcome, time.Now())
+	finishOddly(e)
 }
 
-// finishOddly is finish for an exchange without a response, or with one that was broken off.
+// finishOddly is finish for an exchange that is no success, or was reported already.
 func finishOddly(e *exchange) {
 	broken := e.failed || !e.returned
-	if !broken {
+	if !broken && e.status == 0 {
 		e.status = http.StatusOK // the server writes an empty response
 		e.latency = time.Since(e.begin)
 	}
@@ -106,7 +120,8 @@ func finishOddly(e *exchange) {
 func report(e *exchange, outcome core.Outcome) {
 	if !e.reported {
 		e.reported = true
-		core.Report(&e.decision, &outcome, time.Now())
+		e.success = false
+		core.Report(e.decision, &outcome, time.Now())
 	}
 }
 
@@ -116,14 +131,14 @@ func report(e *exchange, outcome core.Outcome) {
 // It embeds the writer for the sake of Header, which proxies call several times for a response: so that is not interpreted.
 type observer struct {
 	http.ResponseWriter
-	exchange exchange
-	length   string // of the body, as declared; "" if it is not known
-	parts    bool   // the body comes in parts
+	exchange
+	length string // of the body, as declared; "" if it is not known
+	parts  bool   // the body comes in parts
 }
 
 // WriteHeader sees the response begin. Informational responses (1xx) come before it, except 101, which is final.
 func (o *observer) WriteHeader(status int) {
-	if o.exchange.status == 0 && (status >= 200 || status == http.StatusSwitchingProtocols) {
+	if o.status == 0 && (status >= 200 || status == http.StatusSwitchingProtocols) {
 		beginResponse(o, status)
 	}
 	o.ResponseWriter.WriteHeader(status)
@@ -134,16 +149,21 @@ func (o *observer) WriteHeader(status int) {
 
 // Write passes bytes on, and lets them go at once unless they are all of the body.
 func (o *observer) Write(p []byte) (int, error) {
-	if o.exchange.status == 0 {
+	if o.parts || o.length != strconv.Itoa(len(p)) {
+		return writePart(o, p)
+	}
+	return o.ResponseWriter.Write(p)
+}
+
+// writePart is Write for all but the whole body of a response that has begun.
+func writePart(o *observer, p []byte) (int, error) {
+	if o.status == 0 {
 		beginResponse(o, http.StatusOK)
+		return o.Write(p)
 	}
-	if !o.parts && o.length != strconv.Itoa(len(p)) {
-		o.parts = true
-	}
+	o.parts = true
 	n, err := o.ResponseWriter.Write(p)
-	if o.parts {
-		flush(o)
-	}
+	flush(o)
 	return n, err
 }
 
@@ -154,7 +174,7 @@ func (o *observer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 		return nil, nil, errors.New("the connection cannot be taken over")
 	}
 	conn, buffered, err := hijacker.Hijack()
-	if err == nil && o.exchange.status == 0 {
+	if err == nil && o.status == 0 {
 		beginResponse(o, http.StatusSwitchingProtocols) // it is taken over for nothing else
 	}
 	return conn, buffered, err
