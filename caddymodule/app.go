@@ -37,6 +37,8 @@ type App struct {
 
 // rollout is one engine with the specification that it was compiled from.
 type rollout struct {
+	config        core.Config // as it was written
+	live          *core.Live
 	engine        *core.Engine
 	pool          *pool // nil if no variant needs it, or no handler was provisioned yet
 	specification string
@@ -50,11 +52,19 @@ func (*App) CaddyModule() caddy.ModuleInfo {
 	}
 }
 
-// rollout returns the rollout of a name. The first handler of that name compiles it; the others must have the same
-// specification and share it. Nothing that an older configuration uses is changed: this one may still be rejected.
-func (a *App) rollout(name, specification string, compile func(*core.Live) (*core.Engine, error)) (*rollout, error) {
+// Provision shows what the rollouts count among Caddy's metrics. Every configuration has a registry of its own, and an
+// app of its own in it, so a rollout is shown for as long as the configuration has it.
+func (a *App) Provision(ctx caddy.Context) error {
+	return ctx.GetMetricsRegistry().Register(metrics{a})
+}
+
+// rollout returns the rollout of a configuration's name. The first handler of that name compiles it; the others must have
+// the same specification and share it. Nothing that an older configuration uses is changed: this one may still be
+// rejected.
+func (a *App) rollout(config core.Config, specification string, compile func(*core.Live) (*core.Engine, error)) (*rollout, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	name := config.Name
 	if known, ok := a.rollouts[name]; ok {
 		if known.specification != specification {
 			return nil, fmt.Errorf("another rollout %w", errDifferent)
@@ -65,7 +75,8 @@ func (a *App) rollout(name, specification string, compile func(*core.Live) (*cor
 	if err != nil {
 		return nil, err
 	}
-	engine, err := compile(value.(memory).live)
+	live := value.(memory).live
+	engine, err := compile(live)
 	if err != nil {
 		_, _ = memories.Delete(name) // Destruct never fails
 		return nil, err
@@ -73,7 +84,7 @@ func (a *App) rollout(name, specification string, compile func(*core.Live) (*cor
 	if a.rollouts == nil {
 		a.rollouts = make(map[string]*rollout)
 	}
-	compiled := &rollout{engine: engine, specification: specification}
+	compiled := &rollout{config: config, live: live, engine: engine, specification: specification}
 	a.rollouts[name] = compiled
 	return compiled, nil
 }
@@ -117,6 +128,7 @@ func (a *App) Cleanup() error {
 // Interface guards
 var (
 	_ caddy.App          = (*App)(nil)
+	_ caddy.Provisioner  = (*App)(nil)
 	_ caddy.CleanerUpper = (*App)(nil)
 	_ caddy.Destructor   = memory{}
 )

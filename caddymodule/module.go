@@ -112,7 +112,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	if err != nil {
 		return err
 	}
-	compiled, err := app.(*App).rollout(h.Name, specification, func(live *core.Live) (*core.Engine, error) {
+	compiled, err := app.(*App).rollout(h.Config, specification, func(live *core.Live) (*core.Engine, error) {
 		warnOfShownSecrets(h.Config, h.log)
 		return core.Compile(resolved(h.config()), live, core.Host{
 			Placeholder: placeholder, Conditions: conditions, Handles: h.handles(), Address: checkDial, Log: ctx.Slogger(),

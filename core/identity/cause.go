@@ -24,7 +24,8 @@ const (
 	NotYetValid Cause = "not_yet_valid" // its time has not come
 )
 
-var causes = []Cause{NoKeys, TooLong, Malformed, Unsupported, Algorithm, UnknownKey, Signature, Issuer, Audience, Expired, NotYetValid}
+// Causes are all causes for which a token is refused.
+var Causes = []Cause{NoKeys, TooLong, Malformed, Unsupported, Algorithm, UnknownKey, Signature, Issuer, Audience, Expired, NotYetValid}
 
 // Memory is what outlives a configuration: how many tokens were refused, and the last key set that was fetched. The
 // zero value is empty and ready.
@@ -45,7 +46,7 @@ type Refused struct {
 func (m *Memory) Refused() []Refused {
 	counters := m.counters()
 	var list []Refused
-	for _, cause := range causes {
+	for _, cause := range Causes {
 		if n := counters[cause].Load(); n > 0 {
 			list = append(list, Refused{Cause: cause, Tokens: n})
 		}
@@ -58,8 +59,8 @@ func (m *Memory) counters() map[Cause]*atomic.Int64 {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.refused == nil {
-		m.refused = make(map[Cause]*atomic.Int64, len(causes))
-		for _, cause := range causes {
+		m.refused = make(map[Cause]*atomic.Int64, len(Causes))
+		for _, cause := range Causes {
 			m.refused[cause] = &atomic.Int64{}
 		}
 	}

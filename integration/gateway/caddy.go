@@ -182,6 +182,22 @@ func (g *Gateway) Command(t testing.TB, args ...string) (string, error) {
 	return string(out), err
 }
 
+// Metrics returns what Caddy shows to Prometheus, as text.
+func (g *Gateway) Metrics(t testing.TB) string {
+	t.Helper()
+	c := g.instance.(*caddy)
+	resp, err := c.admin.Get("http://" + c.adminAddr + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode != http.StatusOK {
+		t.Fatalf("metrics: %s: %v", resp.Status, err)
+	}
+	return string(text)
+}
+
 // AccessLog returns one field of a request's access-log entry, "" if it is absent.
 func (g *Gateway) AccessLog(t testing.TB, probe, field string) string {
 	t.Helper()

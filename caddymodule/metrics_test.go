@@ -1,0 +1,148 @@
+package caddymodule
+
+import (
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+)
+
+// scrape returns the metrics of rollouts that the running configuration shows, such as weight_ratio canary, without the
+// rollout, which must be name.
+func scrape(t *testing.T, name string) map[string]float64 {
+	t.Helper()
+	ctx := caddy.ActiveContext()
+	families, err := ctx.GetMetricsRegistry().Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := map[string]float64{}
+	for _, family := range families {
+		metric, ours := strings.CutPrefix(family.GetName(), "caddy_rollout_")
+		if !ours {
+			continue
+		}
+		for _, m := range family.GetMetric() {
+			labels := map[string]string{}
+			for _, label := range m.GetLabel() {
+				labels[label.GetName()] = label.GetValue()
+			}
+			if labels["rollout"] != name {
+				t.Errorf("%s of a rollout %s", metric, labels["rollout"])
+			}
+			delete(labels, "rollout")
+			key := metric
+			for _, label := range slices.Backward(slices.Sorted(maps.Keys(labels))) { // the variant is the last
+				key += " " + labels[label]
+			}
+			found[key] = m.GetGauge().GetValue() + m.GetCounter().GetValue()
+		}
+	}
+	return found
+}
+
+// nonzero returns what is not 0.
+func nonzero(values map[string]float64) map[string]float64 {
+	values = maps.Clone(values)
+	maps.DeleteFunc(values, func(_ string, value float64) bool { return value == 0 })
+	return values
+}
+
+// TestMetrics: what a rollout counts is seen from outside, once for all its handlers, for as long as a configuration has it.
+func TestMetrics(t *testing.T) {
+	router := httptest.NewServer(http.NotFoundHandler())
+	defer router.Close()
+	name := unique("metrics")
+	site := func(weight, more string) string {
+		rollout := `
+			rollout ` + name + ` {
+				variant stable {
+					respond "stable"
+				}
+				variant canary ` + weight + ` {
+					error 503
+				}
+				rule number canary expression ` + "`int({http.request.header.X-Number}) > 1`" + `
+				rule broken canary ` + "`header(\"X-Broken\").exists()`" + `
+				key ` + "`header(\"X-User\")`" + `
+				` + more + `
+			}`
+		return "handle /a {\n" + rollout + "\n}\nhandle /b {\n" + rollout + "\n}"
+	}
+	asking := `
+		rule staff canary ` + "`claim(\"role\") == \"staff\"`" + `
+		jwt {
+			secret ` + strings.Repeat("x", 32) + `
+		}
+		router ` + router.URL
+	g := start(t, site("12.5%", asking))
+
+	const series = 2 + 2*3 + 8 + 1 + 11 + 6 // weights, outcomes, reasons, errors, causes, lookups
+	if got, want := scrape(t, name), map[string]float64{"weight_ratio stable": .875, "weight_ratio canary": .125}; len(got) != series || !maps.Equal(nonzero(got), want) {
+		t.Errorf("before any request: %d series, want %d: %v", len(got), series, got)
+	}
+
+	g.get(t, "/a", "X-Number: 1", "X-Broken: 1")                    // falls back
+	g.get(t, "/b", "X-Number: 1", "Authorization: Bearer nonsense") // no token, no key: the base
+	g.get(t, "/b", "X-Number: none")                                // breaks the decision
+	g.get(t, "/a", "X-Number: 1", "X-User: ann")                    // the router does not answer: the split
+
+	want := map[string]float64{
+		"weight_ratio stable": .875, "weight_ratio canary": .125,
+		"requests_total canary failure": 1, "requests_total stable success": 3,
+		"decisions_total rule": 1, "decisions_total fallback": 1, "decisions_total base": 2, "decisions_total split": 1,
+		"internal_errors_total": 1, "refused_tokens_total malformed": 1, "router_lookups_total failed": 1,
+	}
+	got := map[string]float64{}
+	eventually(t, "all outcomes are counted", func() bool {
+		got = nonzero(scrape(t, name))
+		return got["requests_total stable success"] == 3
+	})
+	if !maps.Equal(got, want) {
+		t.Errorf("got  %v\nwant %v", got, want)
+	}
+	app, err := caddy.ActiveContext().AppIfConfigured(appID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if problems, err := testutil.CollectAndLint(metrics{app.(*App)}); err != nil || len(problems) > 0 {
+		t.Errorf("lint: %v %v", problems, err)
+	}
+
+	if err := g.load(site("25%", asking)); err != nil {
+		t.Fatal(err)
+	}
+	want["weight_ratio stable"], want["weight_ratio canary"] = .75, .25
+	if got := nonzero(scrape(t, name)); !maps.Equal(got, want) {
+		t.Errorf("after a reload\ngot  %v\nwant %v", got, want)
+	}
+	if err := g.load(site("50%", "rule listed canary `path().inFile(\"nobody.txt\")`")); err == nil || !strings.Contains(err.Error(), "nobody.txt") {
+		t.Errorf("a file that does not exist: %v", err)
+	}
+	if err := engineOf(t, name).SetWeight("canary", "100%"); err != nil {
+		t.Fatal(err)
+	}
+	delete(want, "weight_ratio stable")
+	want["weight_ratio canary"] = 1
+	if got := nonzero(scrape(t, name)); !maps.Equal(got, want) {
+		t.Errorf("after a reload that failed, and with another weight\ngot  %v\nwant %v", got, want)
+	}
+
+	if err := g.load(site("25%", "observe off")); err != nil {
+		t.Fatal(err)
+	}
+	if got := scrape(t, name); len(got) != 2+8+1 {
+		t.Errorf("without outcomes, tokens and router: %v", got)
+	}
+	if err := g.load("respond 204"); err != nil {
+		t.Fatal(err)
+	}
+	if got := scrape(t, name); len(got) != 0 {
+		t.Errorf("a rollout that is gone: %v", got)
+	}
+}
