@@ -17,7 +17,7 @@ type metrics struct{ app *App }
 
 var (
 	weightRatio    = describe("weight_ratio", "Share of the split that a variant has now, from 0 to 1.", "variant")
-	requests       = describe("requests_total", "Requests that a variant was chosen for, by how it did: success, failure (5xx or no answer), neutral (the client went away).", "variant", "outcome")
+	requests       = describe("requests_total", "Requests that a variant was chosen for, by how it did: success, failure (5xx or no answer), neutral (no fault of the variant, such as a client that went away).", "variant", "outcome")
 	decisions      = describe("decisions_total", "Decisions by their reason. A request that fell back has two: the one that failed, and fallback.", "reason")
 	internalErrors = describe("internal_errors_total", "Decisions that broke inside, and were made without what broke.")
 	refusedTokens  = describe("refused_tokens_total", "Tokens that were found to have no claims, by cause.", "cause")
