@@ -29,7 +29,7 @@ func (s *serviceMode) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if s.observe {
-		serveObserved(s, w, r, decision)
+		serveObserved(s, w, r, decision, s.tells)
 		return
 	}
 	s.next.ServeHTTP(w, r)
@@ -39,19 +39,14 @@ func serveAnew(s *serviceMode, w http.ResponseWriter, r *http.Request) {
 	decision := core.Decide(s.engine, r, clientOf(s.clients, r), time.Now())
 	core.Tell(s.engine, decision, r)
 	if s.observe || decision.Cookie != "" {
-		serveObserved(s, w, r, decision)
+		serveObserved(s, w, r, decision, s.tells || decision.Cookie != "")
 		return
 	}
 	s.next.ServeHTTP(w, r)
 }
 
-func serveObserved(s *serviceMode, w http.ResponseWriter, r *http.Request, decision *core.Decision) {
-	o := &observer{ResponseWriter: w}
-	o.engine = s.engine
-	o.decision = decision
-	o.request = r
-	o.tells = s.tells || decision.Cookie != ""
-	o.begin = time.Now()
+func serveObserved(s *serviceMode, w http.ResponseWriter, r *http.Request, decision *core.Decision, tells bool) {
+	o := &observer{ResponseWriter: w, exchange: exchange{engine: s.engine, decision: decision, request: r, tells: tells, begin: time.Now()}}
 	defer finish(&o.exchange)
 	s.next.ServeHTTP(o, r)
 	o.returned = true
@@ -66,9 +61,10 @@ type exchange struct {
 	tells    bool // the response tells the client something of the decision
 	status   int  // of the response; 0 before it begins
 	latency  time.Duration
-	success  bool // the response has begun and is one, if nothing breaks off
-	failed   bool // the variant gave no response
-	returned bool // the handlers came back: they panic to abort a response that has begun
+	length   string // of the body, as the response declares it; "" if that is not known, or has not begun
+	success  bool   // the response has begun and is one, if nothing breaks off
+	failed   bool   // the variant gave no response
+	returned bool   // the handlers came back: they panic to abort a response that has begun
 	reported bool
 }
 
@@ -82,15 +78,19 @@ func responded(e *exchange, status int, header http.Header) {
 	if e.tells {
 		core.TellClient(e.engine, e.decision, header)
 	}
-	if len(header["Content-Length"]) == 0 || status == http.StatusSwitchingProtocols {
+	length := header["Content-Length"]
+	if len(length) != 1 || status == http.StatusSwitchingProtocols {
 		respondedAtLength(e, header)
+		return
 	}
+	e.length = length[0]
 }
 
 // respondedAtLength is the rest of responded for a response of unknown length. A stream counts when its header is sent:
 // how long it lasts, and how it ends, says nothing about the variant.
 func respondedAtLength(e *exchange, header http.Header) {
-	if e.status == http.StatusSwitchingProtocols || strings.HasPrefix(header.Get("Content-Type"), "text/event-stream") {
+	stream := len(header["Content-Length"]) == 0 && strings.HasPrefix(header.Get("Content-Type"), "text/event-stream")
+	if stream || e.status == http.StatusSwitchingProtocols {
 		report(e, core.Outcome{Status: e.status, Latency: e.latency})
 	}
 }
@@ -132,17 +132,16 @@ func report(e *exchange, outcome core.Outcome) {
 type observer struct {
 	http.ResponseWriter
 	exchange
-	length string // of the body, as declared; "" if it is not known
-	parts  bool   // the body comes in parts
+	parts bool // what was written was not the whole body
 }
 
 // WriteHeader sees the response begin. Informational responses (1xx) come before it, except 101, which is final.
 func (o *observer) WriteHeader(status int) {
 	if o.status == 0 && (status >= 200 || status == http.StatusSwitchingProtocols) {
-		beginResponse(o, status)
+		responded(&o.exchange, status, o.ResponseWriter.Header())
 	}
 	o.ResponseWriter.WriteHeader(status)
-	if o.parts && status >= 200 {
+	if o.length == "" && status >= 200 {
 		flush(o) // the first part may be long in coming
 	}
 }
@@ -158,7 +157,7 @@ func (o *observer) Write(p []byte) (int, error) {
 // writePart is Write for all but the whole body of a response that has begun.
 func writePart(o *observer, p []byte) (int, error) {
 	if o.status == 0 {
-		beginResponse(o, http.StatusOK)
+		responded(&o.exchange, http.StatusOK, o.ResponseWriter.Header())
 		return o.Write(p)
 	}
 	o.parts = true
@@ -175,18 +174,9 @@ func (o *observer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	}
 	conn, buffered, err := hijacker.Hijack()
 	if err == nil && o.status == 0 {
-		beginResponse(o, http.StatusSwitchingProtocols) // it is taken over for nothing else
+		responded(&o.exchange, http.StatusSwitchingProtocols, o.ResponseWriter.Header()) // it is taken over for nothing else
 	}
 	return conn, buffered, err
-}
-
-func beginResponse(o *observer, status int) {
-	header := o.ResponseWriter.Header()
-	if length := header["Content-Length"]; len(length) == 1 {
-		o.length = length[0]
-	}
-	o.parts = o.length == ""
-	responded(&o.exchange, status, header)
 }
 
 func flush(o *observer) {
