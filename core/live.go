@@ -31,7 +31,7 @@ type Live struct {
 	faults    atomic.Int64 // decisions that panicked
 	faultSeen atomic.Int64 // Unix second when one was logged last
 
-	epoch      atomic.Value        // *epoch; nothing before the first began
+	epochs     atomic.Value        // *epochs; nothing before the first began
 	begun      atomic.Bool         // whether any did
 	assigned   *assign.Memory      // nil until it is needed; guarded by mu
 	routed     assign.RouterCounts // what became of questions to the router
@@ -163,11 +163,11 @@ func (l *Live) assignments(capacity int) *assign.Memory {
 
 // epochOf returns the epoch of a revision, or nil before the first began.
 func (l *Live) epochOf(revision string) *epoch {
-	now, _ := l.epoch.Load().(*epoch)
-	if now == nil || now.revision != revision {
+	begun, _ := l.epochs.Load().(*epochs)
+	if begun == nil {
 		return nil
 	}
-	return now
+	return begun.last[revision]
 }
 
 // shouldLog reports whether a minute has passed since it was last true; seen is the Unix second of that.

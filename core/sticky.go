@@ -220,11 +220,16 @@ func (d Decision) SetCookie(header http.Header) {
 
 // epoch is a part of the life of a revision, which ends all assignments of the one before.
 type epoch struct {
-	revision   string // that it is an epoch of: the engine's generation
 	number     int
 	generation uint64 // of its assignments
 	before     uint64 // generation of the one before
 	promoted   int64  // when it began, in Unix milliseconds, if that was by promotion
+}
+
+// epochs holds the last epoch of every revision: one that is released again must not find the assignments that it had
+// before it was rolled back. It does not change.
+type epochs struct {
+	last map[string]*epoch // by the engine's generation
 }
 
 // BeginEpoch ends all assignments: at a rollback, a restart or a promotion. After a promotion clients may keep the
@@ -236,11 +241,19 @@ func (e *Engine) BeginEpoch(promotion bool, now time.Time) {
 	if last := e.live.epochOf(e.generation); last != nil {
 		number = last.number + 1
 	}
-	next := &epoch{revision: e.generation, number: number, generation: generationOf(e.generation, number), before: generationOf(e.generation, number-1)}
+	next := &epoch{number: number, generation: generationOf(e.generation, number), before: generationOf(e.generation, number-1)}
 	if promotion {
 		next.promoted = now.UnixMilli()
 	}
-	e.live.epoch.Store(next)
+	all := &epochs{last: map[string]*epoch{e.generation: next}}
+	if begun, _ := e.live.epochs.Load().(*epochs); begun != nil {
+		for revision, last := range begun.last {
+			if revision != e.generation {
+				all.last[revision] = last
+			}
+		}
+	}
+	e.live.epochs.Store(all)
 	e.live.begun.Store(true)
 }
 

@@ -219,8 +219,12 @@ func TestEpochs(t *testing.T) {
 	config.Revision = "v3" // has an epoch of its own
 	onStable.engine = compile(t, config, live, Host{})
 	onStable.expect(t, "a new revision", "stable by split*", "X-User: "+high)
+	onStable.engine.BeginEpoch(false, noon)
 	onStable.engine = e
 	onStable.expect(t, "the old one has not the same epochs", "stable by split*", "X-User: "+high)
+	onCanary.engine = e
+	onCanary.cookies["rollout_shop"] = old
+	onCanary.expect(t, "nor does its old cookie come back after another's rollback", "canary by split*", "X-User: "+low)
 }
 
 func TestEndedRolloutsAssignNobody(t *testing.T) {
