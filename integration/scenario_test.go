@@ -65,6 +65,7 @@ func TestScenarios(t *testing.T) {
 	}
 	for _, host := range hosts {
 		t.Run(host.Name(), func(t *testing.T) {
+			t.Parallel() // most of the time is spent waiting
 			for _, s := range table {
 				if !strings.HasPrefix(host.Name(), s.only) || excepted(host, s) {
 					continue
