@@ -39,6 +39,9 @@ type Config struct {
 	// Router is a service that says which variant a client gets, before the split is asked. Empty: there is none.
 	Router Router `json:"router,omitzero"`
 
+	// Plan moves the candidate forward by itself. Empty: weights stay as they are, until somebody changes them.
+	Plan Plan `json:"plan,omitzero"`
+
 	// Salt keeps the split independent of other rollouts: the same salt gives the same clients. Empty: the name.
 	Salt string `json:"salt,omitempty"`
 
@@ -62,6 +65,9 @@ type Config struct {
 	// Observe is "off" where outcomes of requests must not be watched, which saves a little time. Empty: they are.
 	Observe string `json:"observe,omitempty"`
 
+	// Notify are those who are told what happens. Empty: nobody is.
+	Notify []Notify `json:"notify,omitempty"`
+
 	// Geo holds the files of databases in the MaxMind DB format that tell geo() where an address is: City, Country or
 	// Enterprise, ASN or ISP. Of several, the first that knows a field answers it, unless it sees the address in another
 	// country than those before. A file that changes is read again. Empty: geo() is an error.
@@ -79,6 +85,17 @@ type Config struct {
 	// Proxy is what every variant with upstreams has in common, where the gateway has no proxy of its own for variants
 	// (Traefik). A variant's own settings take precedence, one by one.
 	Proxy Proxy `json:"-"`
+
+	// Store is where the state is kept, Prometheus the server that prometheus() asks, and Member the name that this gateway
+	// goes by in what it tells others, where the gateway has no place of its own for what its rollouts have in common
+	// (Traefik).
+	Store      Store      `json:"-"`
+	Prometheus Prometheus `json:"-"`
+	Member     string     `json:"-"`
+
+	// Control makes of this no rollout, but the place where all rollouts of the gateway can be seen and commanded: nothing
+	// else may be written then (Traefik).
+	Control Control `json:"-"`
 
 	// Rest catches keys that are none of the above, where a host's decoder drops them in silence. Each is an error.
 	Rest map[string]any `json:"-" mapstructure:",remain"`
