@@ -36,12 +36,16 @@ type Command struct {
 	// Variant and Weight are for SetWeight. The weight is a text such as "5%".
 	Variant string
 	Weight  string
+
+	// Version is that of the record which the command is meant for: see [Record.Version]. Empty: whichever it is.
+	Version string
 }
 
 // Errors of [Machine.Command] wrap one of these.
 var (
 	ErrState   = errors.New("not in this state") // the command is for other states than the present one
 	ErrCommand = errors.New("not a command")     // it is for no state of this rollout
+	ErrVersion = errors.New("the rollout has changed")
 )
 
 // Command does what somebody says, at once, and returns what happened. With an error nothing has.
@@ -57,6 +61,9 @@ func (m *Machine) obey(c Command) error {
 	from, known := obeyed[c.Verb]
 	if !known {
 		return fmt.Errorf("%w: there are promote, step, pause, resume, abort, restart, weight", ErrCommand)
+	}
+	if version := m.record.Version(); c.Version != "" && c.Version != version {
+		return fmt.Errorf("%w: it has version %s, and not %.64q: look at it again", ErrVersion, version, c.Version)
 	}
 	state := m.State()
 	if !strings.Contains(from, string(state)) {

@@ -49,6 +49,9 @@ type Settings struct {
 	// must not be. It must call nothing of the controller but View. Nil: nobody is asked.
 	Veto func(promotion Event) error
 
+	// Show is shown every view at once, before anything is saved. It must call nothing of the controller. Nil: nobody is.
+	Show func(v *View)
+
 	// Listen is told what happened, in order but for what happens at the same time, and may call the controller. Nil:
 	// nobody is.
 	Listen func(events []Event)
@@ -60,6 +63,8 @@ type Settings struct {
 
 // View is a rollout at one moment. It does not change.
 type View struct {
+	Release Release // that was configured
+
 	// State is empty as long as there is a plan and the store has not said what it knows.
 	State    State
 	Position Position
@@ -67,6 +72,27 @@ type View struct {
 	Awaits   string           // the URL to ask: see [Machine.Awaits]
 	Record   Record
 	Last     Evaluation // of this position; without a verdict if there was none
+	Away     string     // why the store is; "" if it is not
+}
+
+// Preview returns what a rollout would be with a release, of which a store has that record, and what would happen.
+func Preview(release Release, record Record, now Time) (*View, []Event) {
+	m, events := New(release, record, now)
+	return viewOf(m), events
+}
+
+// Unknown returns a rollout of which the store has not said yet what it knows: the candidate of a plan gets nothing.
+func Unknown(release Release) *View {
+	m := Machine{release: release}
+	v := &View{Release: release, Weights: m.Weights()}
+	if release.Plan == nil {
+		v.State = Idle
+	}
+	return v
+}
+
+func viewOf(m *Machine) *View {
+	return &View{Release: m.release, State: m.State(), Position: m.Position(), Weights: m.Weights(), Awaits: m.Awaits(), Record: m.Record(), Last: m.Evaluation()}
 }
 
 // Errors of [Controller.Command] wrap one of these, or of those of [Machine.Command].
@@ -126,7 +152,9 @@ func (c *Controller) Command(ctx context.Context, now Time, command Command) err
 // Watch follows what others do to the record, until the context ends. now reads both clocks.
 func (c *Controller) Watch(ctx context.Context, now func() Time) {
 	for ctx.Err() == nil {
-		err := c.settings.Store.Watch(ctx, c.settings.Name, func(d store.Document) { c.follow(ctx, now(), d) })
+		var watched store.Store
+		c.locked(func() { watched = c.settings.Store })
+		err := watched.Watch(ctx, c.settings.Name, func(d store.Document) { c.follow(ctx, now(), d) })
 		if err != nil && ctx.Err() == nil {
 			c.locked(func() { c.isAway(err) })
 		}
@@ -279,18 +307,18 @@ func forward(events []Event) bool {
 
 // publish shows everybody the rollout as it is now.
 func (c *Controller) publish() {
-	if c.machine != nil {
-		m := c.machine
-		c.view.Store(&View{State: m.State(), Position: m.Position(), Weights: m.Weights(), Awaits: m.Awaits(), Record: m.Record(), Last: m.Evaluation()})
-		return
-	}
 	if len(c.release.Variants) == 0 {
 		return // it is not configured
 	}
-	unknown := Machine{release: c.release}
-	v := &View{Weights: unknown.Weights()}
-	if c.release.Plan == nil {
-		v.State = Idle
+	var v *View
+	if c.machine != nil {
+		v = viewOf(c.machine)
+	} else {
+		v = Unknown(c.release)
 	}
+	v.Away = c.away
 	c.view.Store(v)
+	if c.settings.Show != nil {
+		c.settings.Show(v)
+	}
 }

@@ -8,6 +8,24 @@ import (
 	"github.com/grayling-gateway/grayling/core/store"
 )
 
+// Move goes on with another way to the store, or, unless it is the same, with another store: what is known here goes
+// there, whatever that one has.
+func (c *Controller) Move(ctx context.Context, now Time, to store.Store, same bool) {
+	c.locked(func() {
+		c.settings.Store = to
+		if same || c.machine == nil {
+			return
+		}
+		d, err := to.Load(ctx, c.settings.Name)
+		if err != nil {
+			c.isAway(err)
+		}
+		c.version = d.Version
+		c.unsaved = true
+		c.flush(ctx, now)
+	})
+}
+
 // checkpoint has the step's age saved every now and then.
 func (c *Controller) checkpoint(now Time) {
 	every := c.settings.Checkpoint

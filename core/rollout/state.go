@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/grayling-gateway/grayling/core/balance"
@@ -164,6 +165,9 @@ func (r *Record) LastEvent() int64 {
 	}
 	return r.Events[len(r.Events)-1].ID
 }
+
+// Version changes with everything that happens. It is not empty.
+func (r *Record) Version() string { return strconv.FormatInt(r.LastEvent(), 10) }
 
 // epochAfter returns the epoch in which a revision begins: 0, or the one after the last in which it was released before.
 func (r *Record) epochAfter(revision string) int {
