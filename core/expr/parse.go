@@ -1,17 +1,13 @@
 package expr
 
 import (
-	"errors"
 	"fmt"
 	"go/ast"
-	"go/parser"
-	"go/scanner"
 	"go/token"
 	"net/netip"
 	"regexp"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 )
 
 // ParseCondition compiles a condition. On failure it returns every problem found, each beginning with its column,
@@ -34,24 +30,15 @@ type checker struct {
 }
 
 func (c *checker) fail(at token.Pos, format string, args ...any) {
-	before := int(at) - 1 // ParseExpr counts positions in bytes from 1
-	if before < 0 || before > len(c.source) {
-		before = len(c.source)
-	}
-	column := utf8.RuneCountInString(c.source[:before]) + 1
-	c.problems = append(c.problems, fmt.Errorf("column %d: %s", column, fmt.Sprintf(format, args...)))
+	c.problems = append(c.problems, Problem(c.source, at, format, args...))
 }
 
 // hostPlaceholder finds a placeholder of the gateway. They are no part of the language: what a client sends could be
 // expanded twice, and Caddy's shorthands such as {header.X} arrive here as {http.request.header.X}.
 var hostPlaceholder = regexp.MustCompile(`\{(http|env|file|system|time|vars)\.[^{}]*\}?`)
 
-// parse reads the source as Go. What an empty one should be is wanted.
+// parse reads the source. What an empty one should be is wanted.
 func (c *checker) parse(wanted string) ast.Expr {
-	if strings.TrimSpace(c.source) == "" {
-		c.fail(1, "empty expression: write %s", wanted)
-		return nil
-	}
 	if found := hostPlaceholder.FindStringIndex(c.source); found != nil {
 		text := c.source[found[0]:found[1]]
 		name := strings.Trim(text, "{}")
@@ -59,21 +46,11 @@ func (c *checker) parse(wanted string) ast.Expr {
 			text, name, insteadOf(name))
 		return nil
 	}
-	tree, err := parser.ParseExpr(c.source)
-	if err == nil {
-		return tree
+	tree, err := Parse(c.source, wanted)
+	if err != nil {
+		c.problems = append(c.problems, err)
 	}
-	var list scanner.ErrorList
-	if !errors.As(err, &list) {
-		c.fail(1, "%v", err)
-		return nil
-	}
-	message := strings.NewReplacer("'EOF'", "the end", "operand", "a value", "newline", "the end").Replace(list[0].Msg)
-	if strings.Contains(message, "rune literal") || strings.Contains(message, "illegal rune") {
-		message = `single quotes: write texts in double quotes, "like this"`
-	}
-	c.fail(token.Pos(list[0].Pos.Offset+1), "%s", message)
-	return nil
+	return tree
 }
 
 // insteadOf names the value of the language that says the same as a placeholder of Caddy.
@@ -298,19 +275,4 @@ func (c *checker) numberLiteral(x *ast.BasicLit) (literal, bool) {
 	return literal{number: n, isNumber: true}, true
 }
 
-// text returns the source of a part, shortened.
-func (c *checker) text(x ast.Expr) string {
-	from, to := int(x.Pos())-1, int(x.End())-1
-	if from < 0 || to > len(c.source) || from > to {
-		return "this"
-	}
-	text := c.source[from:to]
-	if len(text) > 40 {
-		cut := 37
-		for cut > 0 && !utf8.RuneStart(text[cut]) {
-			cut--
-		}
-		text = text[:cut] + "..."
-	}
-	return text
-}
+func (c *checker) text(x ast.Expr) string { return Excerpt(c.source, x) }
