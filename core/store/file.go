@@ -70,7 +70,7 @@ func (f *File) Load(ctx context.Context, name string) (Document, error) {
 
 // Swap replaces the content of a document.
 func (f *File) Swap(ctx context.Context, name, version string, content []byte) (string, error) {
-	if err := check(content); err != nil {
+	if err := Check(content); err != nil {
 		return "", err
 	}
 	f.mu.Lock()

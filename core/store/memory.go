@@ -28,7 +28,7 @@ func (m *Memory) Load(_ context.Context, name string) (Document, error) {
 
 // Swap replaces the content of a document.
 func (m *Memory) Swap(_ context.Context, name, version string, content []byte) (string, error) {
-	if err := check(content); err != nil {
+	if err := Check(content); err != nil {
 		return "", err
 	}
 	m.mu.Lock()
@@ -76,8 +76,8 @@ func (m *Memory) next(name string) (Document, <-chan struct{}) {
 	return m.documents[name], m.changed
 }
 
-// check refuses content that no store keeps.
-func check(content []byte) error {
+// Check returns the error, an ErrDocument, with which every store refuses content that is none for it.
+func Check(content []byte) error {
 	if len(content) > MaxContent {
 		return fmt.Errorf("%w: %d bytes, and it may have %d", ErrDocument, len(content), MaxContent)
 	}
