@@ -161,6 +161,7 @@ func newRollout(config core.Config, known *remembered, host core.Host) (*rollout
 	if config.ClientHeader != "" && len(config.TrustedProxies) == 0 {
 		problems = append(problems, core.Problem{Path: "clientHeader", Text: "nobody is trusted to write it: name the trustedProxies"})
 	}
+	problems = append(problems, cutHours(config.Plan.Only)...)
 	settings, proxyProblems := readSettings(config)
 	problems = append(problems, proxyProblems...)
 	engine, err := core.Compile(config, known.live, host)

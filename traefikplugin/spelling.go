@@ -1,6 +1,7 @@
 package traefikplugin
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/grayling-gateway/grayling/core"
@@ -15,6 +16,7 @@ func asWritten(config core.Config) core.Config {
 	config.JWT.From = rejoined(config.JWT.From)
 	config.Sticky.Client = rejoined(config.Sticky.Client)
 	config.Router.Client = rejoined(config.Router.Client)
+	config.Plan.Checks = rejoined(config.Plan.Checks)
 	config.Upstreams = addressed(config.Upstreams)
 	config.Variants = append([]core.Variant(nil), config.Variants...)
 	for i, v := range config.Variants {
@@ -49,6 +51,22 @@ func rejoined(pieces []string) []string {
 		}
 	}
 	return append(list, pieces[begun:]...)
+}
+
+// cutHours returns what is wrong with hours that may be one text cut at a comma, Mon,Wed 09:00-17:00, or two, Mon and Wed
+// 09:00-17:00: days alone, before other days that have hours.
+func cutHours(pieces []string) []core.Problem {
+	var problems []core.Problem
+	for i := 1; i < len(pieces); i++ {
+		days := strings.Fields(pieces[i-1])
+		next := strings.Fields(pieces[i])
+		if len(days) == 1 && !strings.Contains(days[0], ":") && len(next) > 1 && !strings.Contains(next[0], ":") {
+			problems = append(problems, core.Problem{Path: fmt.Sprintf("plan.only[%d]", i-1), Text: fmt.Sprintf(
+				"%q, and then %q: is this one text, cut at its comma, or two? Write it as a list of one, or the first as %q",
+				days[0], pieces[i], days[0]+" 00:00-24:00")})
+		}
+	}
+	return problems
 }
 
 // addressed puts upstreams together again that were cut at commas: each begins with an address, which has a scheme.

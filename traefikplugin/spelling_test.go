@@ -39,6 +39,38 @@ func TestSourcesOfTokensCutAtCommas(t *testing.T) {
 	}
 }
 
+func TestChecksCutAtCommas(t *testing.T) {
+	config := core.Config{Plan: core.Plan{Checks: []string{`latency_ms("canary"`, ` 0.99) <= 500`, `error_rate("canary") <= 0.01`}}}
+	if got := asWritten(config).Plan.Checks; strings.Join(got, "|") != `latency_ms("canary", 0.99) <= 500|error_rate("canary") <= 0.01` {
+		t.Errorf("the checks are %q", got)
+	}
+}
+
+func TestHoursCutAtCommas(t *testing.T) {
+	for _, test := range []struct {
+		pieces []string
+		path   string
+	}{
+		{nil, ""},
+		{[]string{"Mon-Wed,Sat 09:00-17:00 Europe/Berlin"}, ""},
+		{[]string{"Mon-Fri 09:00-17:00", "Sat 10:00-12:00"}, ""},
+		{[]string{"Sat", "Sun"}, ""},
+		{[]string{"Sat", "22:00-06:00"}, ""},
+		{[]string{"09:00-17:00", "Sat 10:00-12:00"}, ""},
+		{[]string{"Sat 00:00-24:00", "Mon-Fri 18:00-08:00"}, ""},
+		{[]string{"Mon-Wed", "Sat 09:00-17:00"}, "plan.only[0]"},
+		{[]string{"09:00-17:00", " Mon", "Sat Europe/Berlin"}, "plan.only[1]"},
+	} {
+		path := ""
+		for _, problem := range cutHours(test.pieces) {
+			path += problem.Path
+		}
+		if path != test.path {
+			t.Errorf("%q: problems at %q, want %q", test.pieces, path, test.path)
+		}
+	}
+}
+
 func TestOffAsABoolean(t *testing.T) {
 	for _, off := range []string{"off", "0", "false"} {
 		config := core.Config{Observe: off, Announce: core.Announce{Request: off}}

@@ -8,15 +8,9 @@ import (
 
 // warnings says what a valid configuration does that its author may not expect.
 func warnings(config core.Config) []string {
-	var list []string
-	if revealsKey(config) {
-		list = append(list, "a private key stands in the configuration, which Traefik's API shows: name it, as file:/path or env:NAME")
-	}
-	if revealsSecret(config.Sticky.Secret) {
-		list = append(list, "a secret of cookies stands in the configuration, which Traefik's API shows: name it, as file:/path or env:NAME")
-	}
-	if revealsSecret([]string{config.JWT.Secret}) {
-		list = append(list, "the secret of tokens stands in the configuration, which Traefik's API shows: name it, as file:/path or env:NAME")
+	list := shownSecrets(config)
+	if len(config.Plan.Steps) > 0 && config.Store.Kind == "" {
+		list = append(list, "where the rollout stands is lost when Traefik restarts: name a file, as store: {kind: file, path: /var/lib/grayling/state.json}")
 	}
 	if proxies(config) {
 		return list
@@ -30,13 +24,37 @@ func warnings(config core.Config) []string {
 	return list
 }
 
-// revealsKey reports whether a configuration contains a private key itself, and not where it is.
-func revealsKey(config core.Config) bool {
+// shownSecrets says which secrets stand in the configuration themselves, and not where they are.
+func shownSecrets(config core.Config) []string {
 	keys := []string{config.Proxy.TLS.Key}
 	for _, v := range config.Variants {
 		keys = append(keys, v.Proxy.TLS.Key)
 	}
-	return revealsSecret(keys)
+	var hooks, signing []string
+	for _, n := range config.Notify {
+		signing = append(signing, n.Secret)
+		if n.Secret == "" { // whoever receives a notice that is not signed believes everybody who knows where to post it
+			hooks = append(hooks, n.URL)
+		}
+	}
+	var list []string
+	for _, s := range []struct {
+		what  string
+		texts []string
+	}{
+		{"a private key", keys},
+		{"a secret of cookies", config.Sticky.Secret},
+		{"the secret of tokens", []string{config.JWT.Secret}},
+		{"the URL of unsigned notices", hooks},
+		{"the secret of notices", signing},
+		{"what authenticates to Prometheus", []string{config.Prometheus.BearerToken, config.Prometheus.Password}},
+		{"the token of control", []string{config.Control.Token}},
+	} {
+		if revealsSecret(s.texts) {
+			list = append(list, s.what+" stands in the configuration, which Traefik's API shows: name it, as file:/path or env:NAME")
+		}
+	}
+	return list
 }
 
 // revealsSecret reports whether any of the secrets stands there itself.

@@ -47,12 +47,39 @@ func TestPrivateKeyInTheConfiguration(t *testing.T) {
 	}
 }
 
-func TestSecretOfTokensInTheConfiguration(t *testing.T) {
-	for given, want := range map[string]int{"a secret of thirty-two bytes, or more": 1, "file:/run/secrets/jwt": 0, "env:JWT_SECRET": 0, "": 0} {
+func TestSecretsInTheConfiguration(t *testing.T) {
+	for what, write := range map[string]func(c *core.Config, secret string){
+		"the secret of tokens":              func(c *core.Config, secret string) { c.JWT.Secret = secret },
+		"a secret of cookies":               func(c *core.Config, secret string) { c.Sticky.Secret = []string{"env:FIRST", secret} },
+		"the URL of unsigned notices":       func(c *core.Config, secret string) { c.Notify = []core.Notify{{URL: secret}} },
+		"the secret of notices":             func(c *core.Config, secret string) { c.Notify = []core.Notify{{URL: "http://a", Secret: secret}} },
+		"what authenticates to Prometheus":  func(c *core.Config, secret string) { c.Prometheus.BearerToken = secret },
+		"what authenticates to Prometheus ": func(c *core.Config, secret string) { c.Prometheus.Password = secret },
+		"the token of control":              func(c *core.Config, secret string) { c.Control.Token = secret },
+	} {
+		for given, want := range map[string]bool{"a secret of thirty-two bytes, or more": true, "file:/run/secrets/it": false, "env:SECRET": false} {
+			config := checkout(t)
+			write(&config, given)
+			got := strings.Join(warnings(config), "\n")
+			if warned := strings.Contains(got, strings.TrimSpace(what)+" stands in the configuration"); warned != want || strings.Contains(got, given) {
+				t.Errorf("%s, %q: %q", what, given, got)
+			}
+		}
+	}
+}
+
+func TestStateThatIsLost(t *testing.T) {
+	plan := core.Plan{Steps: []core.Step{{Weight: "100%"}}}
+	for _, test := range []struct {
+		plan core.Plan
+		kind string
+		want int
+	}{{core.Plan{}, "", 0}, {plan, "", 1}, {plan, "memory", 0}, {plan, "file", 0}} {
 		config := checkout(t)
-		config.JWT.Secret = given
-		if got := warnings(config); len(got) != want {
-			t.Errorf("%q: %q", given, got)
+		config.Plan = test.plan
+		config.Store.Kind = test.kind
+		if got := warnings(config); len(got) != test.want {
+			t.Errorf("%d steps, store %q: %q", len(test.plan.Steps), test.kind, got)
 		}
 	}
 }
