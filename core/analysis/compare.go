@@ -1,0 +1,137 @@
+package analysis
+
+import "github.com/grayling-gateway/grayling/core/rollout"
+
+// finding is what a test says of a candidate.
+type finding struct {
+	// verdict is Fail if what was seen is hardly possible of a candidate that is as it should be, Pass if nothing speaks
+	// against it, and Hold if there is not enough to say.
+	verdict rollout.Verdict
+
+	// p is the probability that a candidate that is as it should be does as badly as this, or worse: the smallest of all
+	// looks back that were tried. 1 if nothing was. level is what it has to be at most for Fail.
+	p, level float64
+
+	// blocks is how many of the last blocks p is about. candidate and baseline are what they held, and dispersion is by what
+	// these were divided.
+	blocks              int
+	candidate, baseline tally
+	dispersion          float64
+}
+
+// How a test looks back. Small changes need much traffic to show, and sudden ones are to be seen soon, so one level is
+// spent in equal parts on several looks: the window, the last recent blocks, the whole stay in the step; and the window
+// again, for what is drastic.
+const (
+	looksBack = 4
+
+	// A candidate is drastically worse by a fifth of its requests, and then bursts of burst hits are all that is taken into
+	// account while nobody knows them.
+	drastic = 0.2
+	burst   = 4
+)
+
+// spans returns how many of the last blocks are looked at, without repetition.
+func spans(window, blocks int) []int {
+	all := []int{window}
+	for _, n := range []int{recent, blocks} {
+		if n > all[len(all)-1] && n <= blocks {
+			all = append(all, n)
+		}
+	}
+	return all
+}
+
+// worseThan tells whether a candidate's requests have a property more often than the baseline's: they fail, or they are slow.
+// Both are given as blocks of the same times, the oldest first, from the beginning of the stay in a step; the last window
+// of them are the window that is evaluated. It is for the caller to have as many requests there as a plan wants to see.
+//
+// Given all hits, those of the candidate are as if drawn with its share of the requests, whatever the rate is (the exact
+// conditional test of J. Przyborowski and H. Wilenski, Biometrika 31, 1940, 313-323). Before, all are divided by the larger
+// dispersion of both. Without enough blocks to know it, only what is drastic is told.
+func worseThan(candidate, baseline []tally, window int, level float64) finding {
+	f := finding{verdict: rollout.Hold, p: 1, level: level / looksBack, dispersion: 1, blocks: window}
+	n := len(candidate)
+	phiB, knownB := dispersion(lastBlocks(baseline, recent))
+	_, knownC := dispersion(lastBlocks(candidate, window))
+	f.candidate = sum(candidate[n-window:])
+	f.baseline = sum(baseline[n-window:])
+	if excess(f.candidate, f.baseline) >= drastic {
+		phi := phiB
+		if phi < burst {
+			phi = burst
+		}
+		f.test(candidate[n-window:], baseline[n-window:], phi)
+	}
+	if knownB && knownC {
+		for _, span := range spans(window, n) {
+			phi, _ := dispersion(lastBlocks(candidate, span))
+			most := span
+			if most < recent {
+				most = recent
+			}
+			if of, _ := dispersion(lastBlocks(baseline, most)); of > phi {
+				phi = of
+			}
+			f.test(candidate[n-span:], baseline[n-span:], phi)
+		}
+		f.verdict = rollout.Pass
+	}
+	if f.p <= f.level {
+		f.verdict = rollout.Fail
+	}
+	return f
+}
+
+// excess returns by how much larger the candidate's rate is.
+func excess(candidate, baseline tally) float64 {
+	if candidate.requests == 0 || baseline.requests == 0 {
+		return 0
+	}
+	return float64(candidate.hits)/float64(candidate.requests) - float64(baseline.hits)/float64(baseline.requests)
+}
+
+// test keeps the smallest probability.
+func (f *finding) test(candidate, baseline []tally, phi float64) {
+	c, b := sum(candidate), sum(baseline)
+	p := UpperTail(float64(c.hits)/phi, float64(c.hits+b.hits)/phi, share(candidate, baseline))
+	if p < f.p {
+		f.p = p
+		f.blocks = len(candidate)
+		f.candidate = c
+		f.baseline = b
+		f.dispersion = phi
+	}
+}
+
+// stratum is how many requests of a candidate tell its share of the traffic at a time.
+const stratum = 20
+
+// share returns the candidate's share of the traffic at the times of the hits: where hits become more frequent while the
+// share grows, as it does with clients who stay where they were assigned, the candidate has more of them and is no worse.
+// The number of a candidate's hits, drawn with other shares at other times, is above their mean at most as likely as if drawn
+// with the mean share (W. Hoeffding, Annals of Mathematical Statistics 27, 1956, 713-721).
+func share(candidate, baseline []tally) float64 {
+	var c, b tally
+	weighted, hits := 0.0, 0.0
+	for i := range candidate {
+		c.hits += candidate[i].hits
+		c.requests += candidate[i].requests
+		b.hits += baseline[i].hits
+		b.requests += baseline[i].requests
+		if left := i + 1; left < len(candidate) && (c.requests < stratum || sum(candidate[left:]).requests < stratum) {
+			continue
+		}
+		if requests := c.requests + b.requests; requests > 0 {
+			k := float64(c.hits + b.hits)
+			weighted += k * float64(c.requests) / float64(requests)
+			hits += k
+		}
+		c = tally{}
+		b = tally{}
+	}
+	if hits == 0 {
+		return 1
+	}
+	return weighted / hits
+}
