@@ -32,14 +32,17 @@ func newMessage(name, member string, e rollout.Event) message {
 
 // body returns a message as a target of a format gets it.
 func (m message) body(format string) []byte {
-	var document any = m
-	if format == Slack {
-		document = slackMessage(m)
-	}
-	body, err := json.Marshal(document)
+	body, err := m.marshal(format)
 	if err != nil && m.Figures != nil { // an infinite one; the event is more than its figures
 		m.Figures = nil
-		return m.body(format)
+		body, _ = m.marshal(format)
 	}
 	return body
+}
+
+func (m message) marshal(format string) ([]byte, error) {
+	if format == Slack {
+		return json.Marshal(slackMessage(m))
+	}
+	return json.Marshal(m) // itself, and not by way of an any: Yaegi would pass something else
 }
