@@ -1,6 +1,8 @@
 package analysis
 
 import (
+	"fmt"
+	"strings"
 	"time"
 
 	"github.com/grayling-gateway/grayling/core/rollout"
@@ -31,6 +33,119 @@ type Settings struct {
 	Prometheus, Mirror, Goals bool
 }
 
+// candidate returns the index of the candidate, or of the baseline if there is none.
+func (s Settings) candidate() int {
+	if s.Candidate < 0 || s.Candidate >= len(s.Variants) {
+		return 0
+	}
+	return s.Candidate
+}
+
+// name returns the candidate's name, for examples.
+func (s Settings) name() string {
+	if len(s.Variants) == 0 {
+		return "canary"
+	}
+	return s.Variants[s.candidate()]
+}
+
+// Checks are what has to be true of a candidate. They keep nothing between evaluations.
+type Checks struct {
+	settings Settings
+	checks   []*check
+	tests    int // that an evaluation makes, and shares its level among
+	queries  []string
+}
+
+// check is one of them.
+type check struct {
+	text     string
+	root     *node
+	needs    []need
+	baseline bool // says nothing without the baseline
+}
+
+// ParseChecks reads the checks of a plan. If something is wrong with any, it returns nil and the problems by text, each with
+// its column. No texts at all stand for !worse("canary"), whatever the candidate's name is.
+func ParseChecks(texts []string, s Settings) (*Checks, [][]error) {
+	if s.Alpha == 0 {
+		s.Alpha = 0.01
+	}
+	if len(texts) == 0 && s.candidate() > 0 {
+		texts = []string{fmt.Sprintf("!worse(%q)", s.Variants[s.Candidate])}
+	}
+	c := &Checks{settings: s}
+	wrong := false
+	problems := make([][]error, len(texts))
+	for i, text := range texts {
+		parsed, errs := parseCheck(text, s)
+		problems[i] = errs
+		if len(errs) > 0 {
+			wrong = true
+			continue
+		}
+		c.checks = append(c.checks, parsed)
+		c.add(parsed, parsed.root)
+	}
+	if wrong {
+		return nil, problems
+	}
+	return c, problems
+}
+
+func parseCheck(text string, s Settings) (*check, []error) {
+	c := &checker{source: text, settings: s}
+	tree, err := c.parse()
+	if err != nil {
+		return nil, []error{err}
+	}
+	root := c.condition(tree)
+	if len(c.problems) > 0 {
+		return nil, c.problems
+	}
+	return &check{text: strings.TrimSpace(text), root: root}, nil
+}
+
+// add notes what a part of a check looks at.
+func (c *Checks) add(to *check, n *node) {
+	if n == nil {
+		return
+	}
+	minRequests := c.settings.MinRequests
+	switch n.kind {
+	case limited:
+		c.tests++
+	case worse:
+		c.tests += 3 // of failures, and of latencies twice
+		to.baseline = true
+		to.needs = append(to.needs, need{variant: n.variant, requests: minRequests}, need{requests: minRequests})
+	case errorRate, successRate:
+		to.needs = append(to.needs, need{variant: n.variant, requests: minRequests})
+	case latencyMS:
+		to.needs = append(to.needs, need{variant: n.variant, requests: answersFor(n.number, minRequests), answered: true})
+	case prometheusAnswer:
+		c.query(n.name)
+	}
+	if n.isOfVariant() && n.variant == 0 {
+		to.baseline = true
+	}
+	c.add(to, n.left)
+	c.add(to, n.right)
+}
+
+// query adds a query that is not there yet.
+func (c *Checks) query(text string) {
+	for _, known := range c.queries {
+		if known == text {
+			return
+		}
+	}
+	c.queries = append(c.queries, text)
+}
+
+// Queries returns what the checks ask Prometheus, each once.
+func (c *Checks) Queries() []string { return c.queries }
+
 // Look is what an evaluation knows beside the trial.
 type Look struct {
 	Elapsed time.Duration // since the trial began
@@ -60,18 +175,3 @@ type Result struct {
 	Reason  string
 	Figures map[string]float64
 }
-
-// Checks are what has to be true of a candidate.
-type Checks struct{}
-
-// ParseChecks reads the checks of a plan. On failure it returns the problems of each text, with their columns. No texts at
-// all stand for !worse(candidate).
-func ParseChecks(texts []string, s Settings) (*Checks, [][]error) {
-	return &Checks{}, make([][]error, len(texts))
-}
-
-// Queries returns what the checks ask Prometheus, each once.
-func (c *Checks) Queries() []string { return nil }
-
-// Evaluate says what the checks make of a trial.
-func (c *Checks) Evaluate(t *Trial, look Look) Result { return Result{Verdict: rollout.Hold} }

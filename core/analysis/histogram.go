@@ -85,25 +85,13 @@ type sample struct{ from, to *snapshot }
 
 func (s sample) requests() int64 { return s.to.requests - s.from.requests }
 
-// failures are never more than requests, though one of a request that was being counted may be.
-func (s sample) failures() int64 {
-	failures, requests := s.to.failures-s.from.failures, s.requests()
-	if failures > requests {
-		return requests
-	}
-	return failures
-}
+func (s sample) failures() int64 { return s.to.failures - s.from.failures }
 
 // answers returns how many answers are in the first n buckets.
 func (s sample) answers(n int) int64 { return s.to.answers(n) - s.from.answers(n) }
 
 // answered returns how many requests have a latency.
 func (s sample) answered() int64 { return s.answers(bucketCount) }
-
-// slower returns how many answers took longer than limit.
-func (s sample) slower(limit time.Duration) int64 {
-	return s.answered() - s.answers(bucketsWithin(limit))
-}
 
 // quantile returns the latency that a share q of the answers kept within, by the nearest rank. There has to be one.
 func (s sample) quantile(q float64) time.Duration {

@@ -1,0 +1,105 @@
+package analysis
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// number returns what a part of a check is worth.
+func (e *evaluation) number(n *node) number {
+	switch n.kind {
+	case constant:
+		return numberOf(n.number)
+	case operation:
+		left := e.number(n.left)
+		right := e.number(n.right)
+		return arithmetic(n.op, left, right)
+	}
+	v := e.measured(n)
+	if v.known {
+		e.saw = append(e.saw, fmt.Sprintf("%s is %.4g", n.text, v.value))
+		e.figures[e.figure(n)] = v.value
+	} else {
+		e.saw = append(e.saw, n.text+" is not known")
+	}
+	return v
+}
+
+// measured returns what a function was measured to be.
+func (e *evaluation) measured(n *node) number {
+	switch n.kind {
+	case requestCount:
+		return numberOf(float64(e.window.to().arms[n.variant].requests))
+	case mirrorMismatch:
+		if e.look.Mirror == nil {
+			return number{}
+		}
+		share, known := e.look.Mirror(e.checks.settings.Variants[n.variant])
+		return numberIf(share, known)
+	case conversionRate:
+		if e.look.Conversion == nil {
+			return number{}
+		}
+		share, known := e.look.Conversion(e.checks.settings.Variants[n.variant], n.name)
+		return numberIf(share, known)
+	case prometheusAnswer:
+		answer, known := e.look.Prometheus[n.name]
+		return numberIf(answer, known)
+	case latencyMS:
+		s := e.window.sample(n.variant)
+		if s.answered() < answersFor(n.number, e.checks.settings.MinRequests) {
+			return number{}
+		}
+		return numberOf(milliseconds(s.quantile(n.number)))
+	}
+	s := e.window.sample(n.variant)
+	if s.requests() < e.checks.settings.MinRequests {
+		return number{}
+	}
+	rate := float64(s.failures()) / float64(s.requests())
+	if n.kind == successRate {
+		rate = float64(s.requests()-s.failures()) / float64(s.requests())
+	}
+	return numberOf(rate)
+}
+
+// figure returns the name under which what is measured is told.
+func (e *evaluation) figure(n *node) string {
+	variant := ""
+	if n.isOfVariant() {
+		variant = e.checks.settings.Variants[n.variant] + "_"
+	}
+	switch n.kind {
+	case successRate:
+		return variant + "success_rate"
+	case errorRate:
+		return variant + "error_rate"
+	case latencyMS:
+		return variant + "p" + strings.ReplaceAll(strconv.FormatFloat(100*n.number, 'g', 6, 64), ".", "_") + "_ms"
+	case requestCount:
+		return variant + "requests_of_step"
+	case mirrorMismatch:
+		return variant + "mirror_mismatch"
+	case conversionRate:
+		return variant + "conversion_" + n.name
+	}
+	for i, query := range e.checks.queries {
+		if query == n.name {
+			return "prometheus_" + strconv.Itoa(i+1)
+		}
+	}
+	return "prometheus"
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+
+// duration returns a limit in milliseconds as a time, or the longest there is.
+func duration(milliseconds float64) time.Duration {
+	if d := milliseconds * float64(time.Millisecond); d < math.MaxInt64 {
+		return time.Duration(d)
+	}
+	return math.MaxInt64
+}
