@@ -9,9 +9,11 @@ import (
 	"strings"
 	"time"
 
+	"github.com/grayling-gateway/grayling/core/analysis"
 	"github.com/grayling-gateway/grayling/core/balance"
 	"github.com/grayling-gateway/grayling/core/expr"
 	"github.com/grayling-gateway/grayling/core/geo"
+	"github.com/grayling-gateway/grayling/core/rollout"
 )
 
 // Problem is something wrong with a configuration.
@@ -47,6 +49,11 @@ type checked struct {
 	observe   bool
 	tokens    *tokens     // nil if none are verified
 	places    *geo.Places // nil without databases
+	revision  string
+	candidate int              // 0: there is none
+	plan      *rollout.Plan    // nil: there is none
+	checks    *analysis.Checks // nil without a plan
+	outside   *outside
 }
 
 // rule is what follows when a condition of the table holds.
@@ -55,8 +62,6 @@ type rule struct {
 	variant int
 	slots   int // of 65,536 that the percentage takes in
 	salt    *balance.Salt
-
-	decision *Decision // by this rule; filled in when the engine is made
 }
 
 // checker collects the problems of one configuration.
@@ -88,7 +93,7 @@ func check(config Config, host Host) (checked, []Problem) {
 	p.name = config.Name
 	c.name("name", "the rollout", config.Name)
 	c.rest("", config.Rest, []string{"name", "variants", "upstreams", "subsets", "rules", "key", "sticky", "router", "salt", "revision", "ends", "announce",
-		"fallback_methods", "observe", "geo", "jwt", "trusted_proxies", "client_header", "proxy"})
+		"fallback_methods", "observe", "geo", "jwt", "plan", "notify", "trusted_proxies", "client_header", "proxy", "store", "prometheus", "member", "control"})
 	c.geo(config.Geo)
 	p.places = c.places
 	p.tokens = c.tokens(config.JWT)
@@ -112,6 +117,8 @@ func check(config Config, host Host) (checked, []Problem) {
 	default:
 		c.fail("observe", `unknown value %q: leave it out, or write "off"`, config.Observe)
 	}
+	p.outside = c.outside(config)
+	c.plan(config, &p)
 	return p, c.problems
 }
 

@@ -14,50 +14,51 @@ import (
 // header; empty or malformed, it is unknown. The request is only read. Decide never fails: whatever breaks inside means
 // the base, is counted, and is logged once a minute.
 //
-// All decisions that an engine can make were made when it was compiled; Decide finds the right one. It runs through
+// All decisions that an engine can make were made when its phase began; Decide finds the right one. It runs through
 // functions, and not methods, that are small, because interpreted a method costs five times as much to call as a
 // function, and a function by the number of its variables.
 func (e *Engine) Decide(r *http.Request, address string, now time.Time) Decision {
+	p := current(e)
 	if e.later {
-		return decideAt(e, &expr.Input{Request: r, Address: address}, now)
+		return decideAt(e, p, &expr.Input{Request: r, Address: address}, now)
 	}
-	d := e.base // stays if nothing applies, or the rest panics
-	decide(e, &d, &expr.Input{Request: r, Address: address})
+	d := p.base // stays if nothing applies, or the rest panics
+	decide(e, p, &d, &expr.Input{Request: r, Address: address})
 	return *d
 }
 
 // decideAt returns the decision of a rollout that remembers assignments, or ends some day.
-func decideAt(e *Engine, in *expr.Input, now time.Time) Decision {
-	d := e.base
+func decideAt(e *Engine, p *phase, in *expr.Input, now time.Time) Decision {
+	d := p.base
 	if e.assigner != nil {
-		decideAssigned(e, &d, in, now)
+		decideAssigned(e, p, &d, in, now)
 	} else {
-		decide(e, &d, in)
+		decide(e, p, &d, in)
 	}
-	return *ended(e, d, now)
+	return *ended(e, p, d, now)
 }
 
 // over reports whether the rollout has ended.
 func over(e *Engine, now time.Time) bool { return !e.ends.IsZero() && !now.Before(e.ends) }
 
 // decide finds the first that applies.
-func decide(e *Engine, d **Decision, in *expr.Input) {
+func decide(e *Engine, p *phase, d **Decision, in *expr.Input) {
 	key := expr.Plain(e.table, e.key, in.Request.Header)
 	if key == "" || e.full {
-		decideFully(e, d, in)
+		decideFully(e, p, d, in)
 		return
 	}
-	*d = e.split[balance.Place(line(e), e.splitSalt, key)]
+	*d = p.split[balance.Place(p.line, e.splitSalt, key)]
 }
 
 // decideFully is decide for requests that are anything but plain.
-func decideFully(e *Engine, d **Decision, in *expr.Input) {
+func decideFully(e *Engine, p *phase, d **Decision, in *expr.Input) {
 	defer recovered(e)
-	if e.follows && followed(e, d, in) || ruled(e, d, in) {
+	if e.follows && followed(e, p, d, in) || ruled(e, p, d, in) {
 		return
 	}
 	if slot := place(e, e.splitSalt, expr.Read(e.key, in)); slot >= 0 {
-		*d = e.split[balance.Owner(line(e), slot)]
+		*d = p.split[balance.Owner(p.line, slot)]
 	}
 }
 
@@ -75,48 +76,32 @@ func faulted(e *Engine, fault any) {
 	}
 }
 
-func followed(e *Engine, d **Decision, in *expr.Input) bool {
+func followed(e *Engine, p *phase, d **Decision, in *expr.Input) bool {
 	variant := e.announcer.followed(in.Request)
 	if variant < 0 {
 		return false
 	}
-	*d = e.decision(variant, ByFollowing, "")
+	*d = p.followed[variant]
 	return true
 }
 
 // ruled finds the first rule that matches and whose percentage takes the client in.
-func ruled(e *Engine, d **Decision, in *expr.Input) bool {
+func ruled(e *Engine, p *phase, d **Decision, in *expr.Input) bool {
 	for i := expr.Next(e.table, in, expr.None); i >= 0; i = expr.Next(e.table, in, i) {
-		if takes(e, d, in, e.rules[i]) {
+		if takes(e, in, e.rules[i]) {
+			*d = p.rules[i]
 			return true
 		}
 	}
 	return false
 }
 
-func takes(e *Engine, d **Decision, in *expr.Input, rule *rule) bool {
+func takes(e *Engine, in *expr.Input, rule *rule) bool {
 	if rule.slots < balance.Slots {
-		if slot := place(e, rule.salt, expr.Read(e.key, in)); slot < 0 || slot >= rule.slots {
-			return false
-		}
+		slot := place(e, rule.salt, expr.Read(e.key, in))
+		return slot >= 0 && slot < rule.slots
 	}
-	*d = rule.decision
 	return true
-}
-
-// line returns the weights that count now, laid out.
-func line(e *Engine) *balance.Line {
-	if e.live.weighed.Load() {
-		return lineSet(e)
-	}
-	return e.line
-}
-
-func lineSet(e *Engine) *balance.Line {
-	if set := e.live.weightsFor(e.declaration); set != nil {
-		return set.line
-	}
-	return e.line
 }
 
 // place finds a client's slot on a line. Without a key there is none, -1, unless the rollout draws such requests: then
@@ -129,13 +114,4 @@ func place(e *Engine, salt *balance.Salt, key string) int {
 		return int(rand.Uint32() >> 16)
 	}
 	return -1
-}
-
-func (e *Engine) decision(variant int, reason Reason, rule string) *Decision {
-	d := &Decision{Variant: e.variants[variant], Index: variant, Reason: reason, Rule: rule, Generation: e.generation}
-	d.decided = e.reasons[reason]
-	if e.observe {
-		d.served = e.counters[variant]
-	}
-	return d
 }

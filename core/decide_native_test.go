@@ -58,7 +58,7 @@ func TestClientsFollowTheWeights(t *testing.T) {
 		for i, owner := range owners(t, e, requests) {
 			counts[owner]++
 			slot := balance.Slot(salt, "client-"+strconv.Itoa(i))
-			if want := balance.Owner(e.line, slot); owner != want {
+			if want := balance.Owner(current(e).line, slot); owner != want {
 				t.Fatalf("%v: client %d with slot %d is with %d, want %d", weights, i, slot, owner, want)
 			}
 		}
@@ -204,7 +204,7 @@ func onPaper(e *Engine, config Config, r *http.Request) Decision {
 	if key == "" {
 		return Decision{Variant: "v0", Reason: ByBase}
 	}
-	owner := balance.Owner(e.line, balance.Slot(balance.NewSalt(config.Name), key))
+	owner := balance.Owner(current(e).line, balance.Slot(balance.NewSalt(config.Name), key))
 	return Decision{Variant: config.Variants[owner].Name, Reason: BySplit}
 }
 

@@ -3,6 +3,8 @@ package core
 import (
 	"sync/atomic"
 	"time"
+
+	"github.com/grayling-gateway/grayling/core/analysis"
 )
 
 // Reason says why a variant was chosen.
@@ -33,6 +35,9 @@ type Decision struct {
 	// What Report counts in. Nil: it does not.
 	decided *atomic.Int64 // decisions for this reason
 	served  *counters     // what the variant did
+	arm     *analysis.Arm // what it did in this step of the plan
+
+	phase *phase // in which it was made
 }
 
 // Outcome is how the variant did that served a request. A failure is a status of 5xx, or none, or an error of the proxy; a

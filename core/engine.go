@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -13,10 +12,12 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/grayling-gateway/grayling/core/analysis"
 	"github.com/grayling-gateway/grayling/core/balance"
-	"github.com/grayling-gateway/grayling/core/expr"
 	"github.com/grayling-gateway/grayling/core/geo"
 	"github.com/grayling-gateway/grayling/core/identity"
+	"github.com/grayling-gateway/grayling/core/rollout"
+	"github.com/grayling-gateway/grayling/core/store"
 	"github.com/grayling-gateway/grayling/core/watch"
 )
 
@@ -46,6 +47,24 @@ type Host struct {
 	// CamelCase tells that the gateway's users write keys as fallbackMethods and not as fallback_methods.
 	CamelCase bool
 
+	// Store keeps the state of the rollout, so that it outlives the process, and StoreName tells that store from any other.
+	// Nil: the state lives as long as the Live.
+	Store     store.Store
+	StoreName string
+
+	// Prometheus, Notify and Member are what all rollouts of the gateway have in common, where it has a place of its own
+	// for that: see the fields of [Config] with these names.
+	Prometheus Prometheus
+	Notify     []Notify
+	Member     string
+
+	// Veto is asked before a candidate is promoted, and returns why it must not be; nil, or a Veto that is nil: nobody is
+	// against it.
+	Veto func(promotion rollout.Event) error
+
+	// Listen is told what happens to the rollout, in the order in which it does. Nil: nobody is.
+	Listen func(events []rollout.Event)
+
 	// Remember tells that requests are to be decided once, and then again only where they differ in something that the
 	// decision depends on, at up to 8 MiB for a rollout. It is for interpreted hosts, where a decision costs several times
 	// what looking it up does, and not for compiled ones, where it is the other way round.
@@ -64,23 +83,25 @@ type Host struct {
 // same [Live]. All methods are safe for concurrent use.
 type Engine struct {
 	checked
-	live        *Live
-	log         *slog.Logger
-	files       *watch.Files
-	splitSalt   *balance.Salt
-	generation  string
-	declaration string // what weights that were set by hand belong to
-	base        *Decision
-	rolledBack  *Decision
-	split       []*Decision // for every variant
-	assigner    *assigner   // nil: assignments are not remembered
-	later       bool        // whether decisions depend on the time: the rollout ends some day, or remembers assignments
-	full        bool        // whether no request is plain: some callers are followed, or assignments are remembered
-	follows     bool        // whether some callers are followed
-	memory      *memory     // nil if decisions are not remembered
-	near        *memory     // the same if headers alone may be all that a decision needs; else one that stays empty
-	counters    []*counters // of the variants; none if outcomes are not counted
-	reasons     map[Reason]*atomic.Int64
+	live       *Live
+	host       Host
+	log        *slog.Logger
+	files      *watch.Files
+	splitSalt  *balance.Salt
+	generation string
+	release    rollout.Release
+	kin        string       // of the release
+	memberName string       // of the configuration
+	phase      atomic.Value // *phase
+	renewing   sync.Mutex   // held while another phase is made
+	assigner   *assigner    // nil: assignments are not remembered
+	later      bool         // whether decisions depend on the time: the rollout ends some day, or remembers assignments
+	full       bool         // whether no request is plain: some callers are followed, or assignments are remembered
+	follows    bool         // whether some callers are followed
+	memory     *memory      // nil if decisions are not remembered
+	near       *memory      // the same if headers alone may be all that a decision needs; else one that stays empty
+	counters   []*counters  // of the variants; none if outcomes are not counted
+	reasons    map[Reason]*atomic.Int64
 }
 
 // Compile reads and checks a configuration and returns its engine. The error holds all problems at once, each with its
@@ -97,29 +118,19 @@ func Compile(config Config, live *Live, host Host) (*Engine, error) {
 	if len(problems) > 0 {
 		return nil, Join(problems)
 	}
-	e := &Engine{checked: plan, live: live, log: host.Log, files: files, splitSalt: balance.NewSalt(plan.salt)}
+	e := &Engine{checked: plan, live: live, host: host, log: host.Log, files: files, splitSalt: balance.NewSalt(plan.salt)}
 	if e.log == nil {
 		e.log = slog.New(slog.NewTextHandler(io.Discard, nil)) // Yaegi has no slog.DiscardHandler
 	}
-	e.generation = fingerprint(config.Revision, plan.salt)
-	declared := make([]string, 0, len(plan.variants))
-	for i, name := range plan.variants {
-		declared = append(declared, name+"="+plan.weights[i].String())
-		if e.observe {
+	e.generation = fingerprint(plan.revision, plan.salt)
+	if e.observe {
+		for _, name := range plan.variants {
 			e.counters = append(e.counters, live.counters(name))
 		}
 	}
 	e.reasons = map[Reason]*atomic.Int64{}
 	for _, reason := range []Reason{ByFollowing, ByRule, ByAssigned, ByRouter, BySplit, ByBase, ByFallback, ByRolledBack} {
 		e.reasons[reason] = live.reason(reason)
-	}
-	e.base = e.decision(0, ByBase, "")
-	e.rolledBack = e.decision(0, ByRolledBack, "")
-	for i := range plan.variants {
-		e.split = append(e.split, e.decision(i, BySplit, ""))
-	}
-	for i := range e.rules {
-		e.rules[i].decision = e.decision(e.rules[i].variant, ByRule, e.rules[i].name)
 	}
 	if plan.sticky != nil {
 		e.assigner = newAssigner(e, plan.sticky)
@@ -134,7 +145,11 @@ func Compile(config Config, live *Live, host Host) (*Engine, error) {
 	if e.memory != nil && e.memory.basis.IsNear() && !e.later {
 		e.near = e.memory
 	}
-	e.declaration = fingerprint(e.generation, strings.Join(declared, " "))
+	e.memberName = config.Member
+	e.release = e.checked.release()
+	e.kin = kinOf(e.release)
+	turn := live.turn.Load()
+	e.phase.Store(e.newPhase(live.preview(e), turn))
 	return e, nil
 }
 
@@ -156,8 +171,8 @@ func (e *Engine) Observes() bool { return e.observe }
 // ResponseHeader returns the name of the header that tells the client which variant served, or "".
 func (e *Engine) ResponseHeader() string { return e.announcer.response }
 
-// Run does the engine's background work until the context ends: it watches the files that the configuration names and
-// fetches keys. A host runs it exactly once.
+// Run puts the engine in force and does its background work until the context ends: it goes on with the plan, watches the
+// files that the configuration names and fetches keys. A host runs it exactly once, when it is sure of the configuration.
 func (e *Engine) Run(ctx context.Context) {
 	if e.places != nil {
 		e.places.Hold()
@@ -167,25 +182,30 @@ func (e *Engine) Run(ctx context.Context) {
 		e.assigner.settle()
 		defer e.assigner.close()
 	}
-	var fetching sync.WaitGroup
+	var working sync.WaitGroup
 	if e.memory != nil {
 		defer e.live.leave(e.memory)
 	}
+	working.Add(1)
+	go func() {
+		defer working.Done()
+		e.pursue(ctx)
+	}()
 	if e.tokens != nil {
-		fetching.Add(1)
+		working.Add(1)
 		go func() {
-			defer fetching.Done()
+			defer working.Done()
 			e.tokens.verifier.Run(ctx, e.fetched)
 		}()
 	}
 	e.files.Run(ctx, e.reread)
-	fetching.Wait()
+	working.Wait()
 }
 
 // fetched logs what became of keys that were to be fetched.
 func (e *Engine) fetched(url string, err error) {
 	if err != nil {
-		e.log.Error("fetching keys", "rollout", e.name, "url", url, "error", err)
+		e.log.Error("working keys", "rollout", e.name, "url", url, "error", err)
 		return
 	}
 	e.log.Info("fetched keys again", "rollout", e.name, "url", url)
@@ -210,18 +230,27 @@ func (e *Engine) Announce(d Decision, r *http.Request) { Tell(e, &d, r) }
 // FallsBack reports whether the base may serve a request whose variant failed before a byte of the response was
 // written. The host must make sure that the request can be sent again.
 func (e *Engine) FallsBack(d Decision, r *http.Request) bool {
-	return d.Index != 0 && e.fallback[r.Method]
+	return d.Index != baseOf(d) && e.fallback[r.Method]
 }
 
 // Fallback returns the decision by which the base serves in the place of a variant that failed. The failure must be
 // reported with the first decision; the outcome of the base's answer counts as nothing.
 func (e *Engine) Fallback(failed Decision) Decision {
-	failed.Variant, failed.Rule = e.variants[0], ""
-	failed.Index = 0
+	failed.Index = baseOf(failed)
+	failed.Variant, failed.Rule = e.variants[failed.Index], ""
 	failed.Reason = ByFallback
 	failed.decided = e.reasons[ByFallback]
 	failed.served = nil
+	failed.arm = nil
 	return failed
+}
+
+// baseOf returns the index of the variant that is the base in the phase of a decision.
+func baseOf(d Decision) int {
+	if d.phase == nil {
+		return 0 // it is nobody's
+	}
+	return d.phase.base.Index
 }
 
 // Report counts how a decision turned out, at the time when that became known. An outcome after a fallback is counted as
@@ -249,6 +278,9 @@ func Succeeded(d *Decision, latency time.Duration, now time.Time) {
 	c.success.Add(1)
 	c.latency.Add(int64(latency))
 	c.last.Store(now.UnixNano())
+	if d.arm != nil {
+		analysis.Answered(d.arm, false, latency)
+	}
 }
 
 // reportFailure is Report for an outcome that is no success.
@@ -259,6 +291,13 @@ func (d *Decision) reportFailure(o *Outcome, now time.Time) {
 	if d.served != nil {
 		d.served.last.Store(now.UnixNano())
 		d.served.countFailure(o)
+	}
+	switch {
+	case d.arm == nil || o.Gone:
+	case o.Status == 0:
+		analysis.Unanswered(d.arm)
+	default:
+		analysis.Answered(d.arm, true, o.Latency)
 	}
 }
 
@@ -274,48 +313,17 @@ func (c *counters) countFailure(o *Outcome) {
 	}
 }
 
-// SetWeight gives a variant another share of the split, at once and until the configuration declares other weights,
-// salt or revision. The baseline takes what the others leave.
+// SetWeight gives a variant another share, as the command does: see [Live.Command]. An engine that is not in force yet
+// is put in force.
 func (e *Engine) SetWeight(variant, weight string) error {
-	share, err := balance.ParseWeight(weight)
-	if err != nil {
-		return err
+	if e.live.inForce() != e {
+		e.live.takeOver(context.Background(), e)
 	}
-	e.live.mu.Lock()
-	defer e.live.mu.Unlock()
-	weights := e.Weights()
-	for i, name := range e.variants {
-		if name != variant {
-			continue
-		}
-		if i == 0 {
-			return fmt.Errorf("%q is the baseline, which takes what the others leave: set their weights", variant)
-		}
-		weights[i] = share
-		line, err := balance.NewLine(weights)
-		if err != nil {
-			return err
-		}
-		e.live.weights.Store(&liveWeights{declaration: e.declaration, line: line, weights: weights})
-		e.live.weighed.Store(true)
-		for _, m := range e.live.memories {
-			m.outdate()
-		}
-		return nil
-	}
-	return fmt.Errorf("unknown variant %q%s", variant, expr.Suggest(variant, e.variants))
+	_, err := e.live.Command(context.Background(), rollout.Command{Verb: rollout.SetWeight, Variant: variant, Weight: weight}, "")
+	return err
 }
 
 // Weights returns the variants' weights as they are now. The baseline's is what the others leave.
 func (e *Engine) Weights() []balance.Weight {
-	weights := e.weights
-	if set := e.live.weightsFor(e.declaration); set != nil {
-		weights = set.weights
-	}
-	weights = append([]balance.Weight(nil), weights...)
-	weights[0] = balance.Full
-	for _, w := range weights[1:] {
-		weights[0] -= w
-	}
-	return weights
+	return append([]balance.Weight(nil), current(e).weights...)
 }

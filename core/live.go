@@ -7,22 +7,20 @@ import (
 	"time"
 
 	"github.com/grayling-gateway/grayling/core/assign"
-	"github.com/grayling-gateway/grayling/core/balance"
 	"github.com/grayling-gateway/grayling/core/identity"
 )
 
-// Live is what a rollout remembers while its configuration is read anew: weights set by hand, and counters. A host keeps
+// Live is what a rollout remembers while its configuration is read anew: how far it has come, and counters. A host keeps
 // one for every name of a rollout and gives it to each engine that it compiles. Engines of an old and a new
 // configuration may use it at the same time. The zero value is a rollout of which nothing is known yet.
 type Live struct {
-	weights atomic.Value // *liveWeights; nothing if none were ever set
-	weighed atomic.Bool  // whether any were
+	progress
 
 	memories []*memory // of the engines that decided something; guarded by mu
 
 	pools atomic.Value // *Pools that were made last; nothing if none were ever
 
-	mu       sync.Mutex           // guards the maps, and is held while weights are changed
+	mu       sync.Mutex           // guards the maps
 	variants map[string]*counters // by name
 	reasons  map[Reason]*atomic.Int64
 
@@ -31,20 +29,9 @@ type Live struct {
 	faults    atomic.Int64 // decisions that panicked
 	faultSeen atomic.Int64 // Unix second when one was logged last
 
-	epochs     atomic.Value        // *epochs; nothing before the first began
-	begun      atomic.Bool         // whether any did
 	assigned   *assign.Memory      // nil until it is needed; guarded by mu
 	routed     assign.RouterCounts // what became of questions to the router
 	routerSeen atomic.Int64        // Unix second when a failure of the router was logged last
-}
-
-// liveWeights are weights that somebody set. They count only for the configuration that they were set for: another
-// declaration of weights, salt or revision leaves them behind, and a configuration that a gateway rejects or draws back
-// needs no undoing.
-type liveWeights struct {
-	declaration string
-	line        *balance.Line
-	weights     []balance.Weight
 }
 
 // counters count what a variant did. They only grow.
@@ -100,15 +87,6 @@ func (l *Live) reason(reason Reason) *atomic.Int64 {
 	return c
 }
 
-// weightsFor returns the weights that were set for a declaration, or nil.
-func (l *Live) weightsFor(declaration string) *liveWeights {
-	w, _ := l.weights.Load().(*liveWeights)
-	if w == nil || w.declaration != declaration {
-		return nil
-	}
-	return w
-}
-
 // Counts returns the counters of every variant that served a request, by name.
 func (l *Live) Counts() map[string]VariantCounts {
 	l.mu.Lock()
@@ -159,15 +137,6 @@ func (l *Live) assignments(capacity int) *assign.Memory {
 		l.assigned = assign.NewMemory(capacity)
 	}
 	return l.assigned
-}
-
-// epochOf returns the epoch of a revision, or nil before the first began.
-func (l *Live) epochOf(revision string) *epoch {
-	begun, _ := l.epochs.Load().(*epochs)
-	if begun == nil {
-		return nil
-	}
-	return begun.last[revision]
 }
 
 // shouldLog reports whether a minute has passed since it was last true; seen is the Unix second of that.

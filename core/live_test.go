@@ -21,10 +21,11 @@ func TestSetWeight(t *testing.T) {
 		t.Fatalf("declared: %s", got)
 	}
 	for _, test := range []struct{ variant, weight, want string }{
-		{"canary", "5x", `not a weight: "5x" (write a percentage such as 5, 5% or 0.25%, with at most six decimals)`},
-		{"canary", "95.5%", `the variants beside the baseline weigh 100.5% together, and 100% is all there is`},
-		{"stable", "50%", `"stable" is the baseline, which takes what the others leave: set their weights`},
-		{"canry", "50%", `unknown variant "canry" (did you mean "canary"?)`},
+		{"canary", "5x", `weight: not a command: not a weight: "5x" (write a percentage such as 5, 5% or 0.25%, with at most six decimals)`},
+		{"canary", "95.5%", `weight: not a command: 95.5% for "canary" would make 100.5% together, and 100% is all there is`},
+		{"stable", "50%", `weight: not a command: "stable" is the baseline, which takes what the others leave: set their weights`},
+		{"canry", "50%", `weight: not a command: unknown variant "canry" (did you mean "canary"?)`},
+		{"purple", "50%", `weight: not a command: unknown variant "purple": there are stable, canary, blue`},
 	} {
 		if err := e.SetWeight(test.variant, test.weight); err == nil || err.Error() != test.want {
 			t.Errorf("%s %s: %v, want %s", test.variant, test.weight, err, test.want)

@@ -85,9 +85,9 @@ func Recall(e *Engine, r *http.Request) *Decision {
 }
 
 // ended returns a decision as things are now: the rollout may have ended.
-func ended(e *Engine, d *Decision, now time.Time) *Decision {
+func ended(e *Engine, p *phase, d *Decision, now time.Time) *Decision {
 	if e.later && d.Index != 0 && over(e, now) {
-		return e.rolledBack
+		return p.over
 	}
 	return d
 }
@@ -114,7 +114,8 @@ func decidePlain(e *Engine, r *http.Request) *Decision {
 	if key == "" {
 		return nil
 	}
-	d := e.split[balance.Place(line(e), e.splitSalt, key)]
+	p := current(e)
+	d := p.split[balance.Place(p.line, e.splitSalt, key)]
 	if expr.IsDistinct(e.memory.basis, r.Header) {
 		remember(e, r, expr.Near(e.memory.basis, r.Header), d, epoch)
 	}
@@ -125,24 +126,26 @@ func decidePlain(e *Engine, r *http.Request) *Decision {
 func decideOnce(e *Engine, in *expr.Input, now time.Time) *Decision {
 	basis := expr.Whole(e.memory.basis, in)
 	if known, ok := e.memory.places.Load(basis); ok {
-		return ended(e, known.(*finding).decision, now)
+		d := known.(*finding).decision
+		return ended(e, d.phase, d, now)
 	}
 	epoch := begin(e)
-	d := e.base
-	if find(e, &d, in) && expr.IsDistinct(e.memory.basis, in.Request.Header) {
+	p := current(e)
+	d := p.base
+	if find(e, p, &d, in) && expr.IsDistinct(e.memory.basis, in.Request.Header) {
 		remember(e, in.Request, basis, d, epoch)
 	}
-	return ended(e, d, now)
+	return ended(e, p, d, now)
 }
 
 // find finds the first that applies. It returns false if it broke.
-func find(e *Engine, d **Decision, in *expr.Input) bool {
+func find(e *Engine, p *phase, d **Decision, in *expr.Input) bool {
 	defer recovered(e)
-	if ruled(e, d, in) {
+	if ruled(e, p, d, in) {
 		return true
 	}
 	if key := expr.Read(e.key, in); key != "" {
-		*d = e.split[balance.Place(line(e), e.splitSalt, key)]
+		*d = p.split[balance.Place(p.line, e.splitSalt, key)]
 	}
 	return true
 }

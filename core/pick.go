@@ -34,7 +34,7 @@ type Pick struct {
 	// Upstream is the upstream's position. -1: there is none, see Problem.
 	Upstream int
 
-	// Variant is the index of the variant that serves: the one that was chosen, or 0, the baseline, in its place. Then the
+	// Variant is the index of the variant that serves: the one that was chosen, or the base in its place. Then the
 	// decision is [Engine.Fallback]'s.
 	Variant int
 
@@ -138,7 +138,7 @@ func (p *Pools) pickOtherwise(variant int, in *expr.Input, available func(i int)
 		if none.Failed {
 			none.Problem = "there are no upstreams" + p.of(variant)
 		}
-		return p.baseline(none, in, available, tried)
+		return p.fallback(none, in, available, tried)
 	}
 	sets := []*balance.Set{p.wholes[variant]} // each narrower than the one before
 	var keys []int                            // by which they were narrowed
@@ -165,7 +165,7 @@ func (p *Pools) pickOtherwise(variant int, in *expr.Input, available func(i int)
 			return Pick{Upstream: i, Variant: variant}
 		}
 		if n == 0 {
-			return p.baseline(none, in, available, tried)
+			return p.fallback(none, in, available, tried)
 		}
 		if done, pick := p.otherwise(keys[n-1], none, in, available, tried); done {
 			return pick
@@ -179,24 +179,33 @@ func (p *Pools) otherwise(key int, none Pick, in *expr.Input, available func(i i
 	case OtherwiseNone:
 		return true, none
 	case OtherwiseBaseline:
-		if none.Variant != 0 {
-			return true, p.baseline(none, in, available, tried)
+		if none.Variant != p.base() {
+			return true, p.fallback(none, in, available, tried)
 		}
 	}
 	return false, none
 }
 
-// baseline picks as if the baseline had been chosen.
-func (p *Pools) baseline(none Pick, in *expr.Input, available func(i int) bool, tried []int) Pick {
-	if none.Variant == 0 {
+// fallback picks as if the base had been chosen.
+func (p *Pools) fallback(none Pick, in *expr.Input, available func(i int) bool, tried []int) Pick {
+	base := p.base()
+	if none.Variant == base {
 		return none
 	}
-	pick := p.Pick(0, in, available, tried)
+	pick := p.Pick(base, in, available, tried)
 	pick.Failed = none.Failed
 	if pick.Problem != "" {
 		pick.Problem = none.Problem + ", and " + pick.Problem
 	}
 	return pick
+}
+
+// base returns the index of the variant that serves in the place of others: the baseline, or who was promoted.
+func (p *Pools) base() int {
+	if p.engine == nil {
+		return 0
+	}
+	return current(p.engine).base.Index
 }
 
 // of names a variant in a message, where there is more than one.

@@ -43,6 +43,9 @@ type Status struct {
 	// Evaluation is the last of this step; nil before the first.
 	Evaluation *EvaluationStatus `json:"evaluation,omitempty"`
 
+	// SampleRatio says why it is not watched whether clients are divided as the weights say. Empty: it is.
+	SampleRatio string `json:"sample_ratio_off,omitempty"`
+
 	// StoreAway says why the store is away. Empty: it is not.
 	StoreAway string `json:"store_away,omitempty"`
 }
@@ -55,7 +58,8 @@ type StepStatus struct {
 	Confirm bool          `json:"confirm,omitempty"`
 }
 
-// VariantStatus is a variant, and what was seen of it since the step began: outcomes that count for the plan.
+// VariantStatus is a variant, and what was seen of it: with a plan the outcomes that count for it since the step began,
+// without one all since the gateway's process did.
 type VariantStatus struct {
 	Name       string        `json:"name"`
 	Weight     string        `json:"weight"`
@@ -75,4 +79,77 @@ type EvaluationStatus struct {
 	// Failures is how many failed in a row, of the Limit at which the rollout is rolled back or paused.
 	Failures int `json:"failures"`
 	Limit    int `json:"limit"`
+}
+
+// unknownState is what a rollout is called of which the store has not said yet what it knows.
+const unknownState = "unknown"
+
+// Status returns the rollout as it is now; false if no engine is in force.
+func (l *Live) Status() (Status, bool) {
+	e := l.inForce()
+	s, _ := l.shown.Load().(*shown)
+	if e == nil || s == nil {
+		return Status{}, false
+	}
+	v := s.view
+	r := &v.Record
+	status := Status{
+		Name: e.name, Revision: r.Revision, Member: e.member(), State: string(v.State), Cause: string(r.Cause), Reason: r.Reason, Since: r.Since,
+		Epoch: r.Epoch, Version: r.Version(), Step: r.Step, Age: r.Age, Held: r.Held, Stalled: r.Stalled, Awaits: v.Awaits != "",
+		Ends: e.ends, StoreAway: v.Away, SampleRatio: e.sampleRatio(),
+	}
+	if v.State == "" {
+		status.State = unknownState
+		status.Revision = v.Release.Revision
+	}
+	p := current(e)
+	status.Base = p.base.Variant
+	if e.candidate > 0 {
+		status.Candidate = e.variants[e.candidate]
+	}
+	for i, name := range e.variants {
+		status.Variants = append(status.Variants, e.variantStatus(p, name, i))
+	}
+	if e.plan == nil {
+		status.Step = 0
+		return status, true
+	}
+	for _, step := range e.plan.Steps {
+		status.Steps = append(status.Steps, StepStatus{Weight: step.Weight.String(), For: step.For, Manual: step.Manual, Confirm: step.Confirm != ""})
+	}
+	if last := v.Last; last.Verdict != "" {
+		status.Evaluation = &EvaluationStatus{Verdict: last.Verdict, Reason: last.Reason, Figures: last.Figures, Failures: r.Failures, Limit: e.plan.Failures}
+	}
+	return status, true
+}
+
+func (e *Engine) variantStatus(p *phase, name string, i int) VariantStatus {
+	status := VariantStatus{Name: name, Weight: p.weights[i].String()}
+	if p.trial != nil && e.plan != nil {
+		seen := p.trial.Tally(i)
+		status.Requests = seen.Requests
+		status.Failures = seen.Failures
+		status.LatencyP50 = seen.P50
+		status.LatencyP95 = seen.P95
+		status.LatencyP99 = seen.P99
+		return status
+	}
+	if e.observe {
+		status.Failures = e.counters[i].failure.Load()
+		status.Requests = e.counters[i].success.Load() + status.Failures
+	}
+	return status
+}
+
+// sampleRatio says why the division of clients is not watched, or "".
+func (e *Engine) sampleRatio() string {
+	switch {
+	case e.assigner == nil:
+		return "assignments are not remembered (sticky), and requests are no clients"
+	case e.assigner.router != nil:
+		return "the router assigns"
+	case e.live.census.isClosed():
+		return "clients come who were assigned elsewhere, or before this process began"
+	}
+	return ""
 }

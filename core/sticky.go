@@ -16,22 +16,17 @@ import (
 // assigner is what an engine remembers assignments with.
 type assigner struct {
 	*stickiness
-	memory     *assign.Memory // nil: it has none
-	router     *assign.Router // nil: it asks nobody
-	generation uint64         // of assignments before the first epoch began
-	variants   map[string]int
-	assigned   []*Decision // for every variant
-	routed     []*Decision
-	names      bool // what the memory or the split knows the client by has to be found out
-	draws      bool // some rule takes a percentage, by the client's key
+	memory   *assign.Memory // nil: it has none
+	router   *assign.Router // nil: it asks nobody
+	variants map[string]int
+	names    bool // what the memory or the split knows the client by has to be found out
+	draws    bool // some rule takes a percentage, by the client's key
 }
 
 func newAssigner(e *Engine, plan *stickiness) *assigner {
-	a := &assigner{stickiness: plan, generation: generationOf(e.generation, 0), variants: map[string]int{}}
+	a := &assigner{stickiness: plan, variants: map[string]int{}}
 	for i, name := range e.variants {
 		a.variants[name] = i
-		a.assigned = append(a.assigned, e.decision(i, ByAssigned, ""))
-		a.routed = append(a.routed, e.decision(i, ByRouter, ""))
 	}
 	for _, r := range e.rules {
 		a.draws = a.draws || r.slots < balance.Slots
@@ -72,7 +67,7 @@ type visitor struct {
 
 // decideAssigned finds the first that applies in a rollout that remembers assignments: it is what decide is for all
 // others.
-func decideAssigned(e *Engine, d **Decision, in *expr.Input, now time.Time) {
+func decideAssigned(e *Engine, p *phase, d **Decision, in *expr.Input, now time.Time) {
 	defer recovered(e)
 	a := e.assigner
 	v := &visitor{}
@@ -82,17 +77,20 @@ func decideAssigned(e *Engine, d **Decision, in *expr.Input, now time.Time) {
 	if a.names {
 		name(a, in, v)
 	}
-	if e.follows && followed(e, d, in) || ruled(e, d, in) {
+	if e.follows && followed(e, p, d, in) || ruled(e, p, d, in) {
 		if v.fresh && a.draws && (*d).Reason == ByRule { // this id drew, and the same draws the next time
 			*d = withCookie(a, *d, in.Request, assign.Assignment{}, v, now)
 		}
 		return
 	}
-	if i := keeps(e, v.kept, now); i >= 0 {
-		*d = a.assigned[i]
+	if i := keeps(e, p, v.kept, now); i >= 0 {
+		*d = p.assigned[i]
+		if e.live.census.watchful.Load() {
+			e.live.census.again(expr.Read(e.key, in))
+		}
 		return
 	}
-	assignAnew(e, d, in, v, now)
+	assignAnew(e, p, d, in, v, now)
 }
 
 // name finds out what the memory, the router and the split know a client by.
@@ -118,12 +116,12 @@ func name(a *assigner, in *expr.Input, v *visitor) {
 }
 
 // keeps returns the index of the variant that an assignment gives to its client now, or -1.
-func keeps(e *Engine, a assign.Assignment, now time.Time) int {
+func keeps(e *Engine, p *phase, a assign.Assignment, now time.Time) int {
 	ms := now.UnixMilli()
 	if a.Expires <= ms {
 		return -1
 	}
-	if a.Generation != generation(e) && !drains(e, a, ms) {
+	if a.Generation != p.generation && !drains(e, p, a, ms) {
 		return -1
 	}
 	if i, known := e.assigner.variants[a.Variant]; known {
@@ -133,39 +131,50 @@ func keeps(e *Engine, a assign.Assignment, now time.Time) int {
 }
 
 // assignAnew decides about a client whose cookie says nothing, and remembers the decision.
-func assignAnew(e *Engine, d **Decision, in *expr.Input, v *visitor, now time.Time) {
+func assignAnew(e *Engine, p *phase, d **Decision, in *expr.Input, v *visitor, now time.Time) {
 	a := e.assigner
-	current := generation(e) // before the weights are looked at: a decision by old ones must not outlive them
-	isOver := over(e, now)   // then nobody is assigned any more
+	isOver := over(e, now) // then nobody is assigned any more
 	standIn := false
 	if a.memory != nil && v.name != "" {
 		if kept, known := assign.Recall(a.memory, v.name); known {
-			if i := keeps(e, kept, now); i >= 0 {
-				*d = a.assigned[i]
+			if i := keeps(e, p, kept, now); i >= 0 {
+				*d = p.assigned[i]
+				if e.live.census.watchful.Load() {
+					e.live.census.again(expr.Read(e.key, in))
+				}
 				return
 			}
 		}
 		if a.router != nil && !isOver {
-			answer, err := a.router.Ask(in.Request, v.name, current, now)
+			answer, err := a.router.Ask(in.Request, v.name, p.generation, now)
+			if err == nil && p.routed[a.variants[answer.Variant]].Reason == ByRolledBack {
+				*d = p.routed[a.variants[answer.Variant]] // which assigns nobody
+				return
+			}
 			if err == nil {
-				*d = withCookie(a, a.routed[a.variants[answer.Variant]], in.Request, answer, v, now)
+				*d = withCookie(a, p.routed[a.variants[answer.Variant]], in.Request, answer, v, now)
 				return
 			}
 			standIn = true // until the router answers
 			routerFailed(e, err, now)
 		}
 	}
-	slot := place(e, e.splitSalt, expr.Read(e.key, in))
+	key := expr.Read(e.key, in)
+	slot := place(e, e.splitSalt, key)
 	if slot < 0 {
 		return
 	}
-	*d = e.split[balance.Owner(line(e), slot)]
-	if isOver {
+	owner := balance.Owner(p.line, slot)
+	*d = p.split[owner]
+	if isOver || (*d).Reason == ByRolledBack {
 		return
+	}
+	if key != "" && a.router == nil && e.live.census.first(key, p.position) {
+		p.trial.Assign(owner)
 	}
 	assigned := assign.Assignment{}
 	if !standIn {
-		assigned = a.assignment(*d, current, now)
+		assigned = a.assignment(*d, p.generation, now)
 	}
 	*d = withCookie(a, *d, in.Request, assigned, v, now)
 	if a.remember && v.name != "" && assigned.Expires > now.UnixMilli() {
@@ -218,69 +227,13 @@ func (d Decision) SetCookie(header http.Header) {
 	}
 }
 
-// epoch is a part of the life of a revision, which ends all assignments of the one before.
-type epoch struct {
-	number     int
-	generation uint64 // of its assignments
-	before     uint64 // generation of the one before
-	promoted   int64  // when it began, in Unix milliseconds, if that was by promotion
-}
-
-// epochs holds the last epoch of every revision: one that is released again must not find the assignments that it had
-// before it was rolled back. It does not change.
-type epochs struct {
-	last map[string]*epoch // by the engine's generation
-}
-
-// BeginEpoch ends all assignments: at a rollback, a restart or a promotion. After a promotion clients may keep the
-// baseline for as long as the configuration drains it.
-func (e *Engine) BeginEpoch(promotion bool, now time.Time) {
-	e.live.mu.Lock()
-	defer e.live.mu.Unlock()
-	number := 1
-	if last := e.live.epochOf(e.generation); last != nil {
-		number = last.number + 1
-	}
-	next := &epoch{number: number, generation: generationOf(e.generation, number), before: generationOf(e.generation, number-1)}
-	if promotion {
-		next.promoted = now.UnixMilli()
-	}
-	all := &epochs{last: map[string]*epoch{e.generation: next}}
-	if begun, _ := e.live.epochs.Load().(*epochs); begun != nil {
-		for revision, last := range begun.last {
-			if revision != e.generation {
-				all.last[revision] = last
-			}
-		}
-	}
-	e.live.epochs.Store(all)
-	e.live.begun.Store(true)
-}
-
 // generationOf returns the number of the assignments of an epoch.
 func generationOf(revision string, number int) uint64 {
 	sum := sha256.Sum256([]byte(revision + "\x00" + strconv.Itoa(number)))
 	return binary.BigEndian.Uint64(sum[:8])
 }
 
-// generation returns the number of the assignments that count now.
-func generation(e *Engine) uint64 {
-	if e.live.begun.Load() {
-		return laterGeneration(e)
-	}
-	return e.assigner.generation
-}
-
-func laterGeneration(e *Engine) uint64 {
-	if now := e.live.epochOf(e.generation); now != nil {
-		return now.generation
-	}
-	return e.assigner.generation
-}
-
 // drains reports whether an assignment is one to the baseline that outlives the promotion.
-func drains(e *Engine, a assign.Assignment, ms int64) bool {
-	now := e.live.epochOf(e.generation)
-	return now != nil && now.promoted > 0 && a.Generation == now.before && a.Variant == e.variants[0] &&
-		ms < now.promoted+e.assigner.drain.Milliseconds()
+func drains(e *Engine, p *phase, a assign.Assignment, ms int64) bool {
+	return ms < p.drained && a.Generation == p.before && a.Variant == e.variants[0]
 }

@@ -28,7 +28,7 @@ func TestAssignmentsWhileThingsChange(t *testing.T) {
 				default:
 				}
 				_ = e.SetWeight("canary", strconv.Itoa(i%100))
-				e.BeginEpoch(i%3 == 0, noon.Add(time.Duration(i)*time.Millisecond))
+				beginEpoch(e, i%3 == 0, noon.Add(time.Duration(i)*time.Millisecond))
 				other := compile(t, config, live, Host{})
 				if other.assigner.memory != nil {
 					other.assigner.memory.Resize(50 + i%100)
@@ -57,7 +57,7 @@ func TestAssignmentsWhileThingsChange(t *testing.T) {
 		if err := e.SetWeight("canary", "0"); err != nil {
 			t.Fatal(err)
 		}
-		e.BeginEpoch(false, noon)
+		beginEpoch(e, false, noon)
 		for client := range 8000 {
 			if got := (&browserAt{engine: e, now: noon}).asks("X-User: " + strconv.Itoa(client)); !strings.HasPrefix(got, "stable by ") {
 				t.Fatalf("%s: after a rollback client %d is on %s", config.Sticky.Mode, client, got)

@@ -47,7 +47,7 @@ func TestRouter(t *testing.T) {
 	if *asked != 5 || e.live.Routed().Answered.Load() != 4 || e.live.Routed().Invalid.Load() != 1 {
 		t.Errorf("asked %d times, %d answers", *asked, e.live.Routed().Answered.Load())
 	}
-	e.BeginEpoch(false, noon)
+	beginEpoch(e, false, noon)
 	*answer = `{"variant": "canary", "ttl": 60}`
 	b.expect(t, "another epoch", "canary by router", "X-User: "+low)
 }

@@ -202,12 +202,12 @@ func TestEpochs(t *testing.T) {
 	old := onCanary.cookies["rollout_shop"]
 	both("then", "canary by assigned", "stable by assigned")
 
-	e.BeginEpoch(false, noon)
+	beginEpoch(e, false, noon)
 	both("after a rollback everybody is released", "canary by split*", "stable by split*")
 	onCanary.cookies["rollout_shop"] = old
 	onCanary.expect(t, "an old cookie does not come back", "canary by split*", "X-User: "+low)
 
-	e.BeginEpoch(true, noon)
+	beginEpoch(e, true, noon)
 	onCanary.engine = compile(t, config, live, Host{}) // the epoch outlives a reload
 	onStable.engine = onCanary.engine
 	both("after a promotion the baseline is drained", "canary by split*", "stable by assigned")
@@ -219,7 +219,7 @@ func TestEpochs(t *testing.T) {
 	config.Revision = "v3" // has an epoch of its own
 	onStable.engine = compile(t, config, live, Host{})
 	onStable.expect(t, "a new revision", "stable by split*", "X-User: "+high)
-	onStable.engine.BeginEpoch(false, noon)
+	beginEpoch(onStable.engine, false, noon)
 	onStable.engine = e
 	onStable.expect(t, "the old one has not the same epochs", "stable by split*", "X-User: "+high)
 	onCanary.engine = e

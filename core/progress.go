@@ -1,0 +1,335 @@
+package core
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sort"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/grayling-gateway/grayling/core/analysis"
+	"github.com/grayling-gateway/grayling/core/balance"
+	"github.com/grayling-gateway/grayling/core/expr"
+	"github.com/grayling-gateway/grayling/core/notify"
+	"github.com/grayling-gateway/grayling/core/prometheus"
+	"github.com/grayling-gateway/grayling/core/rollout"
+	"github.com/grayling-gateway/grayling/core/store"
+)
+
+// progress is how far a rollout has come. It is a part of Live, and outlives engines: its controller has the record, and
+// of all engines one is in force, whose configuration the controller goes by.
+type progress struct {
+	turn  atomic.Int64 // counts the views that made a difference to requests
+	shown atomic.Value // *shown; nothing before an engine was in force
+
+	taking     sync.Mutex // held while an engine takes over
+	controller *rollout.Controller
+	storeName  string       // of the controller's store
+	ownStore   store.Store  // of rollouts that have no other
+	engine     atomic.Value // *Engine that is in force; nothing before one is
+
+	verdicts verdicts
+	notifier *notify.Notifier // nil until it is needed; guarded by Live's mu, as the client
+	client   *prometheus.Client
+	census   census
+
+	trial *trial        // of the present position; guarded by Live's mu
+	news  chan struct{} // closed when there are more events; nil if nobody waits; guarded by Live's mu
+}
+
+// shown is a view, and for which engines it is.
+type shown struct {
+	view *rollout.View
+	kin  string
+}
+
+// storeTimeout bounds every wait for the store.
+const storeTimeout = 2 * time.Second
+
+// began is where the monotonic clock of this process starts.
+var began = time.Now()
+
+// clocks reads both.
+func clocks() rollout.Time {
+	now := time.Now()
+	return rollout.Time{Wall: now, Mono: now.Sub(began)}
+}
+
+// preview returns the rollout as an engine that is not in force would find it, without changing anything: its
+// configuration may still be rejected.
+func (l *Live) preview(e *Engine) *rollout.View {
+	l.taking.Lock()
+	defer l.taking.Unlock()
+	if s, _ := l.shown.Load().(*shown); s != nil && s.view.State != "" {
+		v, _ := rollout.Preview(e.release, s.view.Record, clocks())
+		return v
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
+	defer cancel()
+	document, err := e.keeper(l).Load(ctx, e.name)
+	if err != nil {
+		return rollout.Unknown(e.release)
+	}
+	record := rollout.Record{}
+	if document.Version != "" {
+		record, err = rollout.Decode(document.Content)
+	}
+	if err != nil {
+		return rollout.Unknown(e.release) // the engine in force says what is wrong
+	}
+	v, _ := rollout.Preview(e.release, record, clocks())
+	return v
+}
+
+// keeper returns the store that an engine's host has, or else the rollout's own.
+func (e *Engine) keeper(l *Live) store.Store {
+	if e.host.Store != nil {
+		return e.host.Store
+	}
+	if l.ownStore == nil {
+		l.ownStore = store.NewMemory()
+	}
+	return l.ownStore
+}
+
+// takeOver puts an engine in force: the rollout goes on with its configuration.
+func (l *Live) takeOver(ctx context.Context, e *Engine) {
+	l.taking.Lock()
+	defer l.taking.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	keeper := e.keeper(l)
+	if l.controller == nil {
+		l.controller = rollout.NewController(rollout.Settings{Name: e.name, Store: keeper, Checkpoint: time.Minute,
+			Veto: l.veto, Show: l.show, Listen: l.hear, Fault: l.fault})
+	}
+	l.engine.Store(e)
+	l.controller.Move(ctx, clocks(), keeper, e.host.StoreName == l.storeName)
+	l.storeName = e.host.StoreName
+	l.controller.Configure(ctx, clocks(), e.release)
+}
+
+// inForce returns the engine whose configuration counts, or nil.
+func (l *Live) inForce() *Engine {
+	e, _ := l.engine.Load().(*Engine)
+	return e
+}
+
+// show has requests decided as a view says.
+func (l *Live) show(v *rollout.View) {
+	next := &shown{view: v, kin: kinOf(v.Release)}
+	old, _ := l.shown.Load().(*shown)
+	l.shown.Store(next)
+	if old != nil && old.kin == next.kin && alike(old.view, v) {
+		return
+	}
+	l.turn.Add(1)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, m := range l.memories {
+		m.outdate()
+	}
+}
+
+// alike reports whether requests are decided by two views in the same way.
+func alike(a, b *rollout.View) bool {
+	return a.State == b.State && a.Position == b.Position && a.Record.Since.Equal(b.Record.Since) && fmt.Sprint(a.Weights) == fmt.Sprint(b.Weights)
+}
+
+// kinOf stands for the releases whose engines go by each other's views: those of one revision with the same variants and
+// declared weights, so that an engine that is about to be replaced takes part in what happens.
+func kinOf(r rollout.Release) string {
+	return fmt.Sprint(r.Revision, "\x00", strings.Join(r.Variants, " "), "\x00", r.Declaration, "\x00", r.Candidate, r.Plan == nil)
+}
+
+// shownTo returns the last view if it is for an engine, or nil.
+func (l *Live) shownTo(e *Engine) *rollout.View {
+	s, _ := l.shown.Load().(*shown)
+	if s == nil || s.kin != e.kin {
+		return nil
+	}
+	return s.view
+}
+
+// trialOf returns the trial of a position, which goes on over reloads. Where somebody sets other weights within the
+// position, another one begins.
+func (l *Live) trialOf(position rollout.Position, variants []string, weights []balance.Weight, candidate int) *trial {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	last := l.trial
+	same := last != nil && last.position == position
+	division := fmt.Sprint(variants, weights, candidate)
+	if same && last.division == division {
+		return last
+	}
+	next := &trial{Trial: analysis.NewTrial(variants), position: position, division: division, candidate: candidate, began: clocks().Mono}
+	if same {
+		next.seen = last.requests()
+	}
+	l.trial = next
+	return next
+}
+
+func (l *Live) veto(promotion rollout.Event) error {
+	if e := l.inForce(); e != nil && e.host.Veto != nil {
+		return e.host.Veto(promotion)
+	}
+	return nil
+}
+
+// hear tells everybody what happened.
+func (l *Live) hear(events []rollout.Event) {
+	l.mu.Lock()
+	if l.news != nil {
+		close(l.news)
+		l.news = nil
+	}
+	l.mu.Unlock()
+	if e := l.inForce(); e != nil {
+		e.tellOf(events)
+	}
+}
+
+func (l *Live) fault(fault error) {
+	e := l.inForce()
+	if e == nil {
+		return
+	}
+	if fault == nil {
+		e.log.Info("the store of the rollout's state is back", "rollout", e.name)
+		return
+	}
+	e.log.Error("the rollout's state", "rollout", e.name, "error", fault)
+}
+
+// Command does what somebody wants of the rollout, and returns how it stands then. version is the Status.Version that the
+// command was meant for; empty: any. Errors wrap those of [rollout.Controller.Command].
+func (l *Live) Command(ctx context.Context, c rollout.Command, version string) (Status, error) {
+	e := l.inForce()
+	if e == nil {
+		return Status{}, fmt.Errorf("%w: the rollout does not run yet", rollout.ErrState)
+	}
+	c.Version = version
+	if c.Verb == rollout.SetWeight {
+		if hint := expr.Suggest(c.Variant, e.variants); hint != "" && !e.has(c.Variant) {
+			return Status{}, fmt.Errorf("weight: %w: unknown variant %.64q%s", rollout.ErrCommand, c.Variant, hint)
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	if err := l.controller.Command(ctx, clocks(), c); err != nil {
+		return Status{}, err
+	}
+	status, _ := l.Status()
+	return status, nil
+}
+
+func (e *Engine) has(variant string) bool {
+	for _, name := range e.variants {
+		if name == variant {
+			return true
+		}
+	}
+	return false
+}
+
+// Events returns the events with IDs above after, of those that are remembered, and a channel that is closed when there
+// are more.
+func (l *Live) Events(after int64) (events []rollout.Event, changed <-chan struct{}) {
+	l.mu.Lock()
+	if l.news == nil {
+		l.news = make(chan struct{})
+	}
+	changed = l.news // before looking: what happens meanwhile closes it
+	l.mu.Unlock()
+	s, _ := l.shown.Load().(*shown)
+	if s == nil {
+		return nil, changed
+	}
+	all := s.view.Record.Events
+	for i := range all {
+		if all[i].ID > after {
+			events = append(events, all[i])
+		}
+	}
+	return events, changed
+}
+
+// messengers returns who tells others of events, and who asks for values. They outlive engines, and so does what still
+// waits to be told.
+func (l *Live) messengers(e *Engine) (*notify.Notifier, *prometheus.Client) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.notifier == nil {
+		l.notifier = notify.New(e.log)
+		l.client = prometheus.NewClient(e.log)
+	}
+	return l.notifier, l.client
+}
+
+// tellOf tells everybody whom the engine knows of events.
+func (e *Engine) tellOf(events []rollout.Event) {
+	for i := range events {
+		e.logEvent(&events[i])
+	}
+	notifier, _ := e.live.messengers(e)
+	notifier.Send(e.name, e.member(), events)
+	if e.host.Listen != nil {
+		e.host.Listen(events)
+	}
+}
+
+// logEvent writes an event as one line. What people should look at is a warning.
+func (e *Engine) logEvent(event *rollout.Event) {
+	attributes := []any{"rollout", e.name, "revision", event.Revision, "epoch", event.Epoch, "state", string(event.State), "step", event.Step}
+	if event.Cause != "" {
+		attributes = append(attributes, "cause", string(event.Cause))
+	}
+	if event.Reason != "" {
+		attributes = append(attributes, "reason", event.Reason)
+	}
+	names := make([]string, 0, len(event.Figures))
+	for name := range event.Figures {
+		names = append(names, name)
+	}
+	sort.Strings(names)
+	for _, name := range names {
+		attributes = append(attributes, name, event.Figures[name])
+	}
+	level := slog.LevelInfo
+	switch event.Kind {
+	case rollout.KindRolledBack, rollout.KindStalled, rollout.KindMismatch:
+		level = slog.LevelWarn
+	}
+	e.log.Log(context.Background(), level, "rollout "+string(event.Kind), attributes...)
+}
+
+// member returns the name of this gateway; "" if it has none.
+func (e *Engine) member() string {
+	if e.memberName != "" {
+		return e.memberName
+	}
+	return e.host.Member
+}
+
+// verdicts count evaluations by what they said. They only grow.
+type verdicts struct{ pass, fail, hold atomic.Int64 }
+
+func (v *verdicts) count(verdict rollout.Verdict) {
+	switch verdict {
+	case rollout.Pass:
+		v.pass.Add(1)
+	case rollout.Fail:
+		v.fail.Add(1)
+	default:
+		v.hold.Add(1)
+	}
+}
+
+// Verdicts returns how many evaluations of the checks said what.
+func (l *Live) Verdicts() map[rollout.Verdict]int64 {
+	return map[rollout.Verdict]int64{rollout.Pass: l.verdicts.pass.Load(), rollout.Fail: l.verdicts.fail.Load(), rollout.Hold: l.verdicts.hold.Load()}
+}

@@ -1,0 +1,224 @@
+package core
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/grayling-gateway/grayling/core/analysis"
+	"github.com/grayling-gateway/grayling/core/balance"
+	"github.com/grayling-gateway/grayling/core/notify"
+	"github.com/grayling-gateway/grayling/core/rollout"
+)
+
+// pursuit goes on with the plan of the engine in force: every second it looks at the clock and at what was seen. One
+// goroutine has it, and nobody else.
+type pursuit struct {
+	engine *Engine
+	live   *Live
+
+	trial  *trial
+	looks  int           // at the trial, so far
+	judged time.Duration // when the checks were looked at last, on the monotonic clock
+	counts counts
+
+	values  chan map[string]float64 // of Prometheus; nil if it is not being asked
+	answers chan rollout.Confirmation
+	asked   time.Duration // when the confirm was asked last, on the monotonic clock
+}
+
+// pursue puts the engine in force and goes on with the plan until the context ends.
+func (e *Engine) pursue(ctx context.Context) {
+	l := e.live
+	notifier, client := l.messengers(e)
+	e.outside.take(notifier, client)
+	telling := make(chan struct{})
+	go func() {
+		notifier.Run(ctx)
+		close(telling)
+	}()
+	l.takeOver(ctx, e)
+	watching := make(chan struct{})
+	go func() {
+		l.controller.Watch(ctx, clocks)
+		close(watching)
+	}()
+	p := &pursuit{engine: e, live: l, answers: make(chan rollout.Confirmation, 1)}
+	ticker := time.NewTicker(time.Second)
+	defer ticker.Stop()
+	for ctx.Err() == nil {
+		select {
+		case <-ctx.Done():
+		case <-ticker.C:
+			e.outside.take(notifier, client)
+			p.tick(ctx)
+		case values := <-p.values:
+			p.values = nil
+			p.proceed(ctx, rollout.Observations{Evaluation: p.evaluate(values)})
+		case answer := <-p.answers:
+			p.proceed(ctx, rollout.Observations{Confirmation: &answer})
+		}
+	}
+	<-watching
+	<-telling
+}
+
+// proceed hands what was seen to the controller.
+func (p *pursuit) proceed(ctx context.Context, seen rollout.Observations) {
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	p.live.controller.Tick(ctx, clocks(), seen)
+}
+
+// tick does what is due.
+func (p *pursuit) tick(ctx context.Context) {
+	seen := rollout.Observations{}
+	now := clocks().Mono
+	view := p.live.controller.View()
+	p.follow(current(p.engine).trial, now)
+	if p.trial != nil {
+		p.trial.Turn(now - p.trial.began)
+		if p.engine.assigner != nil {
+			seen.Mismatch = p.mismatch()
+		}
+		if p.due(view, now) {
+			p.judged = now
+			seen.Evaluation = p.judge(ctx)
+		}
+	}
+	p.confirm(ctx, view, now)
+	p.proceed(ctx, seen)
+}
+
+// follow goes on with the trial of the present position.
+func (p *pursuit) follow(t *trial, now time.Duration) {
+	if t == p.trial {
+		return
+	}
+	p.trial = t
+	p.values = nil // who is being asked answers for another position
+	p.counts = counts{}
+	p.judged = now
+	p.looks = 0
+	if t != nil {
+		p.judged = t.began
+	}
+	if plan := p.engine.plan; t != nil && plan != nil {
+		if view := p.live.controller.View(); view != nil { // looks before a reload or a restart count
+			p.looks = int(view.Record.Age / plan.Every)
+		}
+	}
+}
+
+// due reports whether the checks are to be looked at.
+func (p *pursuit) due(view *rollout.View, now time.Duration) bool {
+	plan := p.engine.plan
+	if plan == nil || view == nil || p.values != nil || now-p.judged < plan.Every {
+		return false
+	}
+	switch view.State {
+	case rollout.Progressing, rollout.Paused, rollout.Promoted:
+		return view.Position == p.trial.position
+	}
+	return false
+}
+
+// judge looks at the checks, or asks first for what they need to know; then there is nothing yet.
+func (p *pursuit) judge(ctx context.Context) *rollout.Evaluation {
+	queries := p.engine.checks.Queries()
+	if len(queries) == 0 {
+		return p.evaluate(nil)
+	}
+	_, client := p.live.messengers(p.engine)
+	values := make(chan map[string]float64, 1)
+	p.values = values
+	go func() { values <- client.Values(ctx, queries) }()
+	return nil
+}
+
+// evaluate looks at the checks of the present position.
+func (p *pursuit) evaluate(values map[string]float64) *rollout.Evaluation {
+	e, t := p.engine, p.trial
+	view := p.live.controller.View()
+	if t == nil || view == nil || view.Position != t.position {
+		return nil
+	}
+	p.looks++
+	look := analysis.Look{Elapsed: clocks().Mono - t.began, Number: p.looks, Prometheus: values}
+	look.Alone = view.Weights[0] == 0
+	if i := view.Record.Step - 1; i >= 0 && i < len(e.plan.Steps) {
+		look.For = e.plan.Steps[i].For
+		look.Manual = e.plan.Steps[i].Manual
+	}
+	result := e.checks.Evaluate(t.Trial, look)
+	p.live.verdicts.count(result.Verdict)
+	return &rollout.Evaluation{Position: t.position, Verdict: result.Verdict, Requests: t.seen + result.Requests, Reason: result.Reason, Figures: result.Figures}
+}
+
+// confirm asks the URL whose answer is all that the step waits for, as often as checks are looked at.
+func (p *pursuit) confirm(ctx context.Context, view *rollout.View, now time.Duration) {
+	if view == nil || view.Awaits == "" || len(p.answers) > 0 || p.asked > 0 && now-p.asked < p.engine.plan.Every {
+		return
+	}
+	p.asked = now
+	address, position := view.Awaits, view.Position
+	question := notify.Question{Rollout: p.engine.name, Revision: position.Revision, Epoch: position.Epoch, Step: view.Record.Step, Weight: view.Record.Weight}
+	answers := p.answers
+	go func() {
+		confirmed, reason := notify.Confirm(ctx, address, question)
+		answer := rollout.Confirmation{Position: position, Confirmed: confirmed, Reason: reason}
+		select {
+		case answers <- answer:
+		case <-ctx.Done():
+		}
+	}()
+}
+
+// mismatchLevel is the probability with which clients that are divided as they should be are taken for a mismatch, in
+// all the looks at a step.
+const mismatchLevel = 0.001
+
+// counts are when the division of clients is looked at: each time that there are twice as many.
+type counts struct {
+	looks int
+	next  int64 // how many clients there have to be; 0: the first number
+}
+
+// mismatch compares the clients that were assigned in this step with the weights.
+func (p *pursuit) mismatch() *rollout.Mismatch {
+	const first = 200
+	assigned := p.trial.Assignments()
+	total := int64(0)
+	for _, n := range assigned {
+		total += n
+	}
+	if p.counts.next == 0 {
+		p.counts.next = first
+	}
+	if total < p.counts.next || p.live.census.isClosed() {
+		return nil
+	}
+	p.counts.next = 2 * total
+	p.counts.looks++
+	level := mismatchLevel / float64(p.counts.looks*(p.counts.looks+1)) // adds up to mismatchLevel
+	ph := current(p.engine)
+	if ph.trial != p.trial {
+		return nil
+	}
+	weights := make([]float64, 0, len(ph.weights))
+	for _, weight := range ph.weights {
+		weights = append(weights, float64(weight))
+	}
+	chance := analysis.SampleRatio(assigned, weights)
+	if chance >= level {
+		return nil
+	}
+	m := &rollout.Mismatch{Position: p.trial.position, Figures: map[string]float64{"p_value": chance}}
+	m.Reason = fmt.Sprintf("of %d new clients", total)
+	for i, name := range p.engine.variants {
+		m.Reason += fmt.Sprintf(" %d got %s (%s)", assigned[i], name, balance.Weight(ph.weights[i]).String())
+		m.Figures[name+"_clients"] = float64(assigned[i])
+	}
+	m.Reason += fmt.Sprintf(": as unlikely as %.1g", chance)
+	return m
+}
