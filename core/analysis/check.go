@@ -15,7 +15,7 @@ type Settings struct {
 	Candidate int
 
 	// Every is the time from one evaluation to the next, Window how far each looks back, and MinRequests how many requests
-	// of a variant it wants to see.
+	// of a variant it wants to see. 0 stands for the defaults of [rollout.Plan].
 	Every, Window time.Duration
 	MinRequests   int64
 
@@ -31,6 +31,21 @@ type Settings struct {
 	// Prometheus, Mirror and Goals tell whether there is something to ask for prometheus(), mirror_mismatch() and
 	// conversion(). Without, these are errors that say what to configure.
 	Prometheus, Mirror, Goals bool
+}
+
+func (s *Settings) defaults() {
+	if s.Every <= 0 {
+		s.Every = rollout.DefaultEvery
+	}
+	if s.Window <= 0 {
+		s.Window = rollout.DefaultWindow
+	}
+	if s.MinRequests <= 0 {
+		s.MinRequests = rollout.DefaultMinRequests
+	}
+	if s.Alpha <= 0 {
+		s.Alpha = 0.01
+	}
 }
 
 // candidate returns the index of the candidate, or of the baseline if there is none.
@@ -55,6 +70,7 @@ type Checks struct {
 	checks   []*check
 	tests    int // that an evaluation makes, and shares its level among
 	queries  []string
+	watches  bool // outcomes of requests
 }
 
 // check is one of them.
@@ -68,9 +84,7 @@ type check struct {
 // ParseChecks reads the checks of a plan. If something is wrong with any, it returns nil and the problems by text, each with
 // its column. No texts at all stand for !worse("canary"), whatever the candidate's name is.
 func ParseChecks(texts []string, s Settings) (*Checks, [][]error) {
-	if s.Alpha == 0 {
-		s.Alpha = 0.01
-	}
+	s.defaults()
 	if len(texts) == 0 && s.candidate() > 0 {
 		texts = []string{fmt.Sprintf("!worse(%q)", s.Variants[s.Candidate])}
 	}
@@ -126,6 +140,10 @@ func (c *Checks) add(to *check, n *node) {
 	case prometheusAnswer:
 		c.query(n.name)
 	}
+	switch n.kind {
+	case errorRate, successRate, latencyMS, requestCount, worse:
+		c.watches = true
+	}
 	if n.isOfVariant() && n.variant == 0 {
 		to.baseline = true
 	}
@@ -145,6 +163,9 @@ func (c *Checks) query(text string) {
 
 // Queries returns what the checks ask Prometheus, each once.
 func (c *Checks) Queries() []string { return c.queries }
+
+// Watches tells whether the checks look at outcomes of requests. Those that ask others only do not.
+func (c *Checks) Watches() bool { return c.watches }
 
 // Look is what an evaluation knows beside the trial.
 type Look struct {

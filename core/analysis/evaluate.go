@@ -148,7 +148,12 @@ func (e *evaluation) awaited(n *node) outcome {
 }
 
 // percent writes a share for people.
-func percent(k, n int64) string { return fmt.Sprintf("%.3g%%", 100*float64(k)/float64(n)) }
+func percent(k, n int64) string {
+	if n == 0 {
+		return "0%"
+	}
+	return fmt.Sprintf("%.3g%%", 100*float64(k)/float64(n))
+}
 
 // shortened returns a text of at most so many characters.
 func shortened(text string, most int) string {

@@ -40,13 +40,13 @@ type window struct {
 	blocks  int
 }
 
-// present returns all moments up to now.
+// present returns the moments up to now, which takes the place of one of the same time.
 func (t *Trial) present() []*moment {
-	last := t.moments[len(t.moments)-1]
-	if last.at == t.now && len(t.moments) > 1 {
-		return t.moments
+	n := len(t.moments)
+	if n > 1 && t.moments[n-1].at == t.now {
+		n--
 	}
-	present := append([]*moment{}, t.moments...)
+	present := append([]*moment{}, t.moments[:n]...)
 	present = append(present, t.look())
 	return present
 }
