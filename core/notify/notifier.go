@@ -33,7 +33,7 @@ type Counts struct {
 type Notifier struct {
 	Counts Counts
 
-	log   *slog.Logger
+	log   atomic.Value  // *slog.Logger
 	first time.Duration // the wait after the first failed attempt
 	most  time.Duration // the longest wait
 	limit int           // events that wait for a target
@@ -66,14 +66,26 @@ type delivery struct {
 	queued  time.Time
 }
 
-// New returns a notifier without targets. log gets what an operator should know; nil: nobody does.
+// New returns a notifier without targets. log is as in [Notifier.SetLog].
 func New(log *slog.Logger) *Notifier {
+	n := &Notifier{first: time.Second, most: time.Minute, limit: capacity, turn: make(chan struct{}, 1), changed: make(chan struct{}, 1)}
+	n.SetLog(log)
+	return n
+}
+
+// SetLog sets who gets what an operator should know from now on, for where a log ends with its configuration. Nil: nobody
+// does.
+func (n *Notifier) SetLog(log *slog.Logger) {
 	if log == nil {
 		log = slog.New(slog.NewTextHandler(io.Discard, nil)) // Yaegi has no slog.DiscardHandler
 	}
-	return &Notifier{
-		log: log, first: time.Second, most: time.Minute, limit: capacity, turn: make(chan struct{}, 1), changed: make(chan struct{}, 1),
-	}
+	n.log.Store(log)
+}
+
+// logger returns who gets what an operator should know now.
+func (n *Notifier) logger() *slog.Logger {
+	log, _ := n.log.Load().(*slog.Logger)
+	return log
 }
 
 // Configure sets the targets, which are without problems. What waits for a URL that there was before goes on waiting;
@@ -169,7 +181,7 @@ func (n *Notifier) push(h *hook, d delivery) {
 // lost counts and reports an event that a target will not get.
 func (n *Notifier) lost(h *hook, d delivery, count *atomic.Int64, reason string) {
 	count.Add(1)
-	n.log.Error("a webhook was not told of an event", "webhook", n.shown(h), "rollout", d.message.Rollout, "event", d.message.Event,
+	n.logger().Error("a webhook was not told of an event", "webhook", n.shown(h), "rollout", d.message.Rollout, "event", d.message.Event,
 		"revision", d.message.Revision, "id", d.message.ID, "reason", reason)
 }
 
@@ -219,7 +231,7 @@ func (n *Notifier) Run(ctx context.Context) {
 	s.workers.Wait()
 	overtime.Stop()
 	if left := n.Waiting(); left > 0 && !s.handOver {
-		n.log.Warn("webhooks were not told of everything before the end", "events", left)
+		n.logger().Warn("webhooks were not told of everything before the end", "events", left)
 	}
 }
 

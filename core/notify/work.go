@@ -208,8 +208,8 @@ func (n *Notifier) report(h *hook, fault string) {
 	switch {
 	case fault == before:
 	case fault == "":
-		n.log.Info("a webhook takes events again", "webhook", n.shown(h))
+		n.logger().Info("a webhook takes events again", "webhook", n.shown(h))
 	default:
-		n.log.Warn("a webhook takes no events, and is tried again", "webhook", n.shown(h), "error", fault)
+		n.logger().Warn("a webhook takes no events, and is tried again", "webhook", n.shown(h), "error", fault)
 	}
 }

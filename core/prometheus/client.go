@@ -32,18 +32,24 @@ type Counts struct {
 type Client struct {
 	Counts Counts
 
-	log    *slog.Logger
+	log    atomic.Value // *slog.Logger
 	server atomic.Value // *Server; nothing before the first Configure
 	logged atomic.Int64 // Unix second when a failure was logged last
 }
 
-// NewClient returns a client that has to be configured. log gets, at most once a minute, why a value is unknown; nil:
-// nobody does.
+// NewClient returns a client that has to be configured. log is as in [Client.SetLog].
 func NewClient(log *slog.Logger) *Client {
+	c := &Client{}
+	c.SetLog(log)
+	return c
+}
+
+// SetLog sets who gets, from now on and at most once a minute, why a value is unknown. Nil: nobody does.
+func (c *Client) SetLog(log *slog.Logger) {
 	if log == nil {
 		log = slog.New(slog.NewTextHandler(io.Discard, nil)) // Yaegi has no slog.DiscardHandler
 	}
-	return &Client{log: log}
+	c.log.Store(log)
 }
 
 // Configure sets the server, which is without problems, for queries from now on.
@@ -83,7 +89,8 @@ func (c *Client) Values(ctx context.Context, queries []string) map[string]float6
 func (c *Client) report(ctx context.Context, query string, err error) {
 	last, now := c.logged.Load(), time.Now().Unix()
 	if ctx.Err() == nil && now-last >= 60 && c.logged.CompareAndSwap(last, now) {
-		c.log.Warn("a query has no value, and what depends on it is unknown", "query", query, "error", err.Error())
+		log, _ := c.log.Load().(*slog.Logger)
+		log.Warn("a query has no value, and what depends on it is unknown", "query", query, "error", err.Error())
 	}
 }
 

@@ -224,7 +224,8 @@ func TestValues(t *testing.T) {
 		}
 	})
 	var logged bytes.Buffer
-	client := NewClient(slog.New(slog.NewTextHandler(&logged, nil)))
+	client := NewClient(nil)
+	client.SetLog(slog.New(slog.NewTextHandler(&logged, nil)))
 	client.Configure(Server{URL: server.URL, BearerToken: "hush", Timeout: 30 * time.Second})
 	for i := 0; i < 3; i++ {
 		if got := client.Values(context.Background(), []string{"a", "b", "none", "a"}); !reflect.DeepEqual(got, map[string]float64{"a": 1, "b": 0}) {
