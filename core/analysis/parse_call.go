@@ -1,0 +1,189 @@
+package analysis
+
+import (
+	"fmt"
+	"go/ast"
+	"go/token"
+	"strconv"
+	"strings"
+
+	"github.com/grayling-gateway/grayling/core/expr"
+)
+
+// functions are what can be measured, with an example of each, in which %q stands for a variant.
+var functions = []struct {
+	name    string
+	kind    kind
+	example string
+}{
+	{"error_rate", errorRate, `error_rate(%q)`},
+	{"success_rate", successRate, `success_rate(%q)`},
+	{"latency_ms", latencyMS, `latency_ms(%q, 0.99)`},
+	{"requests", requestCount, `requests(%q)`},
+	{"worse", worse, `worse(%q)`},
+	{"mirror_mismatch", mirrorMismatch, `mirror_mismatch(%q)`},
+	{"conversion", conversionRate, `conversion(%q, "goal")`},
+	{"prometheus", prometheusAnswer, `prometheus("up")`},
+}
+
+func functionNamed(name string) int {
+	for i := range functions {
+		if functions[i].name == name {
+			return i
+		}
+	}
+	return -1
+}
+
+func functionNames() []string {
+	var names []string
+	for _, f := range functions {
+		names = append(names, f.name)
+	}
+	return names
+}
+
+// example returns a call of a function.
+func (c *checker) example(function int) string {
+	example := functions[function].example
+	if !strings.Contains(example, "%q") {
+		return example
+	}
+	return fmt.Sprintf(example, c.settings.name())
+}
+
+// call checks a call of a function.
+func (c *checker) call(x *ast.CallExpr) *node {
+	name, ok := x.Fun.(*ast.Ident)
+	if !ok {
+		c.fail(x.Pos(), "not a function: %s (write one such as %s)", c.text(x.Fun), c.example(0))
+		return nil
+	}
+	i := functionNamed(name.Name)
+	if i < 0 {
+		c.fail(x.Pos(), "unknown function %q%s", name.Name, nearest(name.Name, functionNames()))
+		return nil
+	}
+	f := functions[i]
+	want := 1
+	if f.kind == latencyMS || f.kind == conversionRate {
+		want = 2
+	}
+	if len(x.Args) != want || x.Ellipsis.IsValid() {
+		c.fail(x.Pos(), "write %s", c.example(i))
+		return nil
+	}
+	n := &node{kind: f.kind, text: c.text(x)}
+	ok = c.available(x.Pos(), f.kind)
+	if f.kind == prometheusAnswer {
+		query, isText := c.argument(x.Args[0], i)
+		n.name = query
+		if isText && strings.TrimSpace(query) == "" {
+			c.fail(x.Args[0].Pos(), "the query is empty: write one of PromQL")
+			return nil
+		}
+		ok = ok && isText
+	} else {
+		n.variant = c.variant(x.Args[0], i)
+		ok = ok && n.variant >= 0
+	}
+	switch f.kind {
+	case latencyMS:
+		ok = c.quantile(n, x.Args[1]) && ok
+	case conversionRate:
+		goal, isText := c.argument(x.Args[1], i)
+		n.name = goal
+		ok = ok && isText
+	case worse:
+		if n.variant == 0 {
+			c.fail(x.Args[0].Pos(), "%s is the baseline, with which worse compares: name another variant%s", c.text(x.Args[0]), c.others())
+			return nil
+		}
+	}
+	if !ok {
+		return nil
+	}
+	return n
+}
+
+// available reports what has no source.
+func (c *checker) available(at token.Pos, k kind) bool {
+	switch {
+	case k == prometheusAnswer && !c.settings.Prometheus:
+		c.fail(at, "prometheus() needs a server: name its URL under prometheus")
+	case k == mirrorMismatch && !c.settings.Mirror:
+		c.fail(at, "mirror_mismatch() needs a mirror that compares: add one under mirror")
+	case k == conversionRate && !c.settings.Goals:
+		c.fail(at, "conversion() needs a goal: add one under goal")
+	default:
+		return true
+	}
+	return false
+}
+
+func (c *checker) argument(x ast.Expr, function int) (string, bool) {
+	literal, ok := x.(*ast.BasicLit)
+	if !ok || literal.Kind != token.STRING {
+		c.fail(x.Pos(), "%s takes a text in double quotes, not %s: write %s", functions[function].name, c.text(x), c.example(function))
+		return "", false
+	}
+	text, err := strconv.Unquote(literal.Value)
+	if err != nil {
+		c.fail(x.Pos(), "malformed text %s", c.text(x))
+		return "", false
+	}
+	return text, true
+}
+
+// variant returns the index of the variant that an argument names, or -1.
+func (c *checker) variant(x ast.Expr, function int) int {
+	name, ok := c.argument(x, function)
+	if !ok {
+		return -1
+	}
+	for i, known := range c.settings.Variants {
+		if known == name {
+			return i
+		}
+	}
+	c.fail(x.Pos(), "unknown variant %q%s", name, nearest(name, c.settings.Variants))
+	return -1
+}
+
+// quantile checks which one a latency is.
+func (c *checker) quantile(n *node, x ast.Expr) bool {
+	q := c.number(x)
+	if q == nil {
+		return false
+	}
+	if q.kind != constant {
+		c.fail(x.Pos(), "a quantile is a constant between 0 and 1, not %s", c.text(x))
+		return false
+	}
+	if q.number <= 0 || q.number >= 1 {
+		hint := ""
+		if q.number > 1 && q.number < 100 {
+			hint = fmt.Sprintf(": for %g%% write %.6g", q.number, q.number/100)
+		}
+		c.fail(x.Pos(), "a quantile is between 0 and 1, which %s is not%s", c.text(x), hint)
+		return false
+	}
+	n.number = q.number
+	return true
+}
+
+// others names a variant beside the baseline, if there is one.
+func (c *checker) others() string {
+	if len(c.settings.Variants) < 2 {
+		return ""
+	}
+	return fmt.Sprintf(", such as %q", c.settings.name())
+}
+
+// nearest helps who misspelt one of the known words.
+func nearest(word string, known []string) string {
+	if hint := expr.Suggest(word, known); hint != "" {
+		return hint
+	}
+	return "; there are " + strings.Join(known, ", ")
+}
