@@ -16,7 +16,7 @@ var (
 	ErrTimeout     = errors.New("no answer in time")
 	ErrUnreachable = errors.New("no answer")
 	ErrRefused     = errors.New("refused")
-	ErrMalformed   = errors.New("not an answer of Prometheus")
+	ErrMalformed   = errors.New("no value in the answer")
 	ErrEmpty       = errors.New("no series")
 	ErrSeveral     = errors.New("more than one series")
 	ErrNotFinite   = errors.New("not a finite number")
