@@ -13,6 +13,21 @@ import (
 	"github.com/grayling-gateway/grayling/core/rollout"
 )
 
+// Rollouts returns the rollouts that run, by name. It may be called at any time.
+type Rollouts func() map[string]*core.Live
+
+// Handler answers requests about the rollouts. It answers below the first segment "rollouts" of a path, so that a gateway
+// may put any prefix before it.
+func Handler(rollouts Rollouts) http.Handler {
+	return &handler{heartbeat: heartbeat, rollouts: func() map[string]live {
+		running := map[string]live{}
+		for name, l := range rollouts() {
+			running[name] = l
+		}
+		return running
+	}}
+}
+
 // live is what the handler needs of a [core.Live].
 type live interface {
 	Status() (core.Status, bool)
@@ -26,7 +41,7 @@ type handler struct {
 	heartbeat time.Duration // the longest silence in a stream of events
 }
 
-// ServeHTTP answers below the first segment "rollouts" of a path, so that a gateway may put any prefix before it.
+// ServeHTTP answers a request, and in JSON if it cannot.
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
