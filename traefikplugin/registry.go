@@ -4,13 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"net/netip"
 	"sync"
 	"time"
 
 	"github.com/grayling-gateway/grayling/core"
-	"github.com/grayling-gateway/grayling/core/expr"
 )
 
 // keep is how long a rollout is remembered after the last router that used it.
@@ -146,24 +144,9 @@ func (r *rollout) end() {
 // newRollout compiles a configuration and starts its background work.
 func newRollout(config core.Config, known *remembered, host core.Host) (*rollout, error) {
 	made := &rollout{specification: fmt.Sprintf("%+v", config)}
-	var problems []core.Problem
-	for i, text := range config.TrustedProxies {
-		prefix, err := expr.ParsePrefix(text)
-		if err != nil {
-			problems = append(problems, core.Problem{Path: fmt.Sprintf("trustedProxies[%d]", i), Text: err.Error()})
-		}
-		made.trusted = append(made.trusted, prefix)
-	}
-	made.clientHeader = http.CanonicalHeaderKey(first(config.ClientHeader, "X-Forwarded-For"))
-	if !expr.IsToken(made.clientHeader) {
-		problems = append(problems, core.Problem{Path: "clientHeader", Text: fmt.Sprintf("%q is not a header name", config.ClientHeader)})
-	}
-	if config.ClientHeader != "" && len(config.TrustedProxies) == 0 {
-		problems = append(problems, core.Problem{Path: "clientHeader", Text: "nobody is trusted to write it: name the trustedProxies"})
-	}
-	problems = append(problems, cutHours(config.Plan.Only)...)
-	settings, proxyProblems := readSettings(config)
-	problems = append(problems, proxyProblems...)
+	read, problems := readOwn(config)
+	made.trusted = read.trusted
+	made.clientHeader = read.clientHeader
 	engine, err := core.Compile(config, known.live, host)
 	if len(problems) > 0 {
 		return nil, errors.Join(err, core.Join(problems))
@@ -174,8 +157,8 @@ func newRollout(config core.Config, known *remembered, host core.Host) (*rollout
 	made.engine = engine
 	ctx, cancel := context.WithCancel(context.Background())
 	made.stop = cancel
-	if settings != nil {
-		made.proxy = newProxy(ctx, settings, engine, known.upstreams, host.Log)
+	if read.settings != nil {
+		made.proxy = newProxy(ctx, read.settings, engine, known.upstreams, host.Log)
 	}
 	for _, warning := range warnings(config) {
 		host.Log.Warn(warning, "rollout", config.Name)
