@@ -22,6 +22,7 @@ func Handler(rollouts Rollouts) http.Handler {
 	return &handler{heartbeat: heartbeat, rollouts: func() map[string]live {
 		running := map[string]live{}
 		for name, l := range rollouts() {
+			l := l // an interface made of the loop's variable would follow it, interpreted
 			running[name] = l
 		}
 		return running
