@@ -35,8 +35,8 @@ func (c *checker) plan(config Config, p *checked) {
 	}
 	before := len(c.problems)
 	p.plan = c.steps(plan)
-	c.evaluation(plan, p.plan)
 	legible := len(c.problems) == before
+	c.evaluation(plan, p.plan)
 	others := balance.Weight(0)
 	for i := 1; i < len(p.weights); i++ {
 		if i != p.candidate {

@@ -113,6 +113,7 @@ func (c *checker) atMost(path, text string, otherwise, limit time.Duration) time
 	}
 	if limit > 0 && d > limit {
 		c.fail(path, "%s is too long: %s at most", text, limit)
+		return otherwise
 	}
 	return d
 }

@@ -31,6 +31,8 @@ type pursuit struct {
 func (e *Engine) pursue(ctx context.Context) {
 	l := e.live
 	notifier, client := l.messengers(e)
+	notifier.SetLog(e.log) // that of the engine before ends with its configuration
+	client.SetLog(e.log)
 	e.outside.take(notifier, client)
 	telling := make(chan struct{})
 	go func() {
