@@ -155,11 +155,11 @@ func percent(k, n int64) string {
 	return fmt.Sprintf("%.3g%%", 100*float64(k)/float64(n))
 }
 
-// shortened returns a text of at most so many characters.
+// shortened returns a text as one line of at most so many characters.
 func shortened(text string, most int) string {
-	runes := []rune(text)
+	runes := []rune(strings.Join(strings.Fields(text), " "))
 	if len(runes) <= most {
-		return text
+		return string(runes)
 	}
 	return string(runes[:most-3]) + "..."
 }
