@@ -13,6 +13,9 @@ import (
 // names are not read: they need to be there only where Traefik runs.
 func Check(config core.Config) []core.Problem {
 	written := asWritten(config)
+	if commands(written) {
+		return checkControl(written)
+	}
 	_, problems := readOwn(written)
 	return append(core.Check(written, core.Host{CamelCase: true, Address: checkAddress}), problems...)
 }
@@ -42,6 +45,8 @@ func readOwn(config core.Config) (*own, []core.Problem) {
 		problems = append(problems, core.Problem{Path: "clientHeader", Text: "nobody is trusted to write it: name the trustedProxies"})
 	}
 	problems = append(problems, cutHours(config.Plan.Only)...)
+	_, _, storeProblems := core.OpenStore(config.Store, nil, nil)
+	problems = append(problems, storeProblems...)
 	settings, proxyProblems := readSettings(config)
 	read.settings = settings
 	problems = append(problems, proxyProblems...)

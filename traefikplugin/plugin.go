@@ -4,6 +4,8 @@
 // Traefik. A rollout whose variants have none is in service mode: the plugin announces its decision in a request header,
 // and child routers (parentRefs) that match the header lead to Traefik's own services. The base's child router matches
 // no header and has a lower priority, so whatever is wrong ends there.
+//
+// A middleware that is configured with control alone is no rollout: it answers who sees and commands all of them.
 package traefikplugin
 
 import (
@@ -30,6 +32,13 @@ func NewFor(ctx context.Context, next http.Handler, config *core.Config, middlew
 	host.Remember = true
 	if host.Log == nil {
 		host.Log = logger(middleware)
+	}
+	if commands(*config) {
+		commander, err := newCommander(ctx, *config, rollouts, host.Log)
+		if err != nil {
+			return nil, err
+		}
+		return commander, nil
 	}
 	rollout, err := rollouts.join(ctx, asWritten(*config), host)
 	if err != nil {

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/netip"
 	"sync"
 	"time"
 
 	"github.com/grayling-gateway/grayling/core"
+	"github.com/grayling-gateway/grayling/core/store"
 )
 
 // keep is how long a rollout is remembered after the last router that used it.
@@ -22,6 +24,7 @@ type registry struct {
 	mu     sync.Mutex
 	byName map[string]*remembered // guarded by mu
 	timed  bool                   // a timer will look for rollouts to forget; guarded by mu
+	warned string                 // the control that was last warned of; guarded by mu
 }
 
 // remembered is what outlives a configuration: the live state, and the rollout as it was configured last.
@@ -40,6 +43,8 @@ type rollout struct {
 	trusted       []netip.Prefix
 	clientHeader  string
 	proxy         *proxy // nil in service mode
+	store         store.Store
+	storeName     string // tells the store from others
 	stop          context.CancelFunc
 }
 
@@ -64,6 +69,7 @@ func (g *registry) join(ctx context.Context, config core.Config, host core.Host)
 	if known == nil {
 		known = &remembered{live: core.NewLive(), upstreams: &memory{}}
 	}
+	g.openStore(config.Store, &host)
 	made, err := newRollout(config, known, host)
 	if err != nil {
 		return nil, fmt.Errorf("rollout %q:\n%w", config.Name, err)
@@ -75,6 +81,45 @@ func (g *registry) join(ctx context.Context, config core.Config, host core.Host)
 	known.current = made
 	known.add(ctx, g)
 	return made, nil
+}
+
+// running returns what is known of every rollout that somebody uses, or used until a moment ago, by name.
+func (g *registry) running() map[string]*core.Live {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	list := make(map[string]*core.Live, len(g.byName))
+	for name, known := range g.byName {
+		list[name] = known.live
+	}
+	return list
+}
+
+// warnOfControl warns of a configuration of control once, and not again for every router and reload.
+func (g *registry) warnOfControl(config core.Config, log *slog.Logger) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	specification := fmt.Sprintf("%+v", config)
+	if g.warned == specification {
+		return
+	}
+	g.warned = specification
+	for _, warning := range shownSecrets(config) {
+		log.Warn(warning)
+	}
+}
+
+// openStore gives the host the store of a configuration: the one that other rollouts have in the same place already, if
+// there are any. Caller holds the registry's mutex.
+func (g *registry) openStore(config core.Store, host *core.Host) {
+	log := host.Log
+	opened, name, _ := core.OpenStore(config, nil, func(fault error) { log.Error("the store of rollouts", "error", fault) })
+	host.Store = opened
+	host.StoreName = name
+	for _, other := range g.byName {
+		if other.current.storeName == name {
+			host.Store = other.current.store
+		}
+	}
 }
 
 // add counts a middleware in. Caller holds the registry's mutex.
@@ -143,7 +188,7 @@ func (r *rollout) end() {
 
 // newRollout compiles a configuration and starts its background work.
 func newRollout(config core.Config, known *remembered, host core.Host) (*rollout, error) {
-	made := &rollout{specification: fmt.Sprintf("%+v", config)}
+	made := &rollout{specification: fmt.Sprintf("%+v", config), store: host.Store, storeName: host.StoreName}
 	read, problems := readOwn(config)
 	made.trusted = read.trusted
 	made.clientHeader = read.clientHeader
