@@ -221,8 +221,8 @@ func derivedRevision(config Config, variants []string, candidate int) string {
 	return ""
 }
 
-// release returns what the controller is to know of a configuration.
-func (p *checked) release() rollout.Release {
+// released returns what the controller is to know of a configuration.
+func (p *checked) released() rollout.Release {
 	declared := make([]string, 0, len(p.variants))
 	weights := append([]balance.Weight(nil), p.weights...)
 	weights[0] = balance.Full

@@ -146,7 +146,7 @@ func Compile(config Config, live *Live, host Host) (*Engine, error) {
 		e.near = e.memory
 	}
 	e.memberName = config.Member
-	e.release = e.checked.release()
+	e.release = e.checked.released()
 	e.kin = kinOf(e.release)
 	turn := live.turn.Load()
 	e.phase.Store(e.newPhase(live.preview(e), turn))
