@@ -23,9 +23,10 @@ type layer struct {
 var architecture = []layer{
 	{dir: "core"},
 	{dir: "traefikplugin", own: []string{"core"}},
-	{dir: "caddymodule", own: []string{"core"}, thirdParty: true},
+	{dir: "command", own: []string{"core", "traefikplugin"}, thirdParty: true},
+	{dir: "caddymodule", own: []string{"core", "command"}, thirdParty: true},
 	{dir: "examples"},
-	{dir: "cmd", own: []string{"core", "caddymodule"}, thirdParty: true},
+	{dir: "cmd", own: []string{"caddymodule", "command"}, thirdParty: true},
 }
 
 // goPackage is what "go list -json" says of a package.

@@ -1,0 +1,312 @@
+package command
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/grayling-gateway/grayling/core"
+	"github.com/grayling-gateway/grayling/core/rollout"
+)
+
+func (c *control) status() *cobra.Command {
+	return &cobra.Command{
+		Use: "status [<name>]", Short: "Show all rollouts, or one in detail",
+		Long:              "Show all rollouts in a table, or one with its steps, its variants, and what happened to it last.",
+		Args:              cobra.MaximumNArgs(1),
+		ValidArgsFunction: c.names,
+		RunE: func(command *cobra.Command, args []string) error {
+			gateway, err := c.client()
+			if err != nil {
+				return err
+			}
+			show := gateway.showAll
+			if len(args) > 0 {
+				show = func(ctx context.Context, out io.Writer, asJSON bool) error {
+					return gateway.showOne(ctx, out, args[0], asJSON)
+				}
+			}
+			return show(command.Context(), command.OutOrStdout(), c.json)
+		},
+	}
+}
+
+func (c *client) showAll(ctx context.Context, out io.Writer, asJSON bool) error {
+	var all list
+	content, err := c.read(ctx, "", &all)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		_, err = out.Write(content)
+		return err
+	}
+	t := newTable(out, "NAME", "STATE", "STEP", "WEIGHT", "SINCE", "VERDICT", "REASON")
+	for _, s := range all.Rollouts {
+		t.row(s.Name, state(s), stepOf(s), weightOf(s), ago(s.Since), verdictOf(s), reasonOf(s))
+	}
+	return t.end()
+}
+
+func (c *client) showOne(ctx context.Context, out io.Writer, name string, asJSON bool) error {
+	status, content, err := c.statusOf(ctx, name)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		_, err = out.Write(content)
+		return err
+	}
+	path, err := pathOf(name, "events")
+	if err != nil {
+		return err
+	}
+	var past history
+	if _, err := c.read(ctx, path, &past); err != nil {
+		return err
+	}
+	return describe(out, status, past.Events)
+}
+
+// statusOf returns the status of a rollout, and the JSON that it was read from.
+func (c *client) statusOf(ctx context.Context, name string) (core.Status, json.RawMessage, error) {
+	var status core.Status
+	path, err := pathOf(name, "")
+	if err != nil {
+		return status, nil, err
+	}
+	content, err := c.read(ctx, strings.TrimSuffix(path, "/"), &status)
+	return status, content, err
+}
+
+// describe shows all there is to know of a rollout.
+func describe(out io.Writer, s core.Status, events []rollout.Event) error {
+	t := newTable(out)
+	t.row("Rollout:", s.Name)
+	t.row("State:", strings.Join(words(state(s), cause(s), "for", ago(s.Since)), " "))
+	t.row("Reason:", s.Reason)
+	t.row("Revision:", fmt.Sprintf("%s, epoch %d", s.Revision, s.Epoch))
+	t.row("Version:", s.Version)
+	t.row("Candidate:", s.Candidate)
+	t.row("Base:", s.Base)
+	if e := s.Evaluation; e != nil {
+		t.row("Verdict:", strings.TrimSuffix(fmt.Sprintf("%s: %s", e.Verdict, e.Reason), ": "))
+		t.row("Failures:", fmt.Sprintf("%d of %d in a row", e.Failures, e.Limit))
+		t.row("Figures:", figures(e.Figures))
+	}
+	if !s.Ends.IsZero() {
+		t.row("Ends:", s.Ends.Local().Format(time.DateTime))
+	}
+	t.row("Store:", s.StoreAway)
+	if err := t.end(); err != nil {
+		return err
+	}
+	if err := describeSteps(out, s); err != nil {
+		return err
+	}
+	if err := describeVariants(out, s.Variants); err != nil {
+		return err
+	}
+	if len(events) == 0 {
+		return nil
+	}
+	fmt.Fprintln(out)
+	t = newTable(out, "TIME", "EVENT", "STEP", "STATE", "REASON")
+	const last = 10
+	for _, e := range events[max(0, len(events)-last):] {
+		t.row(e.Time.Local().Format(time.DateTime), string(e.Kind), fmt.Sprint(e.Step), string(e.State), e.Reason)
+	}
+	return t.end()
+}
+
+func describeSteps(out io.Writer, s core.Status) error {
+	if len(s.Steps) == 0 {
+		return nil
+	}
+	fmt.Fprintln(out)
+	t := newTable(out, " ", "STEP", "WEIGHT", "LASTS", "GATES")
+	for i, step := range s.Steps {
+		marker, lasts := " ", "-"
+		if step.For > 0 {
+			lasts = short(step.For)
+		}
+		var gates []string
+		if step.Manual {
+			gates = append(gates, "promote")
+		}
+		if step.Confirm {
+			gates = append(gates, "confirm")
+		}
+		if i+1 == s.Step {
+			marker = ">"
+			lasts = short(s.Age) + " of " + lasts
+		}
+		t.row(marker, fmt.Sprint(i+1), step.Weight, lasts, strings.Join(gates, ", "))
+	}
+	return t.end()
+}
+
+func describeVariants(out io.Writer, variants []core.VariantStatus) error {
+	fmt.Fprintln(out)
+	t := newTable(out, "VARIANT", "WEIGHT", "REQUESTS", "ERRORS", "P50", "P95", "P99")
+	for _, v := range variants {
+		errors := "-"
+		if v.Requests > 0 {
+			errors = fmt.Sprintf("%.2f%%", 100*float64(v.Failures)/float64(v.Requests))
+		}
+		t.row(v.Name, v.Weight, fmt.Sprint(v.Requests), errors, latency(v.LatencyP50), latency(v.LatencyP95), latency(v.LatencyP99))
+	}
+	return t.end()
+}
+
+// sentence is a rollout in one line.
+func sentence(s core.Status) string {
+	what := printable(s.Name) + ": " + printable(state(s))
+	if len(s.Steps) > 0 {
+		what += ", step " + stepOf(s)
+	}
+	return fmt.Sprintf("%s, %s (version %s)", what, printable(weightOf(s)), printable(s.Version))
+}
+
+// state is a rollout's state, and what it waits for.
+func state(s core.Status) string {
+	switch {
+	case s.Stalled:
+		return s.State + ", stalled"
+	case s.Awaits:
+		return s.State + ", awaits confirmation"
+	case s.Held:
+		return s.State + ", held"
+	}
+	return s.State
+}
+
+func cause(s core.Status) string {
+	if s.Cause == "" {
+		return ""
+	}
+	return "(" + s.Cause + ")"
+}
+
+func stepOf(s core.Status) string {
+	if len(s.Steps) == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%d/%d", s.Step, len(s.Steps))
+}
+
+// weightOf is the candidate's weight. Where there is no candidate, all variants have theirs.
+func weightOf(s core.Status) string {
+	var all []string
+	for _, v := range s.Variants {
+		if v.Name == s.Candidate {
+			return v.Name + " " + v.Weight
+		}
+		all = append(all, v.Name+" "+v.Weight)
+	}
+	return strings.Join(all, ", ")
+}
+
+func verdictOf(s core.Status) string {
+	if s.Evaluation == nil {
+		return "-"
+	}
+	return string(s.Evaluation.Verdict)
+}
+
+// reasonOf is what a rollout's state is due to; while it progresses, what the last evaluation says.
+func reasonOf(s core.Status) string {
+	if s.StoreAway != "" {
+		return s.StoreAway
+	}
+	if s.State == string(rollout.Progressing) && s.Evaluation != nil {
+		return s.Evaluation.Reason
+	}
+	return s.Reason
+}
+
+// figures are numbers by name, in the order of the names.
+func figures(byName map[string]float64) string {
+	var list []string
+	for name, value := range byName {
+		list = append(list, fmt.Sprintf("%s=%.6g", name, value))
+	}
+	slices.Sort(list)
+	return strings.Join(list, " ")
+}
+
+func words(list ...string) []string {
+	return slices.DeleteFunc(list, func(word string) bool { return word == "" })
+}
+
+func ago(since time.Time) string {
+	if since.IsZero() {
+		return "-"
+	}
+	return short(max(0, time.Since(since)))
+}
+
+// short is a time in its two largest units.
+func short(d time.Duration) string {
+	day := 24 * time.Hour
+	switch {
+	case d >= day:
+		return fmt.Sprintf("%dd%dh", d/day, d%day/time.Hour)
+	case d >= time.Hour:
+		return fmt.Sprintf("%dh%dm", d/time.Hour, d%time.Hour/time.Minute)
+	case d >= time.Minute:
+		return fmt.Sprintf("%dm%ds", d/time.Minute, d%time.Minute/time.Second)
+	}
+	return fmt.Sprintf("%ds", d/time.Second)
+}
+
+func latency(d time.Duration) string {
+	if d == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%.3gms", float64(d)/float64(time.Millisecond))
+}
+
+// printable is a text that nobody can do anything to a terminal with: reasons hold what others say.
+func printable(text string) string {
+	return strings.Map(func(char rune) rune {
+		if char < ' ' || char >= 0x7F && char < 0xA0 || char >= 0x2028 && char <= 0x202E || char >= 0x2066 && char <= 0x2069 {
+			return ' '
+		}
+		return char
+	}, text)
+}
+
+// table writes cells in columns.
+type table struct {
+	w    *tabwriter.Writer
+	wide bool // it has titles; else rows are a title and a value, and those without a value are left out
+}
+
+func newTable(out io.Writer, titles ...string) *table {
+	t := &table{w: tabwriter.NewWriter(out, 0, 0, 2, ' ', 0), wide: len(titles) > 0}
+	if t.wide {
+		t.row(titles...)
+	}
+	return t
+}
+
+func (t *table) row(cells ...string) {
+	if !t.wide && cells[1] == "" {
+		return
+	}
+	for i, cell := range cells {
+		cells[i] = cmp.Or(printable(cell), "-")
+	}
+	fmt.Fprintln(t.w, strings.Join(cells, "\t"))
+}
+
+func (t *table) end() error { return t.w.Flush() }

@@ -1,0 +1,56 @@
+package command
+
+import (
+	"fmt"
+	"io"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// validate checks configurations of gateways, and asks none of them.
+func validate(caddy func(file, adapter string) error) *cobra.Command {
+	var adapter string
+	command := &cobra.Command{
+		Use: "validate <file>...", Short: "Say what is wrong with configurations",
+		Long: `Say what is wrong with configurations, all at once, without a gateway: of Caddy (a Caddyfile, or
+JSON), and of Traefik (dynamic configuration in YAML or TOML, and custom resources of Kubernetes).
+Of Caddy it is what "caddy validate" says; files that a rollout in Traefik names are not looked for.`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(command *cobra.Command, files []string) error {
+			invalid := 0
+			for _, file := range files {
+				var problems []string
+				if slices.Contains([]string{".yml", ".yaml", ".toml"}, filepath.Ext(file)) && adapter == "" {
+					problems = checkTraefik(file)
+				} else if caddy == nil {
+					return fail(exitUsage, "%s: this program knows no configurations of Caddy", file)
+				} else if err := caddy(file, adapter); err != nil {
+					problems = []string{file + ": " + strings.TrimPrefix(err.Error(), file+": ")}
+				}
+				if report(command.OutOrStdout(), file, problems) {
+					invalid++
+				}
+			}
+			if invalid > 0 {
+				return fail(exitRefused, "%d of %d configurations cannot be used", invalid, len(files))
+			}
+			return nil
+		},
+	}
+	command.Flags().StringVar(&adapter, "adapter", "", "Caddy's config adapter that reads the file (default by its name)")
+	return command
+}
+
+// report says what is wrong with a file, and whether anything is.
+func report(out io.Writer, file string, problems []string) bool {
+	if len(problems) == 0 {
+		fmt.Fprintln(out, file+": valid")
+	}
+	for _, problem := range problems {
+		fmt.Fprintln(out, problem)
+	}
+	return len(problems) > 0
+}
