@@ -5,4 +5,4 @@ import (
 	"time"
 )
 
-func TestWeeksTakeLittleMoreMemoryThanHours(t *testing.T) { runFor(t, 14*24*time.Hour, 170) }
+func TestDaysTakeLittleMoreMemoryThanHours(t *testing.T) { runFor(t, 4*24*time.Hour, 150) }
