@@ -44,7 +44,9 @@ func OpenStore(config Store, gateway store.Store, report func(error)) (store.Sto
 	case kind == storeInFile && !filepath.IsAbs(config.Path):
 		c.fail("store.path", "%q depends on where the gateway was started: write the whole path, from /", config.Path)
 	case kind == storeInFile:
-		return store.NewFile(config.Path, report), storeInFile + " " + filepath.Clean(config.Path), c.problems
+		file := store.NewFile(config.Path, report)
+		name := storeInFile + " " + filepath.Clean(config.Path)
+		return file, name, c.problems
 	default:
 		hint := expr.Suggest(kind, kinds)
 		if hint == "" {
