@@ -69,15 +69,17 @@ func (a *Arm) snapshot() *snapshot {
 	answers := make([]int64, bucketCount)
 	for shard := 0; shard < len(a.counts); shard += shardSize {
 		for place := 0; place < places; place++ {
-			bucket := (place + subBuckets) % bucketCount // the smallest have the largest places
 			good := atomic.LoadInt64(&a.counts[shard+place])
 			bad := atomic.LoadInt64(&a.counts[shard+failed+place])
+			if good == 0 && bad == 0 {
+				continue
+			}
 			s.failures += bad
 			if failed+place == unanswered {
 				s.requests += bad
 				bad = 0
 			}
-			answers[bucket] += good + bad
+			answers[(place+subBuckets)%bucketCount] += good + bad // the smallest have the largest places
 		}
 	}
 	s.keep(answers)

@@ -23,10 +23,9 @@ const fewestBlocks = 6
 //
 // It is the design effect of J. N. K. Rao and A. J. Scott, "A simple method for the analysis of clustered binary data"
 // (Biometrics 48, 1992, 577-585): by how much the hits of the blocks vary more than those of independent requests. Hits and
-// requests divided by it are worth as much as independent ones. It is an estimate, and too low is dangerous, so its standard
-// error is added: relative to it the square root of 2/(m-1) for m blocks of many hits each, and of 1/hits for few.
-//
-// It is never less than 1.
+// requests divided by it are worth as much as independent ones. It is an estimate, whose standard error in parts of itself is
+// the square root of 2/(m-1) for m blocks of many hits each, and of 1/hits for few. Less than two of these above 1 is as good
+// as 1; else two are added, because too little would be dangerous.
 func dispersion(blocks []tally) (phi float64, known bool) {
 	m := 0.0
 	for _, b := range blocks {
@@ -49,11 +48,11 @@ func dispersion(blocks []tally) (phi float64, known bool) {
 		squares += off * off
 	}
 	effect := squares * m / (m - 1) / (requests * p * (1 - p))
-	phi = effect * (1 + math.Sqrt(2/(m-1)+1/hits))
-	if phi < 1 {
+	deviation := math.Sqrt(2/(m-1) + 1/hits)
+	if effect < 1+2*deviation {
 		return 1, true
 	}
-	return phi, true
+	return effect * (1 + 2*deviation), true
 }
 
 // lastBlocks returns the last n blocks, or more if these have too few with requests to tell their dispersion.
