@@ -56,8 +56,8 @@ func TestQuantiles(t *testing.T) {
 		Answered(a, i%10 == 0, time.Duration(i)*time.Millisecond)
 	}
 	s := counted(a)
-	for q, want := range map[float64]time.Duration{0.001: 1, 0.5: 500, 0.95: 950, 0.999: 999} {
-		want *= time.Millisecond
+	for q, ms := range map[float64]int{0.001: 1, 0.5: 500, 0.95: 950, 0.999: 999} {
+		want := time.Duration(ms) * time.Millisecond
 		got := s.quantile(q)
 		if off := math.Abs(float64(got-want)) / float64(want); off > 1.0/32 {
 			t.Errorf("quantile %g is %s, want about %s", q, got.String(), want.String())

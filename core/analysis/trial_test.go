@@ -47,15 +47,15 @@ func TestClocksThatJumpBreakNothing(t *testing.T) {
 	if checks == nil {
 		t.Fatal(problems)
 	}
-	const longest = math.MaxInt64 / time.Second
-	clock := []time.Duration{0, 11, -5, -1 << 60, 3, longest, 0, 20, longest, 5, 10, 21}
+	const longest = math.MaxInt64 / int64(time.Second)
+	clock := []int64{0, 11, -5, -1 << 60, 3, longest, 0, 20, longest, 5, 10, 21}
 	last, count := trial.now, int64(0)
 	for round := 0; round < 8; round++ {
-		for i, elapsed := range clock {
+		for i, seconds := range clock {
 			Answered(trial.Arm(1), false, time.Millisecond)
 			Unanswered(trial.Arm(0))
 			count++
-			result := checks.Evaluate(trial, Look{Elapsed: elapsed * time.Second, For: time.Hour, Number: i + 1})
+			result := checks.Evaluate(trial, Look{Elapsed: time.Duration(seconds) * time.Second, For: time.Hour, Number: i + 1})
 			if trial.now < last {
 				t.Fatalf("time goes back to %s", trial.now.String())
 			}
