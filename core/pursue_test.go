@@ -228,4 +228,6 @@ func TestSampleRatio(t *testing.T) {
 	}
 }
 
-func generationText(i int) string { return "client-" + string(rune('a'+i%26)) + "-" + time.Duration(i).String() }
+func generationText(i int) string {
+	return "client-" + string(rune('a'+i%26)) + "-" + time.Duration(i).String()
+}
