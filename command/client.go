@@ -26,8 +26,8 @@ const defaultServer = "http://localhost:2019"
 // maxAnswer is more than any answer has: 100 rollouts with 100 events each of 1 KiB.
 const maxAnswer = 16 << 20
 
-// control is what all commands have in common: which gateway they talk to, and how.
-type control struct {
+// options are what all commands have in common: which gateway they talk to, and how.
+type options struct {
 	server    func() (string, error) // nil: by flag
 	url       string                 // of the flag
 	tokenFile string
@@ -35,13 +35,13 @@ type control struct {
 	json      bool
 }
 
-func (c *control) flags(flags *pflag.FlagSet) {
-	if c.server == nil {
-		flags.StringVar(&c.url, "server", "", "the gateway's control API: http://, https:// or unix:// (default $GRAYLING_SERVER, or "+defaultServer+")")
-		flags.StringVar(&c.tokenFile, "token-file", "", "the file with the token that the gateway wants (default: the token is $GRAYLING_TOKEN)")
+func (o *options) flags(flags *pflag.FlagSet) {
+	if o.server == nil {
+		flags.StringVar(&o.url, "server", "", "the gateway's control API: http://, https:// or unix:// (default $GRAYLING_SERVER, or "+defaultServer+")")
+		flags.StringVar(&o.tokenFile, "token-file", "", "the file with the token that the gateway wants (default: the token is $GRAYLING_TOKEN)")
 	}
-	flags.DurationVar(&c.timeout, "timeout", c.timeout, "how long to wait for an answer")
-	flags.BoolVar(&c.json, "json", false, "print JSON, as the control API answers it")
+	flags.DurationVar(&o.timeout, "timeout", o.timeout, "how long to wait for an answer")
+	flags.BoolVar(&o.json, "json", false, "print JSON, as the control API answers it")
 }
 
 // client talks to one gateway.
@@ -53,17 +53,17 @@ type client struct {
 }
 
 // client returns what talks to the gateway that the flags, or the environment, name.
-func (c *control) client() (*client, error) {
-	server, err := c.address()
+func (o *options) client() (*client, error) {
+	server, err := o.address()
 	if err != nil {
 		return nil, failure{exitUsage, err}
 	}
-	token, err := c.token()
+	token, err := o.token()
 	if err != nil {
 		return nil, failure{exitUsage, err}
 	}
-	dialer := &net.Dialer{Timeout: c.timeout}
-	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, DialContext: dialer.DialContext, TLSHandshakeTimeout: c.timeout}
+	dialer := &net.Dialer{Timeout: o.timeout}
+	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, DialContext: dialer.DialContext, TLSHandshakeTimeout: o.timeout}
 	if socket, ok := strings.CutPrefix(server, "unix://"); ok {
 		transport.Proxy = nil
 		transport.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -76,14 +76,14 @@ func (c *control) client() (*client, error) {
 		return nil, fail(exitUsage, "the server %.200q is not a URL such as %s or unix:///run/caddy/admin.sock", server, defaultServer)
 	}
 	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse } // a token is for nobody else
-	return &client{base: base, token: token, timeout: c.timeout, http: &http.Client{Transport: transport, CheckRedirect: stay}}, nil
+	return &client{base: base, token: token, timeout: o.timeout, http: &http.Client{Transport: transport, CheckRedirect: stay}}, nil
 }
 
-func (c *control) address() (string, error) {
-	if c.server != nil {
-		return c.server()
+func (o *options) address() (string, error) {
+	if o.server != nil {
+		return o.server()
 	}
-	for _, server := range []string{c.url, os.Getenv("GRAYLING_SERVER")} {
+	for _, server := range []string{o.url, os.Getenv("GRAYLING_SERVER")} {
 		if server != "" {
 			return server, nil
 		}
@@ -91,20 +91,20 @@ func (c *control) address() (string, error) {
 	return defaultServer, nil
 }
 
-func (c *control) token() (string, error) {
-	if c.tokenFile == "" {
-		if c.server != nil {
+func (o *options) token() (string, error) {
+	if o.tokenFile == "" {
+		if o.server != nil {
 			return "", nil // Caddy has no tokens
 		}
 		return os.Getenv("GRAYLING_TOKEN"), nil
 	}
-	content, err := os.ReadFile(c.tokenFile)
+	content, err := os.ReadFile(o.tokenFile)
 	if err != nil {
 		return "", fmt.Errorf("--token-file: %w", err)
 	}
 	token := strings.TrimSpace(string(content))
 	if token == "" || strings.ContainsAny(token, "\r\n") {
-		return "", fmt.Errorf("--token-file: %s does not hold a token, alone in one line", c.tokenFile)
+		return "", fmt.Errorf("--token-file: %s does not hold a token, alone in one line", o.tokenFile)
 	}
 	return token, nil
 }
@@ -204,8 +204,8 @@ type history struct {
 }
 
 // names completes the name of a rollout by those that the gateway has.
-func (c *control) names(command *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	gateway, err := c.client()
+func (o *options) names(command *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	gateway, err := o.client()
 	if err != nil || len(args) > 0 {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}

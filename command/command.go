@@ -47,11 +47,11 @@ reached now; 4 rolled back while waiting for another state; 5 waited long enough
 	root.SilenceUsage = true
 	root.SuggestionsMinimumDistance = 2
 
-	c := &control{server: program.Server, timeout: 10 * time.Second}
-	c.flags(root.PersistentFlags())
-	root.AddCommand(c.status(), c.watch(), c.promote(), c.step(), c.weight(), validate(program.Caddy))
+	o := &options{server: program.Server, timeout: 10 * time.Second}
+	o.flags(root.PersistentFlags())
+	root.AddCommand(o.status(), o.watch(), o.promote(), o.step(), o.weight(), validate(program.Caddy))
 	for _, verb := range verbs {
-		root.AddCommand(c.plain(verb))
+		root.AddCommand(o.plain(verb))
 	}
 	ends(root, program.Exit)
 }

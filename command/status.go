@@ -17,14 +17,14 @@ import (
 	"github.com/grayling-gateway/grayling/core/rollout"
 )
 
-func (c *control) status() *cobra.Command {
+func (o *options) status() *cobra.Command {
 	return &cobra.Command{
 		Use: "status [<name>]", Short: "Show all rollouts, or one in detail",
 		Long:              "Show all rollouts in a table, or one with its steps, its variants, and what happened to it last.",
 		Args:              cobra.MaximumNArgs(1),
-		ValidArgsFunction: c.names,
+		ValidArgsFunction: o.names,
 		RunE: func(command *cobra.Command, args []string) error {
-			gateway, err := c.client()
+			gateway, err := o.client()
 			if err != nil {
 				return err
 			}
@@ -34,7 +34,7 @@ func (c *control) status() *cobra.Command {
 					return gateway.showOne(ctx, out, args[0], asJSON)
 				}
 			}
-			return show(command.Context(), command.OutOrStdout(), c.json)
+			return show(command.Context(), command.OutOrStdout(), o.json)
 		},
 	}
 }

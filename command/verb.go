@@ -22,11 +22,11 @@ var verbs = []verb{
 	{"restart", "Begin the plan anew", "Begin the plan anew at its first step, after a rollback too."},
 }
 
-func (c *control) plain(v verb) *cobra.Command {
-	return c.command(&cobra.Command{Use: v.name + " <name>", Short: v.short, Long: v.long, Args: cobra.ExactArgs(1)}, func([]string) (any, error) { return nil, nil })
+func (o *options) plain(v verb) *cobra.Command {
+	return o.command(&cobra.Command{Use: v.name + " <name>", Short: v.short, Long: v.long, Args: cobra.ExactArgs(1)}, func([]string) (any, error) { return nil, nil })
 }
 
-func (c *control) promote() *cobra.Command {
+func (o *options) promote() *cobra.Command {
 	var full bool
 	promote := &cobra.Command{
 		Use: "promote <name>", Short: "End the step, whatever it waits for",
@@ -35,13 +35,13 @@ confirmation. Behind the last step the candidate is promoted.`,
 		Args: cobra.ExactArgs(1),
 	}
 	promote.Flags().BoolVar(&full, "full", false, "go to 100% at once")
-	return c.command(promote, func([]string) (any, error) {
+	return o.command(promote, func([]string) (any, error) {
 		return map[string]any{"full": full}, nil
 	})
 }
 
-func (c *control) step() *cobra.Command {
-	return c.command(&cobra.Command{
+func (o *options) step() *cobra.Command {
+	return o.command(&cobra.Command{
 		Use: "step <name> <number>", Short: "Go to a step, forward or back",
 		Long: "Go to a step of the plan, forward or back. Steps count from 1. A paused rollout stays paused.",
 		Args: cobra.ExactArgs(2),
@@ -54,8 +54,8 @@ func (c *control) step() *cobra.Command {
 	})
 }
 
-func (c *control) weight() *cobra.Command {
-	return c.command(&cobra.Command{
+func (o *options) weight() *cobra.Command {
+	return o.command(&cobra.Command{
 		Use: "weight <name> <variant> <percent>", Short: "Give a variant another share of the traffic",
 		Long: `Give a variant another share of the traffic, in percent, such as 5%. With a plan this is for a paused
 rollout, and lasts until it is resumed; without one, until the configuration declares other weights.
@@ -67,16 +67,16 @@ The baseline takes what the others leave.`,
 }
 
 // command completes a command about one rollout. Arguments behind its name make the body of the request.
-func (c *control) command(command *cobra.Command, body func(args []string) (any, error)) *cobra.Command {
+func (o *options) command(command *cobra.Command, body func(args []string) (any, error)) *cobra.Command {
 	var version string
 	command.Flags().StringVar(&version, "if-version", "", "only if the rollout still has this version, as status shows it")
-	command.ValidArgsFunction = c.names
+	command.ValidArgsFunction = o.names
 	command.RunE = func(command *cobra.Command, args []string) error {
 		content, err := body(args[1:])
 		if err != nil {
 			return err
 		}
-		gateway, err := c.client()
+		gateway, err := o.client()
 		if err != nil {
 			return err
 		}
@@ -89,7 +89,7 @@ func (c *control) command(command *cobra.Command, body func(args []string) (any,
 			return err
 		}
 		out := command.OutOrStdout()
-		if c.json {
+		if o.json {
 			_, err := out.Write(answer)
 			return err
 		}

@@ -40,7 +40,7 @@ type watcher struct {
 	last     int64     // the ID of the last event that was seen
 }
 
-func (c *control) watch() *cobra.Command {
+func (o *options) watch() *cobra.Command {
 	w := &watcher{}
 	var until string
 	var within time.Duration
@@ -51,7 +51,7 @@ func (c *control) watch() *cobra.Command {
 With --until it ends when the rollout is in that state: with the exit code 0, with 4 if the rollout
 was rolled back instead, and with 5 when the time of --within is over. With --revision, other
 revisions do not count: what was there before a release says nothing about it.`,
-		Args: cobra.ExactArgs(1), ValidArgsFunction: c.names,
+		Args: cobra.ExactArgs(1), ValidArgsFunction: o.names,
 		RunE: func(command *cobra.Command, args []string) error {
 			states := []rollout.State{"", rollout.Promoted, rollout.RolledBack, rollout.Paused}
 			if w.until = rollout.State(until); !slices.Contains(states, w.until) {
@@ -60,7 +60,7 @@ revisions do not count: what was there before a release says nothing about it.`,
 			if w.until == "" && (w.revision != "" || within != 0) {
 				return fail(exitUsage, "--revision and --within say what to wait for how long: there is nothing to wait for without --until")
 			}
-			gateway, err := c.client()
+			gateway, err := o.client()
 			if err != nil {
 				return err
 			}
@@ -70,7 +70,7 @@ revisions do not count: what was there before a release says nothing about it.`,
 				defer cancel()
 				ctx = limited
 			}
-			w.gateway, w.name, w.json, w.out, w.notes = gateway, args[0], c.json, command.OutOrStdout(), command.ErrOrStderr()
+			w.gateway, w.name, w.json, w.out, w.notes = gateway, args[0], o.json, command.OutOrStdout(), command.ErrOrStderr()
 			return w.run(ctx)
 		},
 	}
