@@ -48,10 +48,12 @@ func TestAdapt(t *testing.T) {
 // TestAdaptedJSONIsTheConfiguration: what the adapter writes is what the handler reads, nothing lost and nothing added, and
 // Caddy accepts it.
 func TestAdaptedJSONIsTheConfiguration(t *testing.T) {
-	for _, name := range []string{"COOKIE_SECRET", "COOKIE_SECRET_BEFORE", "TOKEN_SECRET", "LOGIN_HOST"} {
+	for _, name := range []string{"COOKIE_SECRET", "COOKIE_SECRET_BEFORE", "TOKEN_SECRET", "LOGIN_HOST", "HOOK_SECRET", "PROMETHEUS_PASSWORD"} {
 		t.Setenv(name, strings.Repeat(name, 3))
 	}
-	t.Setenv("ROUTER", "http://127.0.0.1:9/")
+	for _, name := range []string{"ROUTER", "GATE", "SLACK_URL"} {
+		t.Setenv(name, "http://127.0.0.1:9/")
+	}
 	for _, path := range goldens(t) {
 		if strings.HasPrefix(filepath.Base(path), "error_") {
 			continue
@@ -82,6 +84,21 @@ func TestAdaptedJSONIsTheConfiguration(t *testing.T) {
 			}
 			if found == 0 {
 				t.Error("there is no rollout")
+			}
+			if written, ok := config["apps"].(map[string]any)[appID]; ok {
+				want, _ := json.Marshal(written)
+				var app App
+				if err := caddy.StrictUnmarshalJSON(want, &app); err != nil {
+					t.Fatal(err)
+				}
+				var sorted any
+				again, err := json.Marshal(&app)
+				if err != nil || json.Unmarshal(again, &sorted) != nil {
+					t.Fatal(err)
+				}
+				if got, _ := json.Marshal(sorted); !bytes.Equal(got, want) {
+					t.Errorf("read and written again\n%s\nfrom\n%s", got, want)
+				}
 			}
 			if strings.Contains(text, "health_checks") {
 				return // loading them begins them

@@ -5,10 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyevents"
 
 	"github.com/grayling-gateway/grayling/core"
+	"github.com/grayling-gateway/grayling/core/store"
 )
 
 func init() {
@@ -26,12 +29,39 @@ type memory struct{ live *core.Live }
 // Destruct lets a rollout be forgotten that no configuration has any more.
 func (memory) Destruct() error { return nil }
 
-// App keeps one engine for every rollout of a configuration and runs its background work. Rollouts create it; it needs
-// no configuration of its own.
+// App keeps one engine for every rollout of a configuration and runs its background work. Rollouts create it, so it needs
+// to be configured only where this says something that is not the default.
+//
+// It emits these events, with the data `id`, `time`, `rollout`, `revision`, `epoch`, `state`, `step`, `cause` and `reason`,
+// and `figures` if there are any:
+//
+// Event | When
+// ------|------
+// `rollout_promotion` | Before a candidate is promoted. A handler that aborts the event keeps it from being promoted
+// `rollout_<event>` | After each event of a plan: `rollout_started`, `rollout_step_advanced`, `rollout_promoted`, `rollout_rolled_back`, ...
 type App struct {
+	// Store is where the state of plans is kept: how far each rollout has come. Empty: Caddy's storage.
+	Store core.Store `json:"store,omitzero"`
+
+	// Prometheus is the server that prometheus() asks in the checks of plans. Empty: prometheus() is an error.
+	Prometheus core.Prometheus `json:"prometheus,omitzero"`
+
+	// Notify are those who are told what happens to any rollout, beside those that the rollout names itself. Empty: nobody
+	// is.
+	Notify []core.Notify `json:"notify,omitempty"`
+
+	// Member is the name that this Caddy goes by in what it tells others. Empty: none.
+	Member string `json:"member,omitempty"`
+
+	ctx       caddy.Context
+	store     store.Store
+	storeName string
+	events    *caddyevents.App
+
 	mu       sync.Mutex
 	rollouts map[string]*rollout // by name; guarded by mu
-	cancel   context.CancelFunc
+	ended    context.Context     // when the app is stopped
+	stop     context.CancelFunc
 	running  sync.WaitGroup
 }
 
@@ -52,10 +82,54 @@ func (*App) CaddyModule() caddy.ModuleInfo {
 	}
 }
 
-// Provision shows what the rollouts count among Caddy's metrics. Every configuration has a registry of its own, and an
-// app of its own in it, so a rollout is shown for as long as the configuration has it.
+// Provision opens the store, and shows what the rollouts count among Caddy's metrics. Every configuration has a registry of
+// its own, and an app of its own in it, so a rollout is shown for as long as the configuration has it.
 func (a *App) Provision(ctx caddy.Context) error {
+	if err := core.Join(a.check()); err != nil {
+		return err
+	}
+	warnOfShownSecrets(a.common(), ctx.Logger())
+	a.ctx = ctx
+	a.ended, a.stop = context.WithCancel(context.Background())
+	events, err := ctx.App("events")
+	if err != nil {
+		return err
+	}
+	a.events = events.(*caddyevents.App)
+	log := ctx.Slogger()
+	report := func(fault error) { log.Error("the state of rollouts", "error", fault) }
+	own := &storage{in: ctx.Storage(), report: report}
+	var problems []core.Problem
+	a.store, a.storeName, problems = core.OpenStore(a.Store, own, report)
+	if a.store == store.Store(own) {
+		a.storeName = own.name()
+	}
+	if err := core.Join(problems); err != nil {
+		return err
+	}
 	return ctx.GetMetricsRegistry().Register(metrics{a})
+}
+
+// common returns what the rollouts have in common, as the configuration of one.
+func (a *App) common() core.Config {
+	return core.Config{Prometheus: a.Prometheus, Notify: a.Notify, Member: a.Member}
+}
+
+// check returns what is wrong with what the rollouts have in common.
+func (a *App) check() []core.Problem {
+	_, _, problems := core.OpenStore(a.Store, new(storage), func(error) {})
+	config := a.common()
+	config.Name, config.Variants = appID, []core.Variant{{Name: appID}}
+	return append(problems, core.Check(config, core.Host{})...)
+}
+
+// host returns what the rollouts have in common, for one of them.
+func (a *App) host(name string) core.Host {
+	common := resolved(a.common())
+	return core.Host{
+		Store: a.store, StoreName: a.storeName, Prometheus: common.Prometheus, Notify: common.Notify, Member: common.Member,
+		Veto: a.veto(name), Listen: a.listen(name),
+	}
 }
 
 // rollout returns the rollout of a configuration's name. The first handler of that name compiles it; the others must have
@@ -91,29 +165,58 @@ func (a *App) rollout(config core.Config, specification string, compile func(*co
 
 var errDifferent = errors.New("has this name and is configured differently: make them equal, or give one another name")
 
-// Start runs the background work of every rollout.
+// Start runs the background work of every rollout, as soon as the configuration is the one in force: Caddy may still
+// reject it, and then nothing has happened.
 func (a *App) Start() error {
-	ctx, cancel := context.WithCancel(context.Background())
-	a.cancel = cancel
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	for _, r := range a.rollouts {
-		a.running.Go(func() { r.engine.Run(ctx) })
-	}
+	a.running.Go(func() {
+		if !a.awaitForce() {
+			return
+		}
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		for _, r := range a.rollouts {
+			a.running.Go(func() { r.engine.Run(a.ended) })
+		}
+	})
 	return nil
+}
+
+// awaitForce reports whether the app's configuration has become the one in force, before the app was stopped.
+func (a *App) awaitForce() bool {
+	const every = 10 * time.Millisecond // from the start of an app to the swap of configurations it is a moment
+	ticker := time.NewTicker(every)
+	defer ticker.Stop()
+	for inForce() != a {
+		select {
+		case <-a.ended.Done():
+			return false
+		case <-ticker.C:
+		}
+	}
+	return true
+}
+
+// inForce returns the app of the configuration in force, or nil if that has none.
+func inForce() *App {
+	app, err := caddy.ActiveContext().AppIfConfigured(appID)
+	if err != nil {
+		return nil
+	}
+	return app.(*App)
 }
 
 // Stop ends the background work.
 func (a *App) Stop() error {
-	if a.cancel != nil {
-		a.cancel()
-	}
+	a.stop()
 	a.running.Wait()
 	return nil
 }
 
 // Cleanup lets go of what the rollouts remember, unless another configuration still holds it.
 func (a *App) Cleanup() error {
+	if a.stop != nil {
+		a.stop()
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for name := range a.rollouts {

@@ -1,10 +1,12 @@
 package caddymodule
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
@@ -27,7 +29,7 @@ var weightPattern = regexp.MustCompile(`^\d+(\.\d+)?%?$`)
 var looksLikeWeight = regexp.MustCompile(`^[-+]?[\d.,]+%?$`)
 
 // subdirectives are the words that a rollout's block may begin a line with.
-var subdirectives = []string{"variant", "upstreams", "subset", "rule", "key", "sticky", "router", "jwt", "salt", "revision", "announce", "ends", "fallback_methods", "observe", "geo"}
+var subdirectives = []string{"variant", "upstreams", "subset", "rule", "key", "sticky", "router", "jwt", "salt", "revision", "plan", "notify", "announce", "ends", "fallback_methods", "observe", "geo"}
 
 // parseRollout sets up a rollout from its directive:
 //
@@ -81,6 +83,23 @@ var subdirectives = []string{"variant", "upstreams", "subset", "rule", "key", "s
 //			audience <text...>
 //			leeway   <duration>
 //		}
+//		plan     [<candidate>] [step <percent> [<duration>|manual] [confirm <url>]...] [{
+//			step         <percent> [<duration>|manual] [confirm <url>]
+//			check        <condition>
+//			every        <duration>
+//			window       <duration>
+//			min_requests <requests>
+//			failures     <evaluations>
+//			alpha        <percent>
+//			on_fail      rollback|pause
+//			deadline     <duration>
+//			only         [<days>] [<from>-<to>] [<time zone>]
+//		}]
+//		notify   <url> [{
+//			events <event...>
+//			secret <text>
+//			format json|slack
+//		}]
 //		salt     <text>
 //		revision <text>
 //		ends     <time>
@@ -155,7 +174,7 @@ func (at place) errorf(format string, args ...any) error {
 
 func (p *parser) subdirective() error {
 	name := p.Val()
-	if name != "variant" && name != "rule" && name != "subset" && name != "geo" {
+	if !slices.Contains([]string{"variant", "rule", "subset", "geo", "notify"}, name) {
 		if p.seen[name] {
 			return p.Errf("%s is given twice", name)
 		}
@@ -183,6 +202,10 @@ func (p *parser) subdirective() error {
 		return p.router()
 	case "jwt":
 		return p.jwt()
+	case "plan":
+		return p.plan()
+	case "notify":
+		return p.notify(&c.Notify)
 	case "salt":
 		return p.text("salt", &c.Salt)
 	case "revision":
@@ -283,6 +306,13 @@ func (p *parser) check() error {
 		Handles:     p.rollout.handles(),
 		Address:     checkDial,
 	}
+	if option, ok := p.Option(appID).(httpcaddyfile.App); ok {
+		var app App
+		if err := json.Unmarshal(option.Value, &app); err != nil {
+			return err
+		}
+		host.Prometheus = app.Prometheus
+	}
 	for _, r := range p.rollout.Rules {
 		if len(r.MatcherSetsRaw) > 0 {
 			host.Conditions[r.Name] = func(*http.Request) bool { return false }
@@ -292,7 +322,14 @@ func (p *parser) check() error {
 		at := p.likePooled[0]
 		return at.errorf("%s: that one has nothing to copy, as proxy in upstreams says how its upstreams are reached", at.label)
 	}
-	return p.places.report(core.Check(p.rollout.config(), host))
+	config := p.rollout.config()
+	config.Plan.Steps = slices.Clone(config.Plan.Steps)
+	for i := range config.Plan.Steps {
+		if step := &config.Plan.Steps[i]; strings.Contains(step.Confirm, "{") {
+			step.Confirm = "http://placeholder" // which has its value only where Caddy runs
+		}
+	}
+	return p.places.report(core.Check(config, host))
 }
 
 // report gives every problem the nearest place.

@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // sticky reads
@@ -47,7 +48,8 @@ func (p *parser) router() error {
 	})
 }
 
-// options reads a block of which each line is a known word, given once, and its value: a text, a list or a number.
+// options reads a block of which each line is a known word and its value: a text, a list or a number, given once, or what
+// a function reads, as often as it stands there.
 func (p *parser) options(section string, known []string, values map[string]any) error {
 	seen := make(map[string]bool)
 	for nesting := p.Nesting(); p.NextBlock(nesting); {
@@ -55,8 +57,10 @@ func (p *parser) options(section string, known []string, values map[string]any) 
 		if !slices.Contains(known, name) {
 			return unknown(p.Dispenser, known)
 		}
-		if seen[name] {
-			return p.Errf("%s: %s is given twice", section, name)
+		read, repeats := values[name].(func() error)
+		if seen[name] && !repeats {
+			label, _, _ := strings.Cut(section, "[")
+			return p.Errf("%s: %s is given twice", label, name)
 		}
 		seen[name] = true
 		path := section + "." + name
@@ -69,6 +73,8 @@ func (p *parser) options(section string, known []string, values map[string]any) 
 			err = p.list(into)
 		case *int:
 			err = p.number(path, into)
+		default:
+			err = read()
 		}
 		if err != nil {
 			return err

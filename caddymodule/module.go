@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	_ "time/tzdata" // plans go by hours of time zones, and not every machine knows them
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -108,16 +109,18 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		attributeVariant: "rollout." + h.Name + ".variant", attributeBy: "rollout." + h.Name + ".reason",
 		told: "rollout_told_" + h.Name,
 	}
-	app, err := ctx.App(appID)
+	module, err := ctx.App(appID)
 	if err != nil {
 		return err
 	}
-	compiled, err := app.(*App).rollout(h.Config, specification, func(live *core.Live) (*core.Engine, error) {
+	app := module.(*App)
+	compiled, err := app.rollout(h.Config, specification, func(live *core.Live) (*core.Engine, error) {
 		warnOfShownSecrets(h.Config, h.log)
-		return core.Compile(resolved(h.config()), live, core.Host{
-			Placeholder: placeholder, Conditions: conditions, Handles: h.handles(), Address: checkDial, Log: ctx.Slogger(),
-			Secret: func() (string, error) { return cookieSecret(ctx) }, Geo: openGeo,
-		})
+		host := app.host(h.Name)
+		host.Placeholder, host.Conditions, host.Handles, host.Address = placeholder, conditions, h.handles(), checkDial
+		host.Log, host.Geo = ctx.Slogger(), openGeo
+		host.Secret = func() (string, error) { return cookieSecret(ctx) }
+		return core.Compile(resolved(h.config()), live, host)
 	})
 	if err != nil {
 		return fmt.Errorf("rollout %q: %w", h.Name, err)
@@ -191,7 +194,7 @@ func (h *Handler) config() core.Config {
 		config.Rules = append(config.Rules, r.Rule)
 	}
 	if config.Revision == "" {
-		config.Revision = derivedRevision(h.Variants)
+		config.Revision = derivedRevision(h.Variants, h.Plan.Candidate)
 	}
 	return config
 }

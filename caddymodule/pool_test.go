@@ -207,7 +207,7 @@ func TestDerivedRevisionOfAPool(t *testing.T) {
 		variants := []Variant{{}, {}}
 		variants[1].Name = "canary"
 		variants[1].Where = map[string]any{"version": version}
-		return derivedRevision(variants)
+		return derivedRevision(variants, "")
 	}
 	if next, after := of("v2"), of("v3"); next == after || next == "" {
 		t.Errorf("revisions %q and %q", next, after)

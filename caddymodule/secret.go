@@ -47,19 +47,36 @@ func cookieSecret(ctx caddy.Context) (string, error) {
 // warnOfShownSecrets says which secrets stand in the configuration itself: Caddy's admin API shows it, and keeps a copy of
 // it in a file.
 func warnOfShownSecrets(config core.Config, log *zap.Logger) {
-	const shown = " stands in the configuration, which Caddy's admin API shows: name it, as {env.NAME} or file:/path"
-	if slices.ContainsFunc(config.Sticky.Secret, isShown) {
-		log.Warn("a secret of cookies"+shown, zap.String("rollout", config.Name))
+	if config.Name != "" {
+		log = log.With(zap.String("rollout", config.Name))
 	}
-	if isShown(config.JWT.Secret) {
-		log.Warn("the secret of tokens"+shown, zap.String("rollout", config.Name))
+	var hooks, signing []string
+	for _, n := range config.Notify {
+		signing = append(signing, n.Secret)
+		if n.Secret == "" { // whoever receives a notice that is not signed believes everybody who knows where to post it
+			hooks = append(hooks, n.URL)
+		}
+	}
+	for _, s := range []struct {
+		what    string
+		secrets []string
+	}{
+		{"a secret of cookies", config.Sticky.Secret},
+		{"the secret of tokens", []string{config.JWT.Secret}},
+		{"the URL of unsigned notices", hooks},
+		{"the secret of notices", signing},
+		{"what authenticates to Prometheus", []string{config.Prometheus.BearerToken, config.Prometheus.Password}},
+	} {
+		if slices.ContainsFunc(s.secrets, isShown) {
+			log.Warn(s.what + " stands in the configuration, which Caddy's admin API shows: name it, as {env.NAME} or file:/path")
+		}
 	}
 }
 
 // isShown reports whether a secret stands there itself.
 func isShown(secret string) bool {
 	named := strings.HasPrefix(secret, "env:") || strings.HasPrefix(secret, "file:") ||
-		strings.HasPrefix(secret, "{env.") || strings.HasPrefix(secret, "{file.")
+		strings.Contains(secret, "{env.") || strings.Contains(secret, "{file.")
 	return secret != "" && !named
 }
 
@@ -72,21 +89,32 @@ func resolved(config core.Config) core.Config {
 	for _, secret := range secrets {
 		config.Sticky.Secret = append(config.Sticky.Secret, replacer.ReplaceAll(secret, ""))
 	}
-	config.Router.URL = replacer.ReplaceAll(config.Router.URL, "")
-	config.JWT = resolvedJWT(config.JWT, replacer)
+	config.Router.URL = resolvedSecret(config.Router.URL, replacer)
+	config.JWT.Secret = resolvedSecret(config.JWT.Secret, replacer)
+	if jwks := replacer.ReplaceAll(config.JWT.JWKS, ""); jwks != "" {
+		config.JWT.JWKS = jwks
+	}
+	config.Plan.Steps = slices.Clone(config.Plan.Steps)
+	for i := range config.Plan.Steps {
+		step := &config.Plan.Steps[i]
+		step.Confirm = resolvedSecret(step.Confirm, replacer)
+	}
+	config.Notify = slices.Clone(config.Notify)
+	for i := range config.Notify {
+		n := &config.Notify[i]
+		n.URL, n.Secret = resolvedSecret(n.URL, replacer), resolvedSecret(n.Secret, replacer)
+	}
+	p := &config.Prometheus
+	p.URL, p.Username = resolvedSecret(p.URL, replacer), replacer.ReplaceAll(p.Username, "")
+	p.BearerToken, p.Password = resolvedSecret(p.BearerToken, replacer), resolvedSecret(p.Password, replacer)
 	return config
 }
 
-// resolvedJWT resolves what may be secret about tokens. A placeholder without a value is no secret, and no reason to do
-// without: it stays for the engine to complain about.
-func resolvedJWT(jwt core.JWT, replacer *caddy.Replacer) core.JWT {
-	if secret := replacer.ReplaceAll(jwt.Secret, ""); secret != "" {
-		jwt.Secret = secret
-	} else if jwt.Secret != "" {
-		jwt.Secret = "env:" + jwt.Secret
+// resolvedSecret resolves the placeholders in a secret. One without a value is no secret, and no reason to do without: it
+// stays for the engine to complain about.
+func resolvedSecret(secret string, replacer *caddy.Replacer) string {
+	if value := replacer.ReplaceAll(secret, ""); value != "" || secret == "" {
+		return value
 	}
-	if jwks := replacer.ReplaceAll(jwt.JWKS, ""); jwks != "" {
-		jwt.JWKS = jwks
-	}
-	return jwt
+	return "env:" + secret
 }

@@ -21,15 +21,19 @@ func (h *Handler) specification() (string, error) {
 	return fingerprint(text), nil
 }
 
-// derivedRevision names what is being released where the user does not: the name of the candidate, which is the second
-// variant in order, and its routes or the metadata of its upstreams. Other addresses of the shared pool are no release.
-func derivedRevision(variants []Variant) string {
+// derivedRevision names what is being released where the user does not: the name of the candidate, which is the one that
+// the plan names or else the second variant in order, and its routes or the metadata of its upstreams. Other addresses of
+// the shared pool are no release.
+func derivedRevision(variants []Variant, named string) string {
 	if len(variants) < 2 {
 		return ""
 	}
 	inOrder := slices.Clone(variants)
 	slices.SortStableFunc(inOrder, func(a, b Variant) int { return cmp.Compare(a.Order, b.Order) })
 	candidate := inOrder[1]
+	if i := slices.IndexFunc(inOrder, func(v Variant) bool { return v.Name == named }); i > 0 {
+		candidate = inOrder[i]
+	}
 	text, err := json.Marshal(candidate.Routes)
 	if len(candidate.Where) > 0 {
 		text, err = json.Marshal(candidate.Where)

@@ -77,7 +77,7 @@ func TestVariantsInOrder(t *testing.T) {
 
 // TestFieldsAreDocumented: Caddy's documentation of modules is made of these comments.
 func TestFieldsAreDocumented(t *testing.T) {
-	for _, path := range []string{"module.go", "../core/config.go"} {
+	for _, path := range []string{"module.go", "app.go", "../core/config.go", "../core/config_plan.go"} {
 		file, err := goparser.ParseFile(token.NewFileSet(), path, nil, goparser.ParseComments)
 		if err != nil {
 			t.Fatal(err)

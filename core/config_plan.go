@@ -108,8 +108,10 @@ type Prometheus struct {
 	// BearerToken is sent as Authorization: Bearer. Empty: none is.
 	BearerToken string `json:"bearer_token,omitempty"`
 
-	// Username and Password are for basic authentication. Empty: there is none.
+	// Username is the user for basic authentication. Empty: there is none.
 	Username string `json:"username,omitempty"`
+
+	// Password is the user's. Empty: there is none.
 	Password string `json:"password,omitempty"`
 
 	// Timeout bounds the wait for an answer, 30s at most. Empty: 5s.

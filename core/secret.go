@@ -9,8 +9,9 @@ import (
 // the line after a secret in a file is no part of it. Files are read again when they change; where load refuses what is
 // in them then, the secret before stays. What load returns must not contain the secret.
 func (c *checker) secret(path, text string, load func(secret string) error) {
-	if c.host.dry {
-		return // the secret needs to be there only where the gateway runs
+	named := strings.HasPrefix(text, "file:") || strings.HasPrefix(text, "env:") || strings.Contains(text, "{")
+	if c.host.dry && named {
+		return // the secret needs to be there only where the gateway runs, and so does a placeholder's value
 	}
 	if file, ok := strings.CutPrefix(text, "file:"); ok {
 		err := c.host.watch(file, func(content []byte) error { return load(strings.TrimRight(string(content), "\r\n")) })

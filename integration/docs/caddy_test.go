@@ -20,7 +20,8 @@ func caddy(t *testing.T, args ...string) *exec.Cmd {
 	cmd.Dir = filepath.Join(checkout, "examples", "caddy")
 	home := t.TempDir()
 	cmd.Env = append(os.Environ(), "HOME="+home, "XDG_CONFIG_HOME="+home, "XDG_DATA_HOME="+home,
-		"TOKEN_SECRET=a secret of thirty-two bytes, or more", "COOKIE_SECRET=another secret of thirty-two bytes")
+		"TOKEN_SECRET=a secret of thirty-two bytes, or more", "COOKIE_SECRET=another secret of thirty-two bytes",
+		"HOOK_SECRET=a secret of notices", "PROMETHEUS_PASSWORD=a password", "SLACK_URL=http://127.0.0.1:9/", "GATE=http://127.0.0.1:9/")
 	return cmd
 }
 

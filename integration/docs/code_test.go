@@ -14,6 +14,7 @@ import (
 func TestGrammar(t *testing.T) {
 	for _, g := range []struct{ file, function, begins string }{
 		{"caddymodule/caddyfile.go", "parseRollout", "rollout "},
+		{"caddymodule/caddyfile_rollouts.go", "parseRollouts", "rollouts "},
 		{"caddymodule/caddyfile_policy.go", "UnmarshalCaddyfile", "lb_policy rollout "},
 	} {
 		var inCode string

@@ -78,8 +78,8 @@ func TestEveryExampleIsListed(t *testing.T) {
 // whole completes a part of a Caddyfile by what its first word lacks:
 //
 //   - rollout, or a named matcher, is put into a site;
-//   - a subdirective of rollout is put into a rollout, which gets the variants stable and canary (10%) if the part
-//     declares none, and that into a site;
+//   - a subdirective of rollout is put into a rollout, which gets the variants stable and canary (10%, or what a plan
+//     gives it) if the part declares none, and that into a site;
 //   - anything else is whole.
 func whole(part string) string {
 	switch first := firstWord(part); {
@@ -87,7 +87,11 @@ func whole(part string) string {
 		return ":80 {\n" + indented(part) + "}\n"
 	case slices.Contains(subdirectives, first):
 		if !strings.Contains(part, "variant ") {
-			part = "variant stable localhost:8081\nvariant canary 10% localhost:8082\n" + part
+			weight := "10% "
+			if first == "plan" {
+				weight = ""
+			}
+			part = "variant stable localhost:8081\nvariant canary " + weight + "localhost:8082\n" + part
 		}
 		return whole("rollout checkout {\n" + indented(part) + "}\n")
 	}
@@ -95,7 +99,7 @@ func whole(part string) string {
 }
 
 // subdirectives may begin a part of a rollout. TestSubdirectives holds them to the module's.
-var subdirectives = []string{"variant", "upstreams", "subset", "rule", "key", "sticky", "router", "jwt", "salt", "revision", "announce", "ends", "fallback_methods", "observe", "geo"}
+var subdirectives = []string{"variant", "upstreams", "subset", "rule", "key", "sticky", "router", "jwt", "salt", "revision", "plan", "notify", "announce", "ends", "fallback_methods", "observe", "geo"}
 
 func firstWord(text string) string {
 	for line := range strings.Lines(text) {
