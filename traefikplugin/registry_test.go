@@ -3,7 +3,10 @@ package traefikplugin
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -49,6 +52,29 @@ func TestReplacedConfigurationsAreLetGo(t *testing.T) {
 		}
 	}
 	end()
+}
+
+func TestRolloutsShareAFile(t *testing.T) {
+	g := &registry{byName: map[string]*remembered{}}
+	file := filepath.Join(t.TempDir(), "state.json")
+	join := func(name string) *rollout {
+		config := planned(t)
+		config.Name = name
+		config.Store = core.Store{Kind: "file", Path: file}
+		r, err := g.join(context.Background(), config, core.Host{Log: logger("test")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { r.end() })
+		return r
+	}
+	if join("first").store != join("second").store {
+		t.Error("one file has two stores")
+	}
+	eventually(t, "both are in the file", func() bool {
+		content, _ := os.ReadFile(file)
+		return strings.Contains(string(content), `"first":`) && strings.Contains(string(content), `"second":`)
+	})
 }
 
 // heap returns how many bytes are in use.

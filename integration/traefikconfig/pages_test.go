@@ -103,10 +103,13 @@ func withDatabases(t *testing.T, text string) string {
 	return strings.ReplaceAll(text, "/var/lib/GeoIP/", dir+"/")
 }
 
-// withSecrets puts a certificate, its key and its authority where a configuration names them.
+// withSecrets puts a certificate, its key, its authority and a token where a configuration names them, and gives a state a
+// place.
 func withSecrets(t *testing.T, text string) string {
 	t.Helper()
 	t.Setenv("COOKIE_SECRET", "a secret of thirty-two bytes, or more")
+	t.Setenv("SLACK_WEBHOOK", "http://127.0.0.1:1/services/T/B/x")
+	text = strings.ReplaceAll(text, "/var/lib/grayling/", t.TempDir()+"/")
 	if !strings.Contains(text, "file:/etc/ssl/") {
 		return text
 	}
@@ -114,7 +117,7 @@ func withSecrets(t *testing.T, text string) string {
 	certificate, key := authority.issue(t, "gateway.internal")
 	t.Setenv("GATEWAY_KEY", key)
 	dir := t.TempDir()
-	for name, content := range map[string]string{"internal-ca.pem": authority.certificate, "gateway.pem": certificate} {
+	for name, content := range map[string]string{"internal-ca.pem": authority.certificate, "gateway.pem": certificate, "rollouts-token": controlToken + "\n"} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -249,26 +252,28 @@ func TestBareDates(t *testing.T) {
 
 // TestFieldsOfThePage requires that every field of the configuration is in a table of the page, as a user writes it.
 func TestFieldsOfThePage(t *testing.T) {
-	source, err := parser.ParseFile(token.NewFileSet(), filepath.Join(checkout, "core", "config.go"), nil, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
 	page, fields := read(t, "docs/traefik.md"), 0
-	ast.Inspect(source, func(n ast.Node) bool {
-		field, ok := n.(*ast.Field)
-		if !ok || field.Names[0].Name == "Rest" {
-			return true
+	for _, name := range []string{"config.go", "config_plan.go"} {
+		source, err := parser.ParseFile(token.NewFileSet(), filepath.Join(checkout, "core", name), nil, 0)
+		if err != nil {
+			t.Fatal(err)
 		}
-		for _, name := range field.Names {
-			fields++
-			if row := regexp.MustCompile("(?m)^\\| [^|]*`" + spelled(name.Name) + "`"); !row.MatchString(page) {
-				t.Errorf("docs/traefik.md: no table has the field %s", spelled(name.Name))
+		ast.Inspect(source, func(n ast.Node) bool {
+			field, ok := n.(*ast.Field)
+			if !ok || field.Names[0].Name == "Rest" {
+				return true
 			}
-		}
-		return true
-	})
-	if fields < 30 {
-		t.Errorf("%d fields found in core/config.go: there are more", fields)
+			for _, name := range field.Names {
+				fields++
+				if row := regexp.MustCompile("(?m)^\\| [^|]*`" + spelled(name.Name) + "`"); !row.MatchString(page) {
+					t.Errorf("docs/traefik.md: no table has the field %s", spelled(name.Name))
+				}
+			}
+			return true
+		})
+	}
+	if fields < 60 {
+		t.Errorf("%d fields found: there are more", fields)
 	}
 }
 
