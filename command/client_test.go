@@ -1,6 +1,8 @@
 package command
 
 import (
+	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -48,7 +50,9 @@ func TestServers(t *testing.T) {
 		t.Errorf("behind a socket: exit code %d: %s%s", code, stdout, stderr)
 	}
 
-	secure := httptest.NewTLSServer(handler)
+	secure := httptest.NewUnstartedServer(handler)
+	secure.Config.ErrorLog = log.New(io.Discard, "", 0) // it complains of the client
+	secure.StartTLS()
 	t.Cleanup(secure.Close)
 	if _, stderr, code := execute(t.Context(), "status", "--server", secure.URL); code != exitUnreachable || !strings.Contains(stderr, "certificate") {
 		t.Errorf("behind a certificate that nobody knows: exit code %d: %s", code, stderr)

@@ -256,14 +256,18 @@ func ago(since time.Time) string {
 
 // short is a time in its two largest units.
 func short(d time.Duration) string {
-	day := 24 * time.Hour
-	switch {
-	case d >= day:
-		return fmt.Sprintf("%dd%dh", d/day, d%day/time.Hour)
-	case d >= time.Hour:
-		return fmt.Sprintf("%dh%dm", d/time.Hour, d%time.Hour/time.Minute)
-	case d >= time.Minute:
-		return fmt.Sprintf("%dm%ds", d/time.Minute, d%time.Minute/time.Second)
+	for _, unit := range []struct {
+		large, small time.Duration
+		names        string
+	}{{24 * time.Hour, time.Hour, "dh"}, {time.Hour, time.Minute, "hm"}, {time.Minute, time.Second, "ms"}} {
+		if d < unit.large {
+			continue
+		}
+		text := fmt.Sprintf("%d%c", d/unit.large, unit.names[0])
+		if rest := d % unit.large / unit.small; rest > 0 {
+			text += fmt.Sprintf("%d%c", rest, unit.names[1])
+		}
+		return text
 	}
 	return fmt.Sprintf("%ds", d/time.Second)
 }

@@ -171,7 +171,10 @@ func (w *watcher) follow(ctx context.Context, path string, first bool) (done boo
 			return done, err
 		}
 	}
-	return false, nil
+	if err := lines.Err(); errors.Is(err, bufio.ErrTooLong) {
+		return false, fail(exitRefused, "an event is no event: %w", err)
+	}
+	return false, nil // the connection broke off, as they do
 }
 
 // event shows an event, and reports whether the rollout is where it is waited for.
