@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -135,11 +136,14 @@ func TestPlanAsksOthers(t *testing.T) {
 		_, _ = io.WriteString(w, `{"status":"success","data":{"resultType":"scalar","result":[1,"1"]}}`)
 	}))
 	defer outside.Close()
-	t.Setenv("PROMETHEUS_TOKEN", "s3cret")
+	token := t.TempDir() + "/token"
+	if err := os.WriteFile(token, []byte("s3cret\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	config := swift()
 	config.Plan.Checks = []string{`prometheus("up") == 1`}
 	config.Plan.Steps[0].Confirm = outside.URL + "/confirm"
-	config.Prometheus = Prometheus{URL: outside.URL, BearerToken: "env:PROMETHEUS_TOKEN"}
+	config.Prometheus = Prometheus{URL: outside.URL, BearerToken: "file:" + token}
 	live := NewLive()
 	confirms.Store(403)
 	run(t, config, live, Host{}, &status)
