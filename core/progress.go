@@ -270,6 +270,26 @@ func (l *Live) messengers(e *Engine) (*notify.Notifier, *prometheus.Client) {
 	return l.notifier, l.client
 }
 
+// Notices returns what became of what webhooks were told.
+func (l *Live) Notices() *notify.Counts {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.notifier == nil {
+		return &notify.Counts{}
+	}
+	return &l.notifier.Counts
+}
+
+// Queries returns what became of the questions to Prometheus.
+func (l *Live) Queries() *prometheus.Counts {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.client == nil {
+		return &prometheus.Counts{}
+	}
+	return &l.client.Counts
+}
+
 // tellOf tells everybody whom the engine knows of events.
 func (e *Engine) tellOf(events []rollout.Event) {
 	for i := range events {

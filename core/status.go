@@ -81,8 +81,8 @@ type EvaluationStatus struct {
 	Limit    int `json:"limit"`
 }
 
-// unknownState is what a rollout is called of which the store has not said yet what it knows.
-const unknownState = "unknown"
+// UnknownState is the state of a rollout of which the store has not said yet what it knows.
+const UnknownState = "unknown"
 
 // Status returns the rollout as it is now; false if no engine is in force.
 func (l *Live) Status() (Status, bool) {
@@ -99,7 +99,7 @@ func (l *Live) Status() (Status, bool) {
 		Ends: e.ends, StoreAway: v.Away, SampleRatio: e.sampleRatio(),
 	}
 	if v.State == "" {
-		status.State = unknownState
+		status.State = UnknownState
 		status.Revision = v.Release.Revision
 	}
 	p := current(e)
