@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -98,7 +100,8 @@ func plugins(d document, keys []string) []plugin {
 		return nil
 	}
 	var found []plugin
-	for name, value := range table {
+	for _, name := range slices.Sorted(maps.Keys(table)) {
+		value := table[name]
 		at := append(keys[:len(keys):len(keys)], name)
 		inner, _ := value.(map[string]any)
 		isPlugin := len(keys) > 0 && strings.EqualFold(keys[len(keys)-1], "plugin")
