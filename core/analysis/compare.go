@@ -114,12 +114,14 @@ const stratum = 20
 func share(candidate, baseline []tally) float64 {
 	var c, b tally
 	weighted, hits := 0.0, 0.0
+	left := sum(candidate).requests
 	for i := range candidate {
 		c.hits += candidate[i].hits
 		c.requests += candidate[i].requests
 		b.hits += baseline[i].hits
 		b.requests += baseline[i].requests
-		if left := i + 1; left < len(candidate) && (c.requests < stratum || sum(candidate[left:]).requests < stratum) {
+		left -= candidate[i].requests
+		if i+1 < len(candidate) && (c.requests < stratum || left < stratum) {
 			continue
 		}
 		if requests := c.requests + b.requests; requests > 0 {
