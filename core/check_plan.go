@@ -153,7 +153,7 @@ func (c *checker) checks(config Config, p *checked) *analysis.Checks {
 	plan := config.Plan
 	settings := analysis.Settings{
 		Variants: p.variants, Candidate: p.candidate, Every: p.plan.Every, Window: p.plan.Window, MinRequests: p.plan.MinRequests,
-		Failures: p.plan.Failures, Alpha: c.alpha(plan.Alpha), Prometheus: p.outside.asks,
+		Alpha: c.alpha(plan.Alpha), Prometheus: p.outside.asks,
 	}
 	for _, step := range p.plan.Steps {
 		if step.For > 0 {

@@ -150,7 +150,6 @@ func (p *pursuit) evaluate(values map[string]float64) *rollout.Evaluation {
 	look.Alone = view.Weights[0] == 0
 	if i := view.Record.Step - 1; i >= 0 && i < len(e.plan.Steps) {
 		look.For = e.plan.Steps[i].For
-		look.Manual = e.plan.Steps[i].Manual
 	}
 	result := e.checks.Evaluate(t.Trial, look)
 	p.live.verdicts.count(result.Verdict)

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// The benchmarks run compiled and interpreted ("make bench").
+// The benchmarks run compiled ("make bench") and interpreted (integration/tools/yaegi/bench.sh core/analysis).
 
 func BenchmarkAnswered(b *testing.B) {
 	a := NewArm()

@@ -2,7 +2,8 @@ package analysis
 
 import (
 	"fmt"
-	"strings"
+	"go/ast"
+	"go/token"
 	"time"
 
 	"github.com/grayling-gateway/grayling/core/rollout"
@@ -23,10 +24,8 @@ type Settings struct {
 	// default, 0.01.
 	Alpha float64
 
-	// TimedSteps is how many steps of the plan have a duration, and Failures how many failed evaluations in a row roll back:
-	// what Alpha is divided by.
+	// TimedSteps is how many steps of the plan have a duration: they share Alpha in equal parts.
 	TimedSteps int
-	Failures   int
 
 	// Prometheus, Mirror and Goals tell whether there is something to ask for prometheus(), mirror_mismatch() and
 	// conversion(). Without, these are errors that say what to configure.
@@ -73,7 +72,7 @@ type Checks struct {
 	watches  bool // outcomes of requests
 }
 
-// check is one of them.
+// check is one of them, or a part of one: what && joins are checks of their own, with their own windows.
 type check struct {
 	text     string
 	root     *node
@@ -98,8 +97,10 @@ func ParseChecks(texts []string, s Settings) (*Checks, [][]error) {
 			wrong = true
 			continue
 		}
-		c.checks = append(c.checks, parsed)
-		c.add(parsed, parsed.root)
+		for _, part := range parsed {
+			c.checks = append(c.checks, part)
+			c.add(part, part.root)
+		}
 	}
 	if wrong {
 		return nil, problems
@@ -107,17 +108,31 @@ func ParseChecks(texts []string, s Settings) (*Checks, [][]error) {
 	return c, problems
 }
 
-func parseCheck(text string, s Settings) (*check, []error) {
+func parseCheck(text string, s Settings) ([]*check, []error) {
 	c := &checker{source: text, settings: s}
 	tree, err := c.parse()
 	if err != nil {
 		return nil, []error{err}
 	}
-	root := c.condition(tree)
-	if len(c.problems) > 0 {
-		return nil, c.problems
+	var checks []*check
+	for _, part := range joinedByAnd(tree) {
+		checks = append(checks, &check{text: text[part.Pos()-1 : part.End()-1], root: c.condition(part)})
 	}
-	return &check{text: strings.TrimSpace(text), root: root}, nil
+	return checks, c.problems
+}
+
+// joinedByAnd returns the parts of x that && joins.
+func joinedByAnd(x ast.Expr) []ast.Expr {
+	switch x := x.(type) {
+	case *ast.ParenExpr:
+		return joinedByAnd(x.X)
+	case *ast.BinaryExpr:
+		if x.Op == token.LAND {
+			parts := joinedByAnd(x.X)
+			return append(parts, joinedByAnd(x.Y)...)
+		}
+	}
+	return []ast.Expr{x}
 }
 
 // add notes what a part of a check looks at.
@@ -171,7 +186,6 @@ func (c *Checks) Watches() bool { return c.watches }
 type Look struct {
 	Elapsed time.Duration // since the trial began
 	For     time.Duration // how long the step lasts. 0: it is manual, or has no duration
-	Manual  bool          // somebody ends the step
 	Number  int           // of this look during the stay, from 1
 
 	// Alone: the candidate has all of the traffic, and checks that need the baseline are skipped.

@@ -8,7 +8,8 @@
 // # Checks
 //
 // A check is a condition in Go expression syntax. It passes if it is true, fails if it is false, and holds as long as there
-// is not enough to know. Of several checks any that fails is a fail, else any that holds is a hold.
+// is not enough to know. Of several checks any that fails is a fail, else any that holds is a hold; what && joins are several
+// checks.
 //
 //	!worse("canary")
 //	error_rate("canary") <= 0.01 && latency_ms("canary", 0.99) < 500
@@ -46,6 +47,6 @@
 // # Alone
 //
 // Where the candidate has all of the traffic there is nothing to compare with: checks that call worse, or name the baseline,
-// are skipped as a whole. If that leaves none, the evaluation passes: to watch a candidate then, add a check of its own, such
+// are skipped. If that leaves none, the evaluation passes: to watch a candidate then, add a check of its own, such
 // as a limit of its error rate.
 package analysis

@@ -47,7 +47,7 @@ func (c *Checks) Evaluate(t *Trial, look Look) Result {
 	e := &evaluation{checks: c, look: look, level: c.level(look)}
 	result := Result{Verdict: rollout.Pass, Reason: "nothing to check"}
 	result.Requests = moments[len(moments)-1].arms[c.settings.candidate()].requests
-	passed := 0
+	passed, decided := 0, false
 	for _, check := range c.checks {
 		if look.Alone && check.baseline {
 			continue
@@ -55,11 +55,11 @@ func (c *Checks) Evaluate(t *Trial, look Look) Result {
 		e.window = back(moments, c.settings.Window, check.needs)
 		e.figures = map[string]float64{}
 		o := e.condition(check.root)
-		first := passed == 0 && o.verdict == rollout.Pass
 		if o.verdict == rollout.Pass {
 			passed++
 		}
-		if first || and(result.Verdict, o.verdict) != result.Verdict {
+		if !decided || and(result.Verdict, o.verdict) != result.Verdict {
+			decided = true
 			result.Verdict = o.verdict
 			result.Reason = shortened(check.text, 100) + ": " + shortened(o.why, 200)
 			result.Figures = e.described(o)

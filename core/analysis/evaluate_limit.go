@@ -88,7 +88,7 @@ func (e *evaluation) worse(n *node) outcome {
 func (e *evaluation) against(variant, baseline []tally, what string) outcome {
 	f := worseThan(variant, baseline, e.window.blocks, e.level)
 	if f.verdict == rollout.Hold {
-		return outcome{verdict: f.verdict, why: "it takes more time with requests to know how failures come"}
+		return outcome{verdict: f.verdict, why: fmt.Sprintf("it takes %d slots of ten seconds with requests to know how these vary", fewestBlocks)}
 	}
 	why := fmt.Sprintf("%s of %d %s, and %s of the baseline's %d", percent(f.candidate.hits, f.candidate.requests), f.candidate.requests, what,
 		percent(f.baseline.hits, f.baseline.requests), f.baseline.requests)

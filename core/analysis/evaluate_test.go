@@ -100,7 +100,8 @@ func TestVerdicts(t *testing.T) {
 		{"not measured", `error_rate("canary") - error_rate("stable") < 0.05`, 120, load{}, healthy, rollout.Hold, `error_rate("stable") is not known`},
 		{"divided by zero", `error_rate("canary") / error_rate("stable") < 2`, 120, load{requests: 1}, healthy, rollout.Hold, `error_rate("stable") is 0`},
 		{"either", `error_rate("canary") <= 0.01 || error_rate("b") <= 0.01`, 120, healthy, healthy, rollout.Pass, `|| error_rate("b") <= 0.01: 0.5% of 2400 requests`},
-		{"both", `error_rate("canary") <= 0.01 && error_rate("b") <= 0.01`, 120, healthy, healthy, rollout.Hold, `: 0 requests, and 50 are wanted`},
+		{"both", `error_rate("canary") <= 0.01 && error_rate("b") <= 0.01`, 120, healthy, healthy, rollout.Hold,
+			`error_rate("b") <= 0.01: 0 requests, and 50 are wanted`},
 		{"not both", `!(error_rate("canary") <= 0.01 && error_rate("b") <= 0.01)`, 120, healthy, load{requests: 10, failing: 10}, rollout.Pass, `: 10% of`},
 		{"neither", `error_rate("canary") <= 0.01 || false`, 120, healthy, load{requests: 10, failing: 10}, rollout.Fail, `(p = `},
 		{"nothing", `true`, 0, load{}, load{}, rollout.Pass, `true: always true`},
@@ -181,12 +182,28 @@ func TestTheWorstOfAllChecksDecides(t *testing.T) {
 		reason string
 	}{
 		{[]string{`true`, `true || worse("b")`, `prometheus("up") == 1`}, rollout.Pass, "true: always true, and 2 more passed"},
+		{[]string{`prometheus("up") < 1`, `true`, `prometheus("x") == 1`, `false`}, rollout.Fail, `prometheus("up") < 1: prometheus("up") is 1`},
+		{[]string{`prometheus("x") == 1`, `true`}, rollout.Hold, `prometheus("x") == 1: prometheus("x") is not known`},
 		{[]string{`true`, `prometheus("x") == 1`, `worse("b")`}, rollout.Hold, `prometheus("x") == 1: prometheus("x") is not known`},
 		{[]string{`prometheus("x") == 1`, `true`, `prometheus("up") < 1`, `false`}, rollout.Fail, `prometheus("up") < 1: prometheus("up") is 1`},
 	} {
 		result := parsed(t, test.checks...).Evaluate(newTrial(), Look{Number: 1, Prometheus: map[string]float64{"up": 1}})
 		if result.Verdict != test.want || result.Reason != test.reason {
 			t.Errorf("%v: %s: %s", test.checks, string(result.Verdict), result.Reason)
+		}
+	}
+}
+
+func TestTheOrderOfChecksDoesNotMatter(t *testing.T) {
+	texts := []string{`true`, `prometheus("x") == 1`, `false`}
+	values := []rollout.Verdict{rollout.Pass, rollout.Hold, rollout.Fail}
+	for n := 0; n < 27; n++ {
+		i, j, k := n%3, n/3%3, n/9
+		want := and(and(values[i], values[j]), values[k])
+		for _, checks := range [][]string{{texts[i], texts[j], texts[k]}, {texts[i] + " && " + texts[j], texts[k]}} {
+			if result := parsed(t, checks...).Evaluate(newTrial(), Look{Number: 1}); result.Verdict != want {
+				t.Errorf("%v: %s: %s", checks, string(result.Verdict), result.Reason)
+			}
 		}
 	}
 }
@@ -201,7 +218,8 @@ func TestAloneTheCandidateIsNotCompared(t *testing.T) {
 		{nil, rollout.Pass},
 		{[]string{`!worse("canary")`, `error_rate("canary") < 2 * error_rate("stable")`, `requests("stable") > 5`}, rollout.Pass},
 		{[]string{`!worse("canary")`, `error_rate("canary") <= 0.01`}, rollout.Fail},
-		{[]string{`!worse("canary") && error_rate("canary") <= 0.01`}, rollout.Pass},
+		{[]string{`(!worse("canary") && error_rate("canary") <= 0.01)`}, rollout.Fail},
+		{[]string{`!worse("canary") || error_rate("canary") <= 0.01`}, rollout.Pass},
 	} {
 		result := parsed(t, test.checks...).Evaluate(trial, Look{Elapsed: elapsed, Number: 1, Alone: true})
 		if result.Verdict != test.want {
@@ -217,10 +235,10 @@ func TestFigures(t *testing.T) {
 	trial := newTrial()
 	elapsed := play(trial, 120, healthy, load{requests: 10, failing: 10})
 	look := Look{Elapsed: elapsed, For: time.Hour, Number: 1, Prometheus: map[string]float64{"up": 1}}
-	result := parsed(t, `error_rate("canary") <= 0.01 && latency_ms("canary", 0.999) < 2 && prometheus("up") == 1`).Evaluate(trial, look)
+	result := parsed(t, `error_rate("canary") <= 0.01 && prometheus("up") == 1`).Evaluate(trial, look)
 	for name, want := range map[string]float64{
-		"canary_requests": 1200, "canary_error_rate": 0.1, "stable_requests": 2400, "stable_error_rate": 0.005, "b_requests": 0,
-		"prometheus_1": 1, "dispersion": 1,
+		"canary_requests": 600, "canary_error_rate": 0.1, "stable_requests": 1200, "stable_error_rate": 0.005, "b_requests": 0,
+		"dispersion": 1,
 	} {
 		if got, ok := result.Figures[name]; !ok || got != want {
 			t.Errorf("%s is %g, want %g", name, got, want)
@@ -228,6 +246,10 @@ func TestFigures(t *testing.T) {
 	}
 	if p, level := result.Figures["p_value"], result.Figures["level"]; !(p > 0 && p < level && level < 0.01) {
 		t.Errorf("p is %g at a level of %g", p, level)
+	}
+	result = parsed(t, `latency_ms("canary", 0.99) < 2 || prometheus("up") != 1`).Evaluate(trial, look)
+	if result.Figures["canary_p99_ms"] != 20.447232 || result.Figures["prometheus_1"] != 1 || result.Figures["canary_requests"] != 600 {
+		t.Errorf("figures %v", result.Figures)
 	}
 	for name, value := range result.Figures {
 		if math.IsNaN(value) || math.IsInf(value, 0) {
@@ -241,7 +263,7 @@ func TestFigures(t *testing.T) {
 
 func TestReasonsAreShort(t *testing.T) {
 	long := "prometheus(`" + strings.Repeat("é\n", 5000) + "`)"
-	result := parsed(t, long+" > 1 && "+long+" > 2").Evaluate(newTrial(), Look{Number: 1})
+	result := parsed(t, long+" > 1 || "+long+" > 2").Evaluate(newTrial(), Look{Number: 1})
 	if n := len([]rune(result.Reason)); n > 400 || strings.Contains(result.Reason, "\n") {
 		t.Errorf("a reason of %d characters: %s", n, result.Reason)
 	}
