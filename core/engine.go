@@ -149,7 +149,7 @@ func Compile(config Config, live *Live, host Host) (*Engine, error) {
 	e.release = e.checked.released()
 	e.kin = kinOf(e.release)
 	turn := live.turn.Load()
-	e.phase.Store(e.newPhase(live.preview(e), turn))
+	e.phase.Store(e.newPhase(live.preview(e), turn, true))
 	return e, nil
 }
 

@@ -49,7 +49,7 @@ func renew(e *Engine) *phase {
 	if turn == old.turn {
 		return old
 	}
-	p := e.newPhase(e.live.shownTo(e), turn)
+	p := e.newPhase(e.live.shownTo(e), turn, false)
 	if p == nil {
 		copied := *old
 		p = &copied
@@ -59,8 +59,8 @@ func renew(e *Engine) *phase {
 	return p
 }
 
-// newPhase returns the phase in which a view shows the rollout; nil for a view that is nil.
-func (e *Engine) newPhase(v *rollout.View, turn int64) *phase {
+// newPhase returns the phase in which a view shows the rollout, or a preview of it; nil for a view that is nil.
+func (e *Engine) newPhase(v *rollout.View, turn int64, preview bool) *phase {
 	if v == nil {
 		return nil
 	}
@@ -77,7 +77,7 @@ func (e *Engine) newPhase(v *rollout.View, turn int64) *phase {
 	}
 	judged := e.plan != nil && v.State != rollout.RolledBack
 	if e.observe && judged || e.assigner != nil {
-		p.trial = e.live.trialOf(v.Position, e.variants, v.Weights, e.candidate)
+		p.trial = e.live.trialOf(v.Position, e.variants, v.Weights, e.candidate, preview)
 	}
 	e.fill(p, v, judged && e.observe)
 	return p

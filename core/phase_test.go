@@ -261,11 +261,14 @@ func TestWhatCountsForThePlan(t *testing.T) {
 	answer(200, "Cookie: uid=bob")
 	e.Report(e.Decide(get("Cookie: uid=ada"), "", noon), Outcome{Status: 499, Gone: true}, noon)
 	counted("testers among others", 1, 0, 2, 2)
+	rejected := config
+	rejected.Revision = "v3"
+	compile(t, rejected, live, Host{})
 	edited := config
 	edited.Rules = nil
 	e = inForce(t, edited, live, Host{})
 	answer(200, "Cookie: uid=ada")
-	counted("a reload in the step", 1, 0, 3, 2)
+	counted("a reload in the step, after one that was rejected", 1, 0, 3, 2)
 	status, _ := live.Status()
 	if p := status.Variants[1].LatencyP50; p < 19*time.Millisecond || p > 21*time.Millisecond {
 		t.Errorf("the median of 20 ms is %s", p)

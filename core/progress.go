@@ -3,8 +3,6 @@ package core
 import (
 	"context"
 	"fmt"
-	"log/slog"
-	"sort"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -155,8 +153,8 @@ func (l *Live) shownTo(e *Engine) *rollout.View {
 }
 
 // trialOf returns the trial of a position, which goes on over reloads. Where somebody sets other weights within the
-// position, another one begins.
-func (l *Live) trialOf(position rollout.Position, variants []string, weights []balance.Weight, candidate int) *trial {
+// position, another one begins. A preview of a position to come gets one that nobody else knows.
+func (l *Live) trialOf(position rollout.Position, variants []string, weights []balance.Weight, candidate int, preview bool) *trial {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	last := l.trial
@@ -166,6 +164,9 @@ func (l *Live) trialOf(position rollout.Position, variants []string, weights []b
 		return last
 	}
 	next := &trial{Trial: analysis.NewTrial(variants), position: position, division: division, candidate: candidate, began: clocks().Mono}
+	if preview {
+		return next
+	}
 	if same {
 		next.seen = last.requests()
 	}
@@ -256,100 +257,4 @@ func (l *Live) Events(after int64) (events []rollout.Event, changed <-chan struc
 		}
 	}
 	return events, changed
-}
-
-// messengers returns who tells others of events, and who asks for values. They outlive engines, and so does what still
-// waits to be told.
-func (l *Live) messengers(e *Engine) (*notify.Notifier, *prometheus.Client) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.notifier == nil {
-		l.notifier = notify.New(e.log)
-		l.client = prometheus.NewClient(e.log)
-	}
-	return l.notifier, l.client
-}
-
-// Notices returns what became of what webhooks were told.
-func (l *Live) Notices() *notify.Counts {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.notifier == nil {
-		return &notify.Counts{}
-	}
-	return &l.notifier.Counts
-}
-
-// Queries returns what became of the questions to Prometheus.
-func (l *Live) Queries() *prometheus.Counts {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.client == nil {
-		return &prometheus.Counts{}
-	}
-	return &l.client.Counts
-}
-
-// tellOf tells everybody whom the engine knows of events.
-func (e *Engine) tellOf(events []rollout.Event) {
-	for i := range events {
-		e.logEvent(&events[i])
-	}
-	notifier, _ := e.live.messengers(e)
-	notifier.Send(e.name, e.member(), events)
-	if e.host.Listen != nil {
-		e.host.Listen(events)
-	}
-}
-
-// logEvent writes an event as one line. What people should look at is a warning.
-func (e *Engine) logEvent(event *rollout.Event) {
-	attributes := []any{"rollout", e.name, "revision", event.Revision, "epoch", event.Epoch, "state", string(event.State), "step", event.Step}
-	if event.Cause != "" {
-		attributes = append(attributes, "cause", string(event.Cause))
-	}
-	if event.Reason != "" {
-		attributes = append(attributes, "reason", event.Reason)
-	}
-	names := make([]string, 0, len(event.Figures))
-	for name := range event.Figures {
-		names = append(names, name)
-	}
-	sort.Strings(names)
-	for _, name := range names {
-		attributes = append(attributes, name, event.Figures[name])
-	}
-	level := slog.LevelInfo
-	switch event.Kind {
-	case rollout.KindRolledBack, rollout.KindStalled, rollout.KindMismatch:
-		level = slog.LevelWarn
-	}
-	e.log.Log(context.Background(), level, "rollout "+string(event.Kind), attributes...)
-}
-
-// member returns the name of this gateway; "" if it has none.
-func (e *Engine) member() string {
-	if e.memberName != "" {
-		return e.memberName
-	}
-	return e.host.Member
-}
-
-// verdicts count evaluations by what they said. They only grow.
-type verdicts struct{ pass, fail, hold atomic.Int64 }
-
-func (v *verdicts) count(verdict rollout.Verdict) {
-	switch verdict {
-	case rollout.Pass:
-		v.pass.Add(1)
-	case rollout.Fail:
-		v.fail.Add(1)
-	default:
-		v.hold.Add(1)
-	}
-}
-
-// Verdicts returns how many evaluations of the checks said what.
-func (l *Live) Verdicts() map[rollout.Verdict]int64 {
-	return map[rollout.Verdict]int64{rollout.Pass: l.verdicts.pass.Load(), rollout.Fail: l.verdicts.fail.Load(), rollout.Hold: l.verdicts.hold.Load()}
 }

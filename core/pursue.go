@@ -3,6 +3,7 @@ package core
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/grayling-gateway/grayling/core/analysis"
@@ -222,4 +223,23 @@ func (p *pursuit) mismatch() *rollout.Mismatch {
 	}
 	m.Reason += fmt.Sprintf(": as unlikely as %.1g", chance)
 	return m
+}
+
+// verdicts count evaluations by what they said. They only grow.
+type verdicts struct{ pass, fail, hold atomic.Int64 }
+
+func (v *verdicts) count(verdict rollout.Verdict) {
+	switch verdict {
+	case rollout.Pass:
+		v.pass.Add(1)
+	case rollout.Fail:
+		v.fail.Add(1)
+	default:
+		v.hold.Add(1)
+	}
+}
+
+// Verdicts returns how many evaluations of the checks said what.
+func (l *Live) Verdicts() map[rollout.Verdict]int64 {
+	return map[rollout.Verdict]int64{rollout.Pass: l.verdicts.pass.Load(), rollout.Fail: l.verdicts.fail.Load(), rollout.Hold: l.verdicts.hold.Load()}
 }
