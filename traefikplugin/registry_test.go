@@ -14,10 +14,11 @@ import (
 )
 
 func TestReplacedConfigurationsAreLetGo(t *testing.T) {
-	const warm, rounds = 20, 100
+	const warm, rounds = 20, 500
 	g := &registry{byName: map[string]*remembered{}}
 	host := core.Host{Log: logger("test")}
-	config := checkout(t)
+	config := planned(t)
+	config.Store.Kind = "memory"
 	config.Proxy.HealthCheck = core.HealthCheck{Path: "/healthz", Interval: "1h"}
 	var end context.CancelFunc
 	replace := func(i int) {
@@ -28,8 +29,9 @@ func TestReplacedConfigurationsAreLetGo(t *testing.T) {
 		end = cancel
 		config.Variants = []core.Variant{
 			{Name: "stable", Upstreams: []any{"http://127.0.0.1:1"}},
-			{Name: "canary", Upstreams: []any{"http://127.0.0.1:1"}, Weight: fmt.Sprint(10+i%2, "%")},
+			{Name: "canary", Upstreams: []any{"http://127.0.0.1:1"}},
 		}
+		config.Plan.MinRequests = int64(10 + i%2)
 		if _, err := g.join(ctx, config, host); err != nil {
 			t.Fatal(err)
 		}
@@ -37,21 +39,31 @@ func TestReplacedConfigurationsAreLetGo(t *testing.T) {
 	for i := 0; i < warm; i++ {
 		replace(i)
 	}
-	before := heap()
+	live := g.byName[config.Name].live
+	begun := func() string {
+		status, _ := live.Status()
+		events, _ := live.Events(0)
+		return fmt.Sprint(status.State, " ", status.Step, " ", status.Since, " ", len(events))
+	}
+	eventually(t, "the plan has begun", func() bool { return strings.HasPrefix(begun(), "progressing 1 ") })
+	then := begun()
 	goroutines := runtime.NumGoroutine()
+	before := heap()
 	for i := 0; i < rounds; i++ {
 		replace(i)
 	}
+	eventually(t, "what was replaced has ended", func() bool { return runtime.NumGoroutine() <= goroutines+rounds/50 })
 	// A configuration is some 100 KiB, most of it the table of its slots.
-	if after := heap(); after > before+rounds*8<<10 {
+	if after := heap(); after > before+rounds*4<<10 {
 		t.Errorf("each of %d replaced configurations leaves %d bytes", rounds, (after-before)/rounds)
 	}
-	for deadline := time.Now().Add(30 * time.Second); runtime.NumGoroutine() > goroutines+rounds/10; time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("%d goroutines, %d before", runtime.NumGoroutine(), goroutines)
-		}
+	if now := begun(); now != then {
+		t.Errorf("%d configurations later the plan is at %s, before at %s", rounds, now, then)
 	}
 	end()
+	g.forget(time.Now())
+	g.forget(time.Now().Add(keep + time.Second))
+	eventually(t, "what was forgotten has ended", func() bool { return runtime.NumGoroutine() < goroutines })
 }
 
 func TestRolloutsShareAFile(t *testing.T) {
