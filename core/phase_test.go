@@ -119,7 +119,7 @@ func TestRejectedConfigurationsChangeNothing(t *testing.T) {
 func TestEnginesOfARevisionGoTogether(t *testing.T) {
 	live := NewLive()
 	old := inForce(t, planned(), live, Host{Remember: true})
-	if got := string(Decide(old, get("Cookie: uid=ada"), "", noon).Variant); got != "canary" {
+	if got := Decide(old, get("Cookie: uid=ada"), "", noon).Variant; got != "canary" {
 		t.Fatal(got)
 	}
 	edited := planned()
@@ -129,7 +129,7 @@ func TestEnginesOfARevisionGoTogether(t *testing.T) {
 	if Recall(old, get("Cookie: uid=ada")) != nil {
 		t.Error("a memory outlives the phase")
 	}
-	if got := string(Decide(old, get("Cookie: uid=ada"), "", noon).Variant); got != "stable" {
+	if got := Decide(old, get("Cookie: uid=ada"), "", noon).Variant; got != "stable" {
 		t.Errorf("after the rollback the engine before leads to %s", got)
 	}
 	next := planned()

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/grayling-gateway/grayling/core/analysis"
-	"github.com/grayling-gateway/grayling/core/balance"
 	"github.com/grayling-gateway/grayling/core/notify"
 	"github.com/grayling-gateway/grayling/core/rollout"
 )
@@ -218,7 +217,7 @@ func (p *pursuit) mismatch() *rollout.Mismatch {
 	m := &rollout.Mismatch{Position: p.trial.position, Figures: map[string]float64{"p_value": chance}}
 	m.Reason = fmt.Sprintf("of %d new clients", total)
 	for i, name := range p.engine.variants {
-		m.Reason += fmt.Sprintf(" %d got %s (%s)", assigned[i], name, balance.Weight(ph.weights[i]).String())
+		m.Reason += fmt.Sprintf(" %d got %s (%s)", assigned[i], name, ph.weights[i].String())
 		m.Figures[name+"_clients"] = float64(assigned[i])
 	}
 	m.Reason += fmt.Sprintf(": as unlikely as %.1g", chance)
