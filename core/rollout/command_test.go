@@ -185,3 +185,23 @@ func TestWeightsWithoutPlanAreNotThoseOfAPlan(t *testing.T) {
 		t.Errorf("a plan that begins is epoch %d, want 0", epoch)
 	}
 }
+
+func TestWhatMadeSomebodyPauseDoesNotCountAfterwards(t *testing.T) {
+	f := fly(t, usual())
+	f.see(Fail)
+	f.do(Command{Verb: Pause})
+	paused := f.m.Position()
+	age := f.m.Record().Age
+	f.do(Command{Verb: Resume})
+	f.expect("going on", Progressing, 1, "1%", KindStarted, KindPaused, KindResumed)
+	if f.m.Position() == paused {
+		t.Errorf("after the pause the position is still %+v: what was seen before it would count", paused)
+	}
+	if f.m.Record().Age != age {
+		t.Errorf("the step is %s old, want %s as before the pause", f.m.Record().Age, age)
+	}
+	f.tick(Observations{Evaluation: &Evaluation{Position: paused, Verdict: Fail, Requests: 1000}})
+	f.expect("a failure of before", Progressing, 1, "1%")
+	f.see(Fail)
+	f.expect("the first failure since", Progressing, 1, "1%")
+}

@@ -14,12 +14,12 @@ const (
 	Fail Verdict = "fail"
 )
 
-// Position is one stay in one step. What was decided or seen in another says nothing about this one, even if it is the
-// same step again: two positions are the same if and only if they are equal.
+// Position is one stay in one step; where a paused rollout goes on, another one begins. What was decided or seen in another
+// says nothing about this one, even if it is the same step again: two positions are the same if and only if they are equal.
 type Position struct {
 	Revision string
 	Epoch    int // of the revision
-	Entry    int // counts the steps that the rollout ever entered
+	Entry    int // counts the stays in steps that the rollout ever began
 }
 
 // Evaluation is one look at all checks.

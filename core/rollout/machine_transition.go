@@ -35,10 +35,10 @@ func (m *Machine) transition(t move) {
 		m.leave()
 	case KindRolledBack:
 		m.leave()
-	case KindResumed: // what was seen meanwhile was seen with weights that somebody may have set
+	case KindResumed: // what was seen before made somebody look, or was seen with weights that somebody may have set
+		r.Entry++
 		r.Weights = nil
-		r.Failures = 0
-		m.evaluation = Evaluation{}
+		m.forget()
 	}
 	m.report(t.kind, t.cause, t.reason, t.figures)
 }

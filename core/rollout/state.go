@@ -47,7 +47,7 @@ type Record struct {
 	// own count as long as its events are remembered.
 	Epoch int `json:"epoch"`
 
-	// Entry counts the steps that were ever entered.
+	// Entry counts the stays in steps that ever began.
 	Entry int `json:"entry"`
 
 	State State `json:"state"`
