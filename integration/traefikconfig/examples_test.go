@@ -15,7 +15,7 @@ const examples = "examples/traefik/"
 
 // TestFileExamples runs Traefik as examples/traefik/traefik.yml says, with each file.
 func TestFileExamples(t *testing.T) {
-	for _, name := range []string{"service-mode.yaml", "proxy-mode.yaml", "pool.yaml", "signed-in.yaml"} {
+	for _, name := range []string{"service-mode.yaml", "proxy-mode.yaml", "pool.yaml", "signed-in.yaml", "plan.yaml"} {
 		t.Run(name, func(t *testing.T) {
 			b := newBackends(t)
 			dir := t.TempDir()
@@ -27,7 +27,8 @@ func TestFileExamples(t *testing.T) {
 				}
 				static = strings.Replace(static, old, replacement, 1)
 			}
-			for path, content := range map[string]string{"traefik.yml": static, name: b.local(read(t, examples+name))} {
+			dynamic := strings.NewReplacer("/var/lib/grayling/", dir+"/", "/etc/traefik/", dir+"/").Replace(read(t, examples+name))
+			for path, content := range map[string]string{"traefik.yml": static, name: b.local(dynamic), "rollouts-token": controlToken} {
 				if err := os.WriteFile(filepath.Join(dir, path), []byte(content), 0o600); err != nil {
 					t.Fatal(err)
 				}

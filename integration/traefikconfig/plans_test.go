@@ -132,7 +132,7 @@ func (p *traefik) control(t *testing.T, method, target, token string) (int, stri
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.Host = "control.example"
+	r.Host = "ops.example"
 	if token != "" {
 		r.Header.Set("Authorization", "Bearer "+token)
 	}
