@@ -25,13 +25,17 @@ func play(trial *Trial, seconds int, loads ...load) time.Duration {
 			if l.latency == 0 {
 				l.latency = 20 * time.Millisecond
 			}
-			for i := 0; i < l.requests; i++ {
-				n := int(trial.now/time.Second)*l.requests + i + 1
-				if l.dead {
-					Unanswered(trial.Arm(variant))
-				} else {
-					Answered(trial.Arm(variant), l.failing > 0 && n%l.failing == 0, l.latency)
-				}
+			before := int(trial.now/time.Second) * l.requests
+			failures := 0
+			if l.failing > 0 {
+				failures = (before+l.requests)/l.failing - before/l.failing
+			}
+			for i := 0; l.dead && i < l.requests; i++ {
+				Unanswered(trial.Arm(variant))
+			}
+			if !l.dead {
+				AnsweredAlike(trial.Arm(variant), int64(failures), true, l.latency)
+				AnsweredAlike(trial.Arm(variant), int64(l.requests-failures), false, l.latency)
 			}
 		}
 		trial.Turn(trial.now + time.Second)

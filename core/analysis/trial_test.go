@@ -7,7 +7,7 @@ import (
 )
 
 func TestMomentsAreKeptForTenMinutesAndThinnedBehind(t *testing.T) {
-	runFor(t, 3*time.Hour, 110)
+	runFor(t, time.Hour, 90)
 }
 
 // runFor turns a trial every ten seconds for a time, and fails if more moments are kept than most.
@@ -19,7 +19,7 @@ func runFor(t *testing.T, d time.Duration, most int) {
 		if len(trial.moments) > most {
 			t.Fatalf("%d moments are kept of %s", len(trial.moments), now.String())
 		}
-		if now%time.Hour == slot {
+		if now%(30*time.Minute) == 0 {
 			checkMoments(t, trial)
 		}
 	}
@@ -50,7 +50,7 @@ func TestClocksThatJumpBreakNothing(t *testing.T) {
 	const longest = math.MaxInt64 / int64(time.Second)
 	clock := []int64{0, 11, -5, -1 << 60, 3, longest, 0, 20, longest, 5, 10, 21}
 	last, count := trial.now, int64(0)
-	for round := 0; round < 8; round++ {
+	for round := 0; round < 4; round++ {
 		for i, seconds := range clock {
 			Answered(trial.Arm(1), false, time.Millisecond)
 			Unanswered(trial.Arm(0))
