@@ -105,6 +105,8 @@ func describe(out io.Writer, s core.Status, events []rollout.Event) error {
 	if !s.Ends.IsZero() {
 		t.row("Ends:", s.Ends.Local().Format(time.DateTime))
 	}
+	t.row("Gateway:", s.Member)
+	t.row("Clients:", s.SampleRatio)
 	t.row("Store:", s.StoreAway)
 	if err := t.end(); err != nil {
 		return err

@@ -1,6 +1,7 @@
 package control
 
 import (
+	"bytes"
 	"encoding/json"
 	"net/http"
 )
@@ -27,12 +28,21 @@ func answerError(w http.ResponseWriter, r *refusal) {
 }
 
 func answer(w http.ResponseWriter, status int, body any) {
-	content, err := json.Marshal(body)
+	content, err := encode(body)
 	if err != nil {
 		status = http.StatusInternalServerError
-		content, _ = json.Marshal(errorBody{Error: "encoding the answer: " + err.Error(), Code: "internal"}) // two texts
+		content, _ = encode(errorBody{Error: "encoding the answer: " + err.Error(), Code: "internal"}) // two texts
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_, _ = w.Write(append(content, '\n')) // the client may be gone
+	_, _ = w.Write(content) // the client may be gone
+}
+
+// encode returns JSON in one line, with its end. Conditions in it stay legible: no browser takes it for HTML.
+func encode(body any) ([]byte, error) {
+	var line bytes.Buffer
+	encoder := json.NewEncoder(&line)
+	encoder.SetEscapeHTML(false)
+	err := encoder.Encode(body)
+	return line.Bytes(), err
 }

@@ -1,7 +1,6 @@
 package control
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -127,10 +126,10 @@ func forgetDeadline(controller *http.ResponseController) {
 
 // message is an event as a stream sends it.
 func message(event *rollout.Event) string {
-	data, err := json.Marshal(event)
+	data, err := encode(event)
 	if err != nil {
 		return "" // events hold what was read from JSON, or can be written as such
 	}
 	kind := strings.Join(strings.Fields(string(event.Kind)), " ") // no line of its own, whoever wrote the store
-	return "id: " + strconv.FormatInt(event.ID, 10) + "\nevent: " + kind + "\ndata: " + string(data) + "\n\n"
+	return "id: " + strconv.FormatInt(event.ID, 10) + "\nevent: " + kind + "\ndata: " + string(data) + "\n"
 }

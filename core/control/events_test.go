@@ -198,8 +198,10 @@ func TestStreamThatCannotBeFlushed(t *testing.T) {
 }
 
 func TestEventOfForgedKind(t *testing.T) {
-	event := rollout.Event{ID: 1, Kind: "held\ndata: {}\n\nid: 9", Reason: "a\nb"}
+	event := rollout.Event{ID: 1, Kind: "held\ndata: {}\n\nid: 9", Reason: "a\nb <= 1"}
 	if got := message(&event); strings.Count(got, "\n") != 4 {
 		t.Errorf("it has lines of its own: %q", got)
+	} else if !strings.Contains(got, `"reason":"a\nb <= 1"`) {
+		t.Errorf("the reason is not legible: %q", got)
 	}
 }
