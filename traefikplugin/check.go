@@ -16,7 +16,7 @@ func Check(config core.Config) []core.Problem {
 	if commands(written) {
 		return checkControl(written)
 	}
-	_, problems := readOwn(written)
+	_, problems := readOwn(written, true)
 	return append(core.Check(written, core.Host{CamelCase: true, Address: checkAddress}), problems...)
 }
 
@@ -27,8 +27,8 @@ type own struct {
 	settings     *allSettings // nil in service mode
 }
 
-// readOwn reads what of a configuration is this host's.
-func readOwn(config core.Config) (*own, []core.Problem) {
+// readOwn reads what of a configuration is this host's, but for what secrets are if that is to be done dry.
+func readOwn(config core.Config, dry bool) (*own, []core.Problem) {
 	read := &own{clientHeader: http.CanonicalHeaderKey(first(config.ClientHeader, "X-Forwarded-For"))}
 	var problems []core.Problem
 	for i, text := range config.TrustedProxies {
@@ -47,7 +47,7 @@ func readOwn(config core.Config) (*own, []core.Problem) {
 	problems = append(problems, cutHours(config.Plan.Only)...)
 	_, _, storeProblems := core.OpenStore(config.Store, nil, nil)
 	problems = append(problems, storeProblems...)
-	settings, proxyProblems := readSettings(config)
+	settings, proxyProblems := readSettings(config, dry)
 	read.settings = settings
 	problems = append(problems, proxyProblems...)
 	return read, problems

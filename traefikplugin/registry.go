@@ -189,7 +189,7 @@ func (r *rollout) end() {
 // newRollout compiles a configuration and starts its background work.
 func newRollout(config core.Config, known *remembered, host core.Host) (*rollout, error) {
 	made := &rollout{specification: fmt.Sprintf("%+v", config), store: host.Store, storeName: host.StoreName}
-	read, problems := readOwn(config)
+	read, problems := readOwn(config, false)
 	made.trusted = read.trusted
 	made.clientHeader = read.clientHeader
 	engine, err := core.Compile(config, known.live, host)

@@ -50,9 +50,10 @@ func proxies(config core.Config) bool {
 	return with
 }
 
-// readSettings reads how the upstreams are reached; nil in service mode.
-func readSettings(config core.Config) (*allSettings, []core.Problem) {
-	r := &settingsReader{}
+// readSettings reads how the upstreams are reached, but for what secrets are if that is to be done dry; nil in service
+// mode.
+func readSettings(config core.Config, dry bool) (*allSettings, []core.Problem) {
+	r := &settingsReader{dry: dry}
 	if !proxies(config) {
 		r.serviceMode(config)
 		return nil, r.problems
@@ -79,6 +80,7 @@ func isZero(p core.Proxy) bool { return fmt.Sprintf("%+v", p) == fmt.Sprintf("%+
 
 // settingsReader collects what is wrong with proxy settings.
 type settingsReader struct {
+	dry      bool // secrets are not read
 	problems []core.Problem
 }
 

@@ -26,7 +26,7 @@ func (r *settingsReader) tls(path string, own core.TLS, s *proxySettings) {
 	s.tlsTexts = all
 	s.tls = &tls.Config{ServerName: all.ServerName, MinVersion: tls.VersionTLS12}
 	r.flag(path+".unsafeSkipVerify", all.UnsafeSkipVerify, &s.tls.InsecureSkipVerify)
-	if all.CA != "" {
+	if all.CA != "" && !r.dry {
 		pem := r.secret(path+".ca", all.CA)
 		s.tls.RootCAs = x509.NewCertPool()
 		if pem != "" && !s.tls.RootCAs.AppendCertsFromPEM([]byte(pem)) {
@@ -37,7 +37,7 @@ func (r *settingsReader) tls(path string, own core.TLS, s *proxySettings) {
 		r.fail(path+".certificate", "a certificate and its key belong together: name both or none")
 		return
 	}
-	if all.Certificate == "" {
+	if all.Certificate == "" || r.dry {
 		return
 	}
 	if r.secret(path+".certificate", all.Certificate) == "" || r.secret(path+".key", all.Key) == "" {
