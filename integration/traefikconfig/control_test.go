@@ -80,10 +80,10 @@ func (p *traefik) watch(t *testing.T, rollout string) <-chan string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { response.Body.Close() })
 	kinds := make(chan string)
 	go func() {
 		defer close(kinds)
-		defer response.Body.Close()
 		lines := bufio.NewScanner(response.Body)
 		for lines.Scan() {
 			if kind, ok := strings.CutPrefix(lines.Text(), "event: "); ok {
