@@ -28,7 +28,7 @@ type block struct {
 func blocks(t *testing.T) []block {
 	t.Helper()
 	var list []block
-	for _, page := range []string{"README.md", "docs/traefik.md", "docs/balancing.md", "docs/decisions.md", "docs/stickiness.md", "docs/expressions.md", "docs/geography.md", "docs/identity.md"} {
+	for _, page := range []string{"README.md", "docs/traefik.md", "docs/balancing.md", "docs/decisions.md", "docs/stickiness.md", "docs/expressions.md", "docs/geography.md", "docs/identity.md", "docs/rollouts.md"} {
 		var open *block
 		for i, line := range strings.SplitAfter(read(t, page), "\n") {
 			fence, isFence := strings.CutPrefix(strings.TrimSpace(line), "```")
@@ -108,6 +108,7 @@ func withDatabases(t *testing.T, text string) string {
 func withSecrets(t *testing.T, text string) string {
 	t.Helper()
 	t.Setenv("COOKIE_SECRET", "a secret of thirty-two bytes, or more")
+	t.Setenv("PROMETHEUS_TOKEN", "a-token")
 	t.Setenv("SLACK_WEBHOOK", "http://127.0.0.1:1/services/T/B/x")
 	text = strings.ReplaceAll(text, "/var/lib/grayling/", t.TempDir()+"/")
 	if !strings.Contains(text, "file:/etc/ssl/") {
