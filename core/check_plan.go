@@ -156,8 +156,8 @@ func (c *checker) checks(config Config, p *checked) *analysis.Checks {
 		Alpha: c.alpha(plan.Alpha), Prometheus: p.outside.asks,
 	}
 	for _, step := range p.plan.Steps {
-		if step.For > 0 {
-			settings.TimedSteps++
+		if step.Weight < balance.Full || step.For > 0 || step.Manual || step.Confirm != "" {
+			settings.TimedSteps++ // manual ones too: somebody looks at them for as long
 		}
 	}
 	checks, problems := analysis.ParseChecks(plan.Checks, settings)
