@@ -22,22 +22,31 @@ import (
 // gateway is the Caddy of this process, which serves one site. There is one at a time.
 type gateway struct {
 	storage string
+	options string // more global options
+	admin   string // the address of the admin endpoint, or off
 	client  *http.Client
 }
 
 // start runs Caddy with a site and stops it when the test ends.
 func start(t *testing.T, site string) *gateway {
 	t.Helper()
-	g := &gateway{storage: t.TempDir(), client: &http.Client{Transport: &http.Transport{}}}
+	g := newGateway(t)
+	if err := g.load(site); err != nil {
+		t.Fatal(err)
+	}
+	return g
+}
+
+// newGateway returns a Caddy that has nothing to run yet, and is stopped when the test ends.
+func newGateway(t *testing.T) *gateway {
+	t.Helper()
+	g := &gateway{storage: t.TempDir(), admin: "off", client: &http.Client{Transport: &http.Transport{}}}
 	t.Cleanup(func() {
 		g.client.CloseIdleConnections()
 		if err := caddy.Stop(); err != nil {
 			t.Error(err)
 		}
 	})
-	if err := g.load(site); err != nil {
-		t.Fatal(err)
-	}
 	return g
 }
 
@@ -53,9 +62,10 @@ func (g *gateway) load(site string) error {
 // adapt returns the configuration with a site, which listens on a port that the system chooses.
 func (g *gateway) adapt(site string) ([]byte, error) {
 	config, _, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(`{
-	admin off
+	admin `+g.admin+`
 	persist_config off
 	storage file_system `+g.storage+`
+	`+g.options+`
 	log {
 		level ERROR
 	}

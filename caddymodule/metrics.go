@@ -8,6 +8,9 @@ import (
 	"github.com/grayling-gateway/grayling/core"
 	"github.com/grayling-gateway/grayling/core/balance"
 	"github.com/grayling-gateway/grayling/core/identity"
+	"github.com/grayling-gateway/grayling/core/notify"
+	querying "github.com/grayling-gateway/grayling/core/prometheus"
+	machine "github.com/grayling-gateway/grayling/core/rollout"
 )
 
 // metrics shows the rollouts of a configuration to Prometheus: what they remember, read when somebody asks, so that
@@ -22,9 +25,18 @@ var (
 	internalErrors = describe("internal_errors_total", "Decisions that broke inside, and were made without what broke.")
 	refusedTokens  = describe("refused_tokens_total", "Tokens that were found to have no claims, by cause.", "cause")
 	routerLookups  = describe("router_lookups_total", "Lookups at the router, by what became of them.", "outcome")
+	planState      = describe("state", "Whether the plan is in a state: 1 or 0. It is unknown before the store has said what it knows.", "state")
+	planStep       = describe("step", "Step of the plan, from 1; 0 before the first.")
+	planEpoch      = describe("epoch", "Rollbacks, restarts and promotions of the revision so far.")
+	evaluations    = describe("evaluations_total", "Evaluations of the plan's checks, by what they said.", "verdict")
+	storeUp        = describe("store_up", "Whether the store of the plan's state answers: 1 or 0.")
+	notices        = describe("notices_total", "Events that webhooks were to be told, by what became of them; and retried, which are attempts.", "outcome")
+	queries        = describe("prometheus_queries_total", "Queries to Prometheus, by what became of them.", "outcome")
 )
 
-var described = []*prometheus.Desc{weightRatio, requests, decisions, internalErrors, refusedTokens, routerLookups}
+var described = []*prometheus.Desc{
+	weightRatio, requests, decisions, internalErrors, refusedTokens, routerLookups, planState, planStep, planEpoch, evaluations, storeUp, notices, queries,
+}
 
 // describe describes a metric of rollouts. Its labels come from the configuration or from a closed list, and never from a
 // request.
@@ -35,6 +47,11 @@ func describe(name, help string, labels ...string) *prometheus.Desc {
 // everyReason is every reason of decisions.
 var everyReason = []core.Reason{
 	core.ByFollowing, core.ByRule, core.ByAssigned, core.ByRouter, core.BySplit, core.ByBase, core.ByFallback, core.ByRolledBack,
+}
+
+// everyState is every state of plans.
+var everyState = []string{
+	core.UnknownState, string(machine.Progressing), string(machine.Paused), string(machine.Promoted), string(machine.RolledBack),
 }
 
 // Describe sends what all metrics mean.
@@ -50,21 +67,12 @@ func (m metrics) Collect(out chan<- prometheus.Metric) {
 	rollouts := maps.Clone(m.app.rollouts)
 	m.app.mu.Unlock()
 	for name, r := range rollouts {
-		series{name, out}.collect(r)
+		m.collect(series{name, out}, r)
 	}
 }
 
-// series are the metrics of one rollout on their way out.
-type series struct {
-	rollout string
-	out     chan<- prometheus.Metric
-}
-
-func (s series) count(d *prometheus.Desc, n int64, labels ...string) {
-	s.out <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(n), append([]string{s.rollout}, labels...)...)
-}
-
-func (s series) collect(r *rollout) {
+// collect sends the values of one rollout.
+func (m metrics) collect(s series, r *rollout) {
 	s.variants(r)
 	made := map[core.Reason]int64{}
 	for _, reason := range everyReason {
@@ -83,6 +91,29 @@ func (s series) collect(r *rollout) {
 	if r.config.Router.URL != "" {
 		s.router(r.live)
 	}
+	if len(r.config.Plan.Steps) > 0 {
+		s.plan(r.live)
+	}
+	if len(r.config.Notify)+len(m.app.Notify) > 0 {
+		s.notices(r.live.Notices())
+	}
+	if m.app.Prometheus.URL != "" {
+		s.queries(r.live.Queries())
+	}
+}
+
+// series are the metrics of one rollout on their way out.
+type series struct {
+	rollout string
+	out     chan<- prometheus.Metric
+}
+
+func (s series) gauge(d *prometheus.Desc, value float64, labels ...string) {
+	s.out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, append([]string{s.rollout}, labels...)...)
+}
+
+func (s series) count(d *prometheus.Desc, n int64, labels ...string) {
+	s.out <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(n), append([]string{s.rollout}, labels...)...)
 }
 
 // variants sends what the variants have and did that the configuration has.
@@ -90,7 +121,7 @@ func (s series) variants(r *rollout) {
 	weights, counted := r.engine.Weights(), r.live.Counts()
 	for i, variant := range r.engine.Variants() {
 		share := float64(weights[i]) / float64(balance.Full)
-		s.out <- prometheus.MustNewConstMetric(weightRatio, prometheus.GaugeValue, share, s.rollout, variant)
+		s.gauge(weightRatio, share, variant)
 		if !r.engine.Observes() {
 			continue
 		}
@@ -119,6 +150,49 @@ func (s series) router(live *core.Live) {
 	s.count(routerLookups, c.Failed.Load(), "failed")
 	s.count(routerLookups, c.Invalid.Load(), "invalid")
 	s.count(routerLookups, c.Refused.Load(), "refused")
+}
+
+// plan sends how far the plan has come.
+func (s series) plan(live *core.Live) {
+	status, runs := live.Status()
+	if !runs {
+		status.State = core.UnknownState
+	}
+	for _, state := range everyState {
+		s.gauge(planState, oneIf(state == status.State), state)
+	}
+	s.gauge(planStep, float64(status.Step))
+	s.gauge(planEpoch, float64(status.Epoch))
+	s.gauge(storeUp, oneIf(runs && status.StoreAway == ""))
+	for verdict, n := range live.Verdicts() {
+		s.count(evaluations, n, string(verdict))
+	}
+}
+
+func oneIf(is bool) float64 {
+	if is {
+		return 1
+	}
+	return 0
+}
+
+func (s series) notices(c *notify.Counts) {
+	s.count(notices, c.Delivered.Load(), "delivered")
+	s.count(notices, c.Refused.Load(), "refused")
+	s.count(notices, c.Expired.Load(), "expired")
+	s.count(notices, c.Dropped.Load(), "dropped")
+	s.count(notices, c.Retried.Load(), "retried")
+}
+
+func (s series) queries(c *querying.Counts) {
+	s.count(queries, c.Answered.Load(), "answered")
+	s.count(queries, c.TimedOut.Load(), "timed_out")
+	s.count(queries, c.Unreachable.Load(), "unreachable")
+	s.count(queries, c.Refused.Load(), "refused")
+	s.count(queries, c.Malformed.Load(), "malformed")
+	s.count(queries, c.Empty.Load(), "empty")
+	s.count(queries, c.Several.Load(), "several")
+	s.count(queries, c.NotFinite.Load(), "not_finite")
 }
 
 // Interface guard

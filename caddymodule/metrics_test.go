@@ -1,15 +1,19 @@
 package caddymodule
 
 import (
+	"io"
 	"maps"
 	"net/http"
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	machine "github.com/grayling-gateway/grayling/core/rollout"
 )
 
 // scrape returns the metrics of rollouts that the running configuration shows, such as weight_ratio canary, without the
@@ -144,5 +148,52 @@ func TestMetrics(t *testing.T) {
 	}
 	if got := scrape(t, name); len(got) != 0 {
 		t.Errorf("a rollout that is gone: %v", got)
+	}
+}
+
+// TestMetricsOfAPlan: how far it has come, and what became of those who are told and asked.
+func TestMetricsOfAPlan(t *testing.T) {
+	var received atomic.Int64
+	hook := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { received.Add(1) }))
+	defer hook.Close()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, `{"status":"success","data":{"resultType":"vector","result":[]}}`)
+	}))
+	defer server.Close()
+	name := unique("metrics")
+	g := newGateway(t)
+	g.options = "rollouts {\nprometheus " + server.URL + "\nnotify " + hook.URL + " {\nsecret {env.HOOK_SECRET}\n}\n}"
+	t.Setenv("HOOK_SECRET", "a secret of notices")
+	site := planned(name, "v1", "{\nstep 20% manual\nstep 100%\nevery 1s\ncheck `prometheus(\"up\") > 0`\n}")
+	if err := g.load(site); err != nil {
+		t.Fatal(err)
+	}
+	const series = 2 + 2*3 + 8 + 1 + 5 + 1 + 1 + 1 + 3 + 5 + 8 // weights, outcomes, reasons, errors, states, step, epoch, store, verdicts, notices, queries
+	if got := scrape(t, name); len(got) != series {
+		t.Errorf("%d series, want %d: %v", len(got), series, got)
+	}
+	got := map[string]float64{}
+	eventually(t, "the checks are evaluated, and what happened is told", func() bool {
+		got = nonzero(scrape(t, name))
+		return got["evaluations_total hold"] > 0 && got["prometheus_queries_total empty"] > 0 && got["notices_total delivered"] == 1 && received.Load() == 1
+	})
+	for key, want := range map[string]float64{"weight_ratio canary": .2, "state progressing": 1, "step": 1, "epoch": 0, "store_up": 1} {
+		if got[key] != want {
+			t.Errorf("%s is %v, want %v", key, got[key], want)
+		}
+	}
+	tell(t, name, machine.Abort)
+	got = nonzero(scrape(t, name))
+	for key, want := range map[string]float64{"weight_ratio canary": 0, "weight_ratio stable": 1, "state progressing": 0, "state rolled_back": 1, "epoch": 1, "store_up": 1} {
+		if got[key] != want {
+			t.Errorf("%s is %v, want %v", key, got[key], want)
+		}
+	}
+	app, err := caddy.ActiveContext().AppIfConfigured(appID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if problems, err := testutil.CollectAndLint(metrics{app.(*App)}); err != nil || len(problems) > 0 {
+		t.Errorf("lint: %v %v", problems, err)
 	}
 }
