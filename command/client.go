@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -122,9 +123,7 @@ func (c *client) request(ctx context.Context, method, path string, body any, hea
 	if err != nil {
 		return nil, err
 	}
-	for name, values := range header {
-		r.Header[name] = values
-	}
+	maps.Copy(r.Header, header)
 	if body != nil {
 		r.Header.Set("Content-Type", "application/json")
 	}
@@ -134,8 +133,7 @@ func (c *client) request(ctx context.Context, method, path string, body any, hea
 	r.Header.Set("Origin", c.base.Scheme+"://"+c.base.Host) // Caddy may insist on one (enforce_origin)
 	response, err := c.http.Do(r)
 	if err != nil {
-		var failed *url.Error
-		if errors.As(err, &failed) {
+		if failed, ok := errors.AsType[*url.Error](err); ok {
 			err = failed.Err // which URL is said here, without a password in it
 		}
 		return nil, fail(exitUnreachable, "%s: the gateway cannot be reached: %w", c.base.Redacted(), err)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -32,11 +33,7 @@ func newGateway(t *testing.T) *gateway {
 	handler := control.Guard(token, control.Handler(func() map[string]*core.Live {
 		g.mu.Lock()
 		defer g.mu.Unlock()
-		running := map[string]*core.Live{}
-		for name, live := range g.lives {
-			running[name] = live
-		}
-		return running
+		return maps.Clone(g.lives)
 	}))
 	server := httptest.NewServer(handler)
 	t.Cleanup(func() {

@@ -49,11 +49,12 @@ func (c *client) showAll(ctx context.Context, out io.Writer, asJSON bool) error 
 		_, err = out.Write(content)
 		return err
 	}
-	t := newTable(out, "NAME", "STATE", "STEP", "WEIGHT", "SINCE", "VERDICT", "REASON")
+	t := newTable("NAME", "STATE", "STEP", "WEIGHT", "SINCE", "VERDICT", "REASON")
 	for _, s := range all.Rollouts {
 		t.row(s.Name, state(s), stepOf(s), weightOf(s), ago(s.Since), verdictOf(s), reasonOf(s))
 	}
-	return t.end()
+	_, err = io.WriteString(out, t.String())
+	return err
 }
 
 func (c *client) showOne(ctx context.Context, out io.Writer, name string, asJSON bool) error {
@@ -73,7 +74,8 @@ func (c *client) showOne(ctx context.Context, out io.Writer, name string, asJSON
 	if _, err := c.read(ctx, path, &past); err != nil {
 		return err
 	}
-	return describe(out, status, past.Events)
+	_, err = io.WriteString(out, describe(status, past.Events))
+	return err
 }
 
 // statusOf returns the status of a rollout, and the JSON that it was read from.
@@ -87,9 +89,9 @@ func (c *client) statusOf(ctx context.Context, name string) (core.Status, json.R
 	return status, content, err
 }
 
-// describe shows all there is to know of a rollout.
-func describe(out io.Writer, s core.Status, events []rollout.Event) error {
-	t := newTable(out)
+// describe says all there is to know of a rollout.
+func describe(s core.Status, events []rollout.Event) string {
+	t := newTable()
 	t.row("Rollout:", s.Name)
 	t.row("State:", strings.Join(words(state(s), cause(s), "for", ago(s.Since)), " "))
 	t.row("Reason:", s.Reason)
@@ -108,33 +110,29 @@ func describe(out io.Writer, s core.Status, events []rollout.Event) error {
 	t.row("Gateway:", s.Member)
 	t.row("Clients:", s.SampleRatio)
 	t.row("Store:", s.StoreAway)
-	if err := t.end(); err != nil {
-		return err
+	tables := []string{t.String()}
+	if len(s.Steps) > 0 {
+		tables = append(tables, describeSteps(s))
 	}
-	if err := describeSteps(out, s); err != nil {
-		return err
+	tables = append(tables, describeVariants(s.Variants))
+	if len(events) > 0 {
+		tables = append(tables, describeEvents(events))
 	}
-	if err := describeVariants(out, s.Variants); err != nil {
-		return err
-	}
-	if len(events) == 0 {
-		return nil
-	}
-	fmt.Fprintln(out)
-	t = newTable(out, "TIME", "EVENT", "STEP", "STATE", "REASON")
+	return strings.Join(tables, "\n")
+}
+
+// describeEvents shows the last events.
+func describeEvents(events []rollout.Event) string {
+	t := newTable("TIME", "EVENT", "STEP", "STATE", "REASON")
 	const last = 10
 	for _, e := range events[max(0, len(events)-last):] {
 		t.row(e.Time.Local().Format(time.DateTime), string(e.Kind), fmt.Sprint(e.Step), string(e.State), e.Reason)
 	}
-	return t.end()
+	return t.String()
 }
 
-func describeSteps(out io.Writer, s core.Status) error {
-	if len(s.Steps) == 0 {
-		return nil
-	}
-	fmt.Fprintln(out)
-	t := newTable(out, " ", "STEP", "WEIGHT", "LASTS", "GATES")
+func describeSteps(s core.Status) string {
+	t := newTable(" ", "STEP", "WEIGHT", "LASTS", "GATES")
 	for i, step := range s.Steps {
 		marker, lasts := " ", "-"
 		if step.For > 0 {
@@ -153,12 +151,11 @@ func describeSteps(out io.Writer, s core.Status) error {
 		}
 		t.row(marker, fmt.Sprint(i+1), step.Weight, lasts, strings.Join(gates, ", "))
 	}
-	return t.end()
+	return t.String()
 }
 
-func describeVariants(out io.Writer, variants []core.VariantStatus) error {
-	fmt.Fprintln(out)
-	t := newTable(out, "VARIANT", "WEIGHT", "REQUESTS", "ERRORS", "P50", "P95", "P99")
+func describeVariants(variants []core.VariantStatus) string {
+	t := newTable("VARIANT", "WEIGHT", "REQUESTS", "ERRORS", "P50", "P95", "P99")
 	for _, v := range variants {
 		errors := "-"
 		if v.Requests > 0 {
@@ -166,7 +163,7 @@ func describeVariants(out io.Writer, variants []core.VariantStatus) error {
 		}
 		t.row(v.Name, v.Weight, fmt.Sprint(v.Requests), errors, latency(v.LatencyP50), latency(v.LatencyP95), latency(v.LatencyP99))
 	}
-	return t.end()
+	return t.String()
 }
 
 // sentence is a rollout in one line.
@@ -291,14 +288,16 @@ func printable(text string) string {
 	}, text)
 }
 
-// table writes cells in columns.
+// table shows cells in columns.
 type table struct {
+	text strings.Builder
 	w    *tabwriter.Writer
 	wide bool // it has titles; else rows are a title and a value, and those without a value are left out
 }
 
-func newTable(out io.Writer, titles ...string) *table {
-	t := &table{w: tabwriter.NewWriter(out, 0, 0, 2, ' ', 0), wide: len(titles) > 0}
+func newTable(titles ...string) *table {
+	t := &table{wide: len(titles) > 0}
+	t.w = tabwriter.NewWriter(&t.text, 0, 0, 2, ' ', 0)
 	if t.wide {
 		t.row(titles...)
 	}
@@ -312,7 +311,11 @@ func (t *table) row(cells ...string) {
 	for i, cell := range cells {
 		cells[i] = cmp.Or(printable(cell), "-")
 	}
-	fmt.Fprintln(t.w, strings.Join(cells, "\t"))
+	_, _ = io.WriteString(t.w, strings.Join(cells, "\t")+"\n") // to memory
 }
 
-func (t *table) end() error { return t.w.Flush() }
+// String ends the table.
+func (t *table) String() string {
+	_ = t.w.Flush() // to memory
+	return t.text.String()
+}

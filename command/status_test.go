@@ -63,22 +63,18 @@ func squeezed(text string) string {
 }
 
 func TestDescription(t *testing.T) {
-	var out strings.Builder
-	err := describe(&out, core.Status{
+	text := describe(core.Status{
 		Name: "checkout", Revision: "v2", State: "rolled_back", Cause: "check", Reason: "error_rate\n\x1b[31mred", Version: "9", Base: "stable", Candidate: "canary",
 		Ends: time.Now(), StoreAway: "no such file",
 		Variants:   []core.VariantStatus{{Name: "canary", Weight: "0%", Requests: 2000, Failures: 31, LatencyP50: 1234567, LatencyP99: 2 * time.Second}},
 		Evaluation: &core.EvaluationStatus{Verdict: rollout.Fail, Reason: "too slow", Failures: 2, Limit: 2, Figures: map[string]float64{"p": 0.00012, "b": 3}},
 	}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
 	for _, part := range []string{
 		"State:      rolled_back (check) for -\n", "Reason:     error_rate  [31mred\n", "Verdict:    fail: too slow\n", "Failures:   2 of 2 in a row\n", "Figures:    b=3 p=0.00012\n",
 		"Store:      no such file\n", "canary   0%      2000      1.55%   1.23ms  -    2e+03ms",
 	} {
-		if !strings.Contains(out.String(), part) {
-			t.Errorf("no %q in:\n%s", part, out.String())
+		if !strings.Contains(text, part) {
+			t.Errorf("no %q in:\n%s", part, text)
 		}
 	}
 }

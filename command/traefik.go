@@ -102,7 +102,7 @@ func plugins(d document, keys []string) []plugin {
 	var found []plugin
 	for _, name := range slices.Sorted(maps.Keys(table)) {
 		value := table[name]
-		at := append(keys[:len(keys):len(keys)], name)
+		at := slices.Concat(keys, []string{name})
 		inner, _ := value.(map[string]any)
 		isPlugin := len(keys) > 0 && strings.EqualFold(keys[len(keys)-1], "plugin")
 		if isPlugin && (strings.EqualFold(name, "grayling") || has(inner, "variants") || has(inner, "control")) {
@@ -158,7 +158,7 @@ func (p plugin) line(path string) int {
 	}
 	node := p.lines
 	line := 0
-	keys := append(p.keys[:len(p.keys):len(p.keys)], strings.FieldsFunc(path, func(char rune) bool { return strings.ContainsRune(".[]", char) })...)
+	keys := slices.Concat(p.keys, strings.FieldsFunc(path, func(char rune) bool { return strings.ContainsRune(".[]", char) }))
 	for _, key := range keys {
 		for node.Kind == yaml.DocumentNode || node.Kind == yaml.AliasNode {
 			if node.Kind == yaml.AliasNode {

@@ -2,7 +2,6 @@ package command
 
 import (
 	"fmt"
-	"io"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -30,8 +29,13 @@ Of Caddy it is what "caddy validate" says; files that a rollout in Traefik names
 				} else if err := caddy(file, adapter); err != nil {
 					problems = []string{file + ": " + strings.TrimPrefix(err.Error(), file+": ")}
 				}
-				if report(command.OutOrStdout(), file, problems) {
+				if len(problems) > 0 {
 					invalid++
+				} else {
+					problems = []string{file + ": valid"}
+				}
+				if _, err := fmt.Fprintln(command.OutOrStdout(), strings.Join(problems, "\n")); err != nil {
+					return err
 				}
 			}
 			if invalid > 0 {
@@ -42,15 +46,4 @@ Of Caddy it is what "caddy validate" says; files that a rollout in Traefik names
 	}
 	command.Flags().StringVar(&adapter, "adapter", "", "Caddy's config adapter that reads the file (default by its name)")
 	return command
-}
-
-// report says what is wrong with a file, and whether anything is.
-func report(out io.Writer, file string, problems []string) bool {
-	if len(problems) == 0 {
-		fmt.Fprintln(out, file+": valid")
-	}
-	for _, problem := range problems {
-		fmt.Fprintln(out, problem)
-	}
-	return len(problems) > 0
 }

@@ -100,16 +100,19 @@ func (w *watcher) run(ctx context.Context) error {
 		if done {
 			return err
 		}
-		if ExitCode(err) != exitRefused {
+		switch {
+		case ExitCode(err) != exitRefused:
 			refused = time.Time{}
-		} else if refused.IsZero() {
+		case refused.IsZero():
 			refused = time.Now()
-		} else if time.Since(refused) > patience {
+		case time.Since(refused) > patience:
 			return err
 		}
 		if err != nil && ctx.Err() == nil && err.Error() != noted {
 			noted = err.Error()
-			fmt.Fprintln(w.notes, noted+": trying again")
+			if _, err := fmt.Fprintln(w.notes, noted+": trying again"); err != nil {
+				return err
+			}
 		}
 		select {
 		case <-ctx.Done():
@@ -141,7 +144,9 @@ func (w *watcher) follow(ctx context.Context, path string, first bool) (done boo
 		return false, err
 	}
 	if first && !w.json {
-		fmt.Fprintln(w.out, sentence(status))
+		if _, err := fmt.Fprintln(w.out, sentence(status)); err != nil {
+			return true, err // nobody reads
+		}
 	}
 	if done, err := w.reached(rollout.State(status.State), status.Revision); done {
 		return true, err
