@@ -157,7 +157,7 @@ func (c *checker) checks(config Config, p *checked) *analysis.Checks {
 	}
 	for _, step := range p.plan.Steps {
 		if step.Weight < balance.Full || step.For > 0 || step.Manual || step.Confirm != "" {
-			settings.TimedSteps++ // manual ones too: somebody looks at them for as long
+			settings.Steps++ // manual ones too: somebody looks at them for as long
 		}
 	}
 	checks, problems := analysis.ParseChecks(plan.Checks, settings)

@@ -34,7 +34,7 @@ func BenchmarkEvaluate(b *testing.B) {
 		}
 		trial.Turn(time.Duration(second) * time.Second)
 	}
-	checks, _ := ParseChecks(nil, Settings{Variants: []string{"stable", "canary"}, Candidate: 1, TimedSteps: 3})
+	checks, _ := ParseChecks(nil, Settings{Variants: []string{"stable", "canary"}, Candidate: 1, Steps: 3})
 	b.ReportAllocs()
 	b.ResetTimer()
 	for i := 0; i < b.N; i++ {

@@ -24,8 +24,9 @@ type Settings struct {
 	// default, 0.01.
 	Alpha float64
 
-	// TimedSteps is how many steps of the plan have a duration: they share Alpha in equal parts.
-	TimedSteps int
+	// Steps is how many steps of the plan are judged, which all are but a last one that promotes when it is entered: they
+	// share Alpha in equal parts.
+	Steps int
 
 	// Prometheus, Mirror and Goals tell whether there is something to ask for prometheus(), mirror_mismatch() and
 	// conversion(). Without, these are errors that say what to configure.

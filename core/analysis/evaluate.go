@@ -29,7 +29,7 @@ type outcome struct {
 
 // level returns the level of each test of a look.
 func (c *Checks) level(look Look) float64 {
-	steps, tests := c.settings.TimedSteps, c.tests
+	steps, tests := c.settings.Steps, c.tests
 	if steps < 1 {
 		steps = 1
 	}
