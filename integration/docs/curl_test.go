@@ -28,7 +28,7 @@ type step struct {
 // TestCommandsOfTheReadme runs Caddyfile.example, as "make run" does, and every curl line of the README against it, in
 // their order. Ports are exchanged for free ones, in the file as well as in the commands.
 func TestCommandsOfTheReadme(t *testing.T) {
-	steps := commands(t)
+	steps := commands(t, "README.md", "curl")
 	if len(steps) < 5 {
 		t.Fatalf("%d curl lines found: the README shows more", len(steps))
 	}
@@ -65,11 +65,12 @@ func shell(t *testing.T, command string) (string, error) {
 	return string(out), nil
 }
 
-// commands returns the commands with curl, each a line that begins with "$ " and is followed by what it prints.
-func commands(t *testing.T) []step {
+// commands returns the commands of a page that contain a word, each a line that begins with "$ " and is followed by what it
+// prints.
+func commands(t *testing.T, page, word string) []step {
 	t.Helper()
 	var steps []step
-	for _, b := range blocks(t, "README.md", "console") {
+	for _, b := range blocks(t, page, "console") {
 		var list []step
 		for i, line := range strings.Split(strings.TrimSuffix(b.text, "\n"), "\n") {
 			if command, ok := strings.CutPrefix(line, "$ "); ok {
@@ -79,7 +80,7 @@ func commands(t *testing.T) []step {
 			}
 		}
 		for _, s := range list {
-			if strings.Contains(s.command, "curl") {
+			if strings.Contains(s.command, word) {
 				steps = append(steps, s)
 			}
 		}
