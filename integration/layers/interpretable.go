@@ -64,6 +64,7 @@ type linter struct {
 // node checks n, whose ancestors are in stack, the file first.
 func (l *linter) node(n ast.Node, stack []ast.Node) bool {
 	l.traps(n, stack)
+	l.interfaces(n, stack)
 	switch n := n.(type) {
 	case *ast.FuncDecl:
 		l.method(n)
