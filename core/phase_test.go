@@ -3,6 +3,7 @@ package core
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -272,5 +273,18 @@ func TestWhatCountsForThePlan(t *testing.T) {
 	status, _ := live.Status()
 	if p := status.Variants[1].LatencyP50; p < 19*time.Millisecond || p > 21*time.Millisecond {
 		t.Errorf("the median of 20 ms is %s", p)
+	}
+}
+
+// TestStatusCounts what happened since the process began, and says nothing of what never did.
+func TestStatusCounts(t *testing.T) {
+	live := NewLive()
+	e := inForce(t, planned(), live, Host{})
+	e.Report(e.Decide(get("Cookie: uid=ada"), "", noon), Outcome{Status: 200}, noon)
+	e.Report(e.Decide(get("X-Version: v2"), "", noon), Outcome{Status: 200}, noon)
+	live.Routed().TimedOut.Add(3)
+	status, _ := live.Status()
+	if got, want := fmt.Sprint(status.Counts), "map[decisions_rule:1 decisions_split:1 router_timed_out:3]"; got != want {
+		t.Errorf("%s, want %s", got, want)
 	}
 }

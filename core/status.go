@@ -46,6 +46,11 @@ type Status struct {
 	// SampleRatio says why it is not watched whether clients are divided as the weights say. Empty: it is.
 	SampleRatio string `json:"sample_ratio_off,omitempty"`
 
+	// Counts are what was counted since the gateway's process began, by name: decisions by reason, evaluations by verdict,
+	// refused tokens by cause, and what became of questions to the router, of webhooks and of queries for Prometheus. What
+	// never happened is not there.
+	Counts map[string]int64 `json:"counts,omitempty"`
+
 	// StoreAway says why the store is away. Empty: it is not.
 	StoreAway string `json:"store_away,omitempty"`
 }
@@ -96,7 +101,7 @@ func (l *Live) Status() (Status, bool) {
 	status := Status{
 		Name: e.name, Revision: r.Revision, Member: e.member(), State: string(v.State), Cause: string(r.Cause), Reason: r.Reason, Since: r.Since,
 		Epoch: r.Epoch, Version: r.Version(), Step: r.Step, Age: r.Age, Held: r.Held, Stalled: r.Stalled, Awaits: v.Awaits != "",
-		Ends: e.ends, StoreAway: v.Away, SampleRatio: e.sampleRatio(),
+		Ends: e.ends, StoreAway: v.Away, SampleRatio: e.sampleRatio(), Counts: l.tallied(),
 	}
 	if v.State == "" {
 		status.State = UnknownState
