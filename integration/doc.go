@@ -15,6 +15,8 @@
 // why and what stands for it elsewhere. A new host implements gateway.Host and is added to hosts; what it
 // does differently is in gateway.Traits and in exceptions.
 //
+// Journeys are plans that go their way: steps, errors, commands, webhooks, Prometheus. All of a host share one gateway.
+//
 // Not proven here: networks that lose or delay packets, machines that run for weeks, other systems than
 // Linux.
 package integration

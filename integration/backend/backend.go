@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"sync"
 	"testing"
+	"time"
 )
 
 // Server is one backend. Its address stays the same, and stays reserved, while it is down.
@@ -29,6 +30,10 @@ type Server struct {
 	http     *http.Server // nil while down
 	reserved int          // socket that keeps the port while down, else -1
 	count    map[string]int
+
+	errors  float64       // share of requests that are answered 500
+	owed    float64       // part of an error that is due
+	latency time.Duration // before each answer
 }
 
 // Start starts a backend on a free loopback port and closes it at the test's end.
@@ -68,6 +73,20 @@ func (s *Server) Count(method string) int {
 		n += c
 	}
 	return n
+}
+
+// Fail answers this share of requests with 500 from now on, evenly spread: 0.25 is every fourth, 0 none.
+func (s *Server) Fail(share float64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.errors, s.owed = share, 0
+}
+
+// Delay waits so long before each answer from now on.
+func (s *Server) Delay(latency time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.latency = latency
 }
 
 // Stop closes the port and every connection: from now on connections are refused.

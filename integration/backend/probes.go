@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/coder/websocket"
 )
@@ -42,7 +43,7 @@ type Echo struct {
 //	/v1/traces       takes spans
 //
 // Everything else is answered with an Echo. The header X-Drop with the backend's name makes it close
-// the connection instead of answering.
+// the connection instead of answering. What Fail and Delay ask for comes before all that.
 func (s *Server) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/events", s.events)
@@ -63,11 +64,22 @@ func (s *Server) handler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.mu.Lock()
 		s.count[r.Method]++
+		latency := s.latency
+		s.owed += s.errors
+		failed := s.owed >= 1
+		if failed {
+			s.owed--
+		}
 		s.mu.Unlock()
+		time.Sleep(latency)
 		if r.Header.Get("X-Drop") == s.Name {
 			panic(http.ErrAbortHandler)
 		}
 		w.Header().Set("X-Backend", s.Name)
+		if failed {
+			w.WriteHeader(http.StatusInternalServerError)
+			return
+		}
 		mux.ServeHTTP(w, r)
 	})
 }

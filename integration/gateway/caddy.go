@@ -22,13 +22,16 @@ type Caddy struct{}
 func (Caddy) Name() string { return "caddy" }
 
 // Traits of Caddy: the module writes into its access log, and a load that fails changes nothing.
-func (Caddy) Traits() Traits { return Traits{Reasons: true, Trailers: true, Keeps: true} }
+func (Caddy) Traits() Traits {
+	return Traits{Reasons: true, Trailers: true, Keeps: true, Fallback: true}
+}
 
 type caddy struct {
 	g         *Gateway
 	process   *process
 	adminAddr string
 	admin     http.Client
+	running   []byte // the Caddyfile that was loaded last
 }
 
 func (Caddy) launch(g *Gateway) instance {
@@ -40,7 +43,15 @@ func (Caddy) launch(g *Gateway) instance {
 	if err != nil {
 		g.t.Fatal(err)
 	}
-	if err := os.WriteFile(c.configFile(), config, 0o600); err != nil {
+	c.running = config
+	c.start()
+	return c
+}
+
+func (c *caddy) start() {
+	g := c.g
+	g.t.Helper()
+	if err := os.WriteFile(c.configFile(), c.running, 0o600); err != nil {
 		g.t.Fatal(err)
 	}
 	cmd := c.command(g.t, "run", "--config", c.configFile(), "--adapter", "caddyfile")
@@ -52,12 +63,13 @@ func (Caddy) launch(g *Gateway) instance {
 	// The admin endpoint opens before the sites do, and certificates are made after that.
 	Eventually(g.t, "Caddy is ready", func() bool {
 		if !c.process.running() {
-			g.t.Fatalf("Caddy ended before it was ready; its Caddyfile:\n%s", config)
+			g.t.Fatalf("Caddy ended before it was ready; its Caddyfile:\n%s", c.running)
 		}
 		return accepts(c.adminAddr) && accepts(g.Addr()) && (!g.Site.TLS || g.handshakes())
 	})
-	return c
 }
+
+func (c *caddy) kill() { c.process.kill() }
 
 func (c *caddy) configFile() string { return filepath.Join(c.g.Dir, "Caddyfile") }
 
@@ -109,6 +121,7 @@ func (c *caddy) load(site Site) error {
 		json.Unmarshal(body, &problem)
 		return fmt.Errorf("%s: %s", resp.Status, problem.Error)
 	}
+	c.running = config
 	return nil
 }
 
@@ -156,6 +169,8 @@ func (c *caddy) log() string { return c.process.log() }
 func (c *caddy) root() string {
 	return filepath.Join(c.g.Dir, "data", "caddy", "pki", "authorities", "local", "root.crt")
 }
+
+func (c *caddy) control() (url, token string) { return "http://" + c.adminAddr + "/rollouts", "" }
 
 func (c *caddy) pprof() string { return "http://" + c.adminAddr + "/debug/pprof/" }
 

@@ -28,6 +28,7 @@ func (c *caddy) caddyfile(site Site) ([]byte, error) {
 		}
 		b.WriteString("\t}\n")
 	}
+	c.common(&b, site)
 	b.WriteString("}\n")
 	if site.Verbatim != "" {
 		err := c.verbatim(&b, site.Verbatim)
@@ -84,7 +85,7 @@ func (c *caddy) rollout(b *bytes.Buffer, r Rollout) {
 		case len(v.Where) > 0:
 			upstreams = []string{"where" + pairs(v.Where)}
 		case len(upstreams) == 0 && len(r.Upstreams) == 0:
-			upstreams = []string{c.g.Backend(v.Name).Addr()}
+			upstreams = []string{c.g.Backend(or(v.Backend, v.Name)).Addr()}
 		}
 		line("variant", v.Name, v.Weight, strings.Join(upstreams, " "))
 	}
@@ -115,6 +116,7 @@ func (c *caddy) rollout(b *bytes.Buffer, r Rollout) {
 		line(words...)
 	}
 	c.assignments(b, r)
+	c.plan(b, r)
 	c.tokens(b, r.JWT)
 	option := func(name, value string) {
 		if value != "" {

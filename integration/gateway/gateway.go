@@ -75,6 +75,12 @@ func (g *Gateway) Reload(t testing.TB, site Site) {
 	g.instance.settle(t)
 }
 
+// Kill ends the gateway at once, with SIGKILL.
+func (g *Gateway) Kill() { g.instance.kill() }
+
+// Restart starts the gateway after Kill, with the site that was loaded last, and returns when it answers.
+func (g *Gateway) Restart() { g.instance.start() }
+
 // Decision waits for what the gateway recorded about an answered request.
 func (g *Gateway) Decision(t testing.TB, rollout string, a Answer) Decision {
 	t.Helper()

@@ -23,6 +23,7 @@ type process struct {
 	cmd     *exec.Cmd
 	entryOf entryOf
 	panics  bool          // it may panic, and say so
+	killed  bool          // it was ended for the test
 	exited  chan struct{} // closed after exit
 
 	mu     sync.Mutex
@@ -119,10 +120,20 @@ func (p *process) running() bool {
 	}
 }
 
+// kill ends the process at once.
+func (p *process) kill() {
+	p.killed = true
+	p.cmd.Process.Kill()
+	<-p.exited
+}
+
 func (p *process) stop(t testing.TB) {
-	if !p.running() {
+	switch {
+	case p.killed:
+		t.Logf("%s was killed", p.cmd.Path)
+	case !p.running():
 		t.Errorf("%s ended by itself: %v", p.cmd.Path, p.cmd.ProcessState)
-	} else {
+	default:
 		p.cmd.Process.Signal(syscall.SIGTERM)
 		select {
 		case <-p.exited:

@@ -24,6 +24,12 @@ type Site struct {
 	// Routers names the routers of Rollouts, and their middlewares, where a host has such; empty: each is
 	// named as its rollout.
 	Routers []string
+	// Control has the control API where a gateway has to be told.
+	Control bool
+	// StateInFile keeps the state of rollouts in Gateway.StateFile; false: where the gateway does by default.
+	StateInFile bool
+	// Prometheus is the address of the server that checks ask; empty: none.
+	Prometheus string
 	// Verbatim is used instead of Rollouts, in the language of the only host of the scenario: a
 	// text/template with {{site}}, {{other}} (two free addresses), {{upstream "name"}}, {{probe "rollout"}} and {{dir}}
 	// for Caddy, and for Traefik {{routers}} and {{middlewares}} (to begin these sections with), {{entryPoints}} and
@@ -53,6 +59,8 @@ type Rollout struct {
 	Key      []string
 	Sticky   Sticky
 	Router   Router
+	Plan     Plan
+	Notify   []Notify
 	JWT      JWT
 	Announce Announce
 	Fallback []string // methods
@@ -64,7 +72,9 @@ type Rollout struct {
 type Variant struct {
 	Name   string
 	Weight string
-	// Upstreams is filled in with the address of the backend of that name if it is empty, and the rollout has no pool.
+	// Backend names the variant's backend; empty: as the variant.
+	Backend string
+	// Upstreams is filled in with the address of its backend if it is empty, and the rollout has no pool.
 	Upstreams []string
 	// Where selects upstreams of the pool by their metadata.
 	Where map[string]string
@@ -139,6 +149,8 @@ type Traits struct {
 	Trailers bool
 	// Keeps tells that a configuration with an error leaves the one before serving.
 	Keeps bool
+	// Fallback tells that the baseline answers for a variant that does not, where a request may be repeated.
+	Fallback bool
 }
 
 // instance is a running product.
@@ -151,6 +163,11 @@ type instance interface {
 	decision(rollout, probe string) (Decision, error)
 	// log is everything logged so far, without the access log.
 	log() string
+	// control is the address of the control API's list of rollouts, and the token that it wants, if any.
+	control() (url, token string)
+	// kill ends the process at once, and start starts one in its place, with what the last load said.
+	kill()
+	start()
 	// root is the file of the certificate authority that the site's certificate is from.
 	root() string
 	// pprof is the address under which the profiles of net/http/pprof are.

@@ -45,12 +45,13 @@ func (h TraefikProxy) launch(g *Gateway) instance { return launch(g, proxyMode, 
 func (TraefikService) Traits() Traits { return Traits{} }
 
 // Traits are those of TraefikService, but for the plugin's own proxy.
-func (TraefikProxy) Traits() Traits { return Traits{Trailers: true} }
+func (TraefikProxy) Traits() Traits { return Traits{Trailers: true, Fallback: true} }
 
 type traefik struct {
 	g         *Gateway
 	mode      string // the template of a site
 	plugin    string // the module that Traefik loads
+	own       bool   // it is this checkout's
 	process   *process
 	authority *Authority
 	poll      http.Client
@@ -72,15 +73,27 @@ func launch(g *Gateway, mode, plugin string) instance {
 	if err := t.write(g.Site); err != nil {
 		g.t.Fatal(err)
 	}
+	if err := os.WriteFile(t.file(tokenFile), []byte(controlToken), 0o600); err != nil {
+		g.t.Fatal(err)
+	}
+	t.own = plugin == ""
+	t.start()
+	return t
+}
+
+func (t *traefik) start() {
+	g := t.g
+	g.t.Helper()
 	cmd := exec.Command(TraefikBinary(g.t), "--configFile="+t.file("traefik.yml"))
 	cmd.Dir = g.Dir
 	t.process = run(g.t, cmd, traefikEntry)
-	t.process.panics = plugin != ""
+	t.process.panics = !t.own
 	if err := t.applied(0); err != nil {
 		g.t.Fatalf("starting Traefik: %v\n%s", err, t.log())
 	}
-	return t
 }
+
+func (t *traefik) kill() { t.process.kill() }
 
 func (t *traefik) file(name string) string { return filepath.Join(t.g.Dir, name) }
 
@@ -218,5 +231,13 @@ func (t *traefik) decision(rollout, probe string) (Decision, error) {
 func (t *traefik) log() string { return t.process.log() }
 
 func (t *traefik) root() string { return t.authority.File }
+
+// The token of the control instance, and the file that it is in.
+const (
+	controlToken = "the token of the control instance"
+	tokenFile    = "token"
+)
+
+func (t *traefik) control() (url, token string) { return t.admin("/rollouts"), controlToken }
 
 func (t *traefik) pprof() string { return t.admin("/debug/pprof/") }

@@ -41,6 +41,9 @@ experimental:
   localPlugins:
     grayling: {moduleName: %[6]s}
 `, t.g.admin, t.g.plain, t.g.other, t.g.secure, trusted, t.plugin)
+	if t.g.Site.Prometheus != "" {
+		b.WriteString("metrics: {prometheus: {addRoutersLabels: true}}\n")
+	}
 	return b.Bytes()
 }
 
@@ -116,10 +119,18 @@ func (t *traefik) dynamic(site Site) ([]byte, error) {
 	tmpl, err := template.New("dynamic.yml").Funcs(template.FuncMap{
 		// The first entries of these sections: what load waits for.
 		"routers": func() string {
-			return `loaded: {rule: "Path(` + "`" + markPath + "`" + `)", priority: 1000000, middlewares: [loaded], service: ping@internal, entryPoints: [traefik, plain, other, secure]}`
+			first := `loaded: {rule: "Path(` + "`" + markPath + "`" + `)", priority: 1000000, middlewares: [loaded], service: ping@internal, entryPoints: [traefik, plain, other, secure]}`
+			if site.Control {
+				first += "\n    control: {rule: PathPrefix(`/rollouts`), middlewares: [control], service: noop@internal, entryPoints: [traefik]}"
+			}
+			return first
 		},
 		"middlewares": func() string {
-			return fmt.Sprintf(`loaded: {headers: {customResponseHeaders: {%s: "%d"}}}`, markHeader, t.loads)
+			first := fmt.Sprintf(`loaded: {headers: {customResponseHeaders: {%s: "%d"}}}`, markHeader, t.loads)
+			if site.Control {
+				first += "\n    control: {plugin: {grayling: {control: {token: " + scalar("file:"+t.file(tokenFile)) + "}}}}"
+			}
+			return first
 		},
 		"router": func(n int) string {
 			if n < len(site.Routers) {
@@ -160,7 +171,7 @@ func (t *traefik) dynamic(site Site) ([]byte, error) {
 func (t *traefik) upstreams(v Variant) []string {
 	upstreams := v.Upstreams
 	if len(upstreams) == 0 {
-		upstreams = []string{t.g.Backend(v.Name).Addr()}
+		upstreams = []string{t.g.Backend(or(v.Backend, v.Name)).Addr()}
 	}
 	var urls []string
 	for _, u := range upstreams {
@@ -203,12 +214,12 @@ func (t *traefik) rollout(site Site, r Rollout) map[string]any {
 		active["path"] = r.Checked
 		active["interval"] = "1s"
 	}
-	return assignments(present{
+	return assignments(t.plan(present{
 		"upstreams": upstreams, "subsets": subsets, "proxy": present{"retries": retries, "passiveHealthCheck": passive, "healthCheck": active}.fields(),
 		"name": r.Name, "variants": variants, "rules": rules, "key": r.Key, "salt": r.Salt, "revision": r.Revision, "ends": r.Ends,
 		"fallbackMethods": r.Fallback, "trustedProxies": site.TrustedProxies, "clientHeader": site.ClientHeader, "geo": r.Geo, "jwt": r.JWT.fields(),
 		"announce": present{"request": a.Request, "response": a.Response, "baggage": a.Baggage, "follow": a.Follow}.fields(),
-	}.fields(), r)
+	}.fields(), site, r), r)
 }
 
 // present is a mapping, of which what is empty will not be written.
