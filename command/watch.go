@@ -108,7 +108,9 @@ func (w *watcher) run(ctx context.Context) error {
 		case time.Since(refused) > patience:
 			return err
 		}
-		if err != nil && ctx.Err() == nil && err.Error() != noted {
+		if err == nil {
+			noted = ""
+		} else if ctx.Err() == nil && err.Error() != noted {
 			noted = err.Error()
 			if _, err := fmt.Fprintln(w.notes, noted+": trying again"); err != nil {
 				return err
