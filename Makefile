@@ -18,9 +18,9 @@ help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.* ## /\1\t/p' Makefile | expand -t 20
 
 .PHONY: build
-build: ## build bin/caddy: stock Caddy with the rollout module
-	$(call step,build bin/caddy)
-	go build -o bin/caddy ./cmd/caddy
+build: ## build bin/caddy, stock Caddy with the rollout module, and bin/grayling, the command line
+	$(call step,build bin/caddy and bin/grayling)
+	go build -o bin/ ./cmd/caddy ./cmd/grayling
 
 .PHONY: run
 run: build ## serve Caddyfile.example
