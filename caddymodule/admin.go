@@ -40,7 +40,7 @@ func (*Admin) Routes() []caddy.AdminRoute {
 // running returns the rollouts of the configuration in force, by name. That is asked with every request: after a reload
 // that failed, the admin endpoint is that of the configuration which was rejected.
 func running() map[string]*core.Live {
-	app := inForce()
+	app := inForce.Load()
 	if app == nil {
 		return nil
 	}
@@ -57,7 +57,7 @@ func running() map[string]*core.Live {
 // serveWhileInForce answers a request. What only looks, as a stream of events does, ends with the configuration, whose
 // admin endpoint waits for it: clients of streams come back.
 func serveWhileInForce(handler http.Handler, w http.ResponseWriter, r *http.Request) {
-	app := inForce()
+	app := inForce.Load()
 	if app == nil || r.Method == http.MethodPost {
 		handler.ServeHTTP(w, r)
 		return

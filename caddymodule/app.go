@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -19,6 +20,9 @@ func init() {
 }
 
 const appID = "rollouts"
+
+// inForce is the app of the configuration in force; nil if that has none.
+var inForce atomic.Pointer[App]
 
 // memories holds what rollouts remember, by name, for as long as some configuration has a rollout of that name.
 var memories = caddy.NewUsagePool()
@@ -186,29 +190,24 @@ func (a *App) awaitForce() bool {
 	const every = 10 * time.Millisecond // from the start of an app to the swap of configurations it is a moment
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()
-	for inForce() != a {
+	for {
+		if active := caddy.ActiveContext(); active.Context != nil && active.Done() == a.ctx.Done() {
+			inForce.Store(a)
+			return true
+		}
 		select {
 		case <-a.ended.Done():
 			return false
 		case <-ticker.C:
 		}
 	}
-	return true
-}
-
-// inForce returns the app of the configuration in force, or nil if that has none.
-func inForce() *App {
-	app, err := caddy.ActiveContext().AppIfConfigured(appID)
-	if err != nil {
-		return nil
-	}
-	return app.(*App)
 }
 
 // Stop ends the background work.
 func (a *App) Stop() error {
 	a.stop()
 	a.running.Wait()
+	inForce.CompareAndSwap(a, nil)
 	return nil
 }
 

@@ -53,6 +53,13 @@ func TestDerivedRevision(t *testing.T) {
 			}
 		})
 	}
+	const planned = `"plan": {"candidate": "blue", "steps": [{"weight": "100%"}]}, ` + first
+	if generation(planned) != generation(strings.Replace(planned, `"body": "2"`, `"body": "x"`, 1)) {
+		t.Error("another generation although the plan's candidate is the same")
+	}
+	if generation(planned) == generation(strings.Replace(planned, `"body": "3"`, `"body": "x"`, 1)) {
+		t.Error("the same generation although the plan's candidate is another")
+	}
 	if generation(first) == generation(`"salt": "x", `+first) {
 		t.Error("another salt is no other generation")
 	}
