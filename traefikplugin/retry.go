@@ -26,7 +26,7 @@ func choose(e *proxied) *core.Pick {
 			return &pick
 		}
 		if pick.Variant != e.decision.Index {
-			fallBack(e, pick.Failed)
+			fallBack(e, pick.Failed, pick.Variant)
 		}
 		e.position = pick.Upstream
 		e.target = e.standing.targets[pick.Upstream]
@@ -63,11 +63,12 @@ func pickFor(e *proxied, now time.Time, skipped []int) core.Pick {
 		return turn
 	}
 	pick := s.pools.Pick(turn.Variant, in, available, skipped)
-	if pick.Upstream >= 0 || pick.Variant != 0 {
+	base := e.engine.Fallback(*e.decision).Index
+	if pick.Upstream >= 0 || pick.Variant != base {
 		return pick
 	}
 	// An error is certain otherwise, so the base's upstreams are tried whatever is known of them.
-	if last := s.pools.Pick(0, in, nil, skipped); last.Upstream >= 0 {
+	if last := s.pools.Pick(base, in, nil, skipped); last.Upstream >= 0 {
 		e.forced = true
 		last.Failed = pick.Failed
 		return last
@@ -76,13 +77,17 @@ func pickFor(e *proxied, now time.Time, skipped []int) core.Pick {
 }
 
 // fallBack makes the base serve in the place of the variant that was chosen.
-func fallBack(e *proxied, failed bool) {
+func fallBack(e *proxied, failed bool, base int) {
 	if failed {
 		report(&e.exchange, core.Outcome{Failed: true, Latency: time.Since(e.begin)})
 		e.reported = false
 	}
-	base := e.engine.Fallback(*e.decision)
-	e.decision = &base
+	fallback := e.engine.Fallback(*e.decision)
+	if fallback.Index != base { // it has become another one since the decision
+		fallback.Index = base
+		fallback.Variant = e.engine.Variants()[base]
+	}
+	e.decision = &fallback
 	e.tries = 0
 }
 
@@ -181,7 +186,7 @@ func again(w http.ResponseWriter, e *proxied, late bool) bool {
 	variant := e.decision.Index
 	e.tries++
 	enough := late || e.tries > e.proxy.variants[variant].settings.retries
-	if enough && variant == 0 {
+	if enough && !e.engine.FallsBack(*e.decision, e.request) {
 		return false
 	}
 	if e.body != nil {
@@ -195,7 +200,7 @@ func again(w http.ResponseWriter, e *proxied, late bool) bool {
 	e.tried = append(e.tried, e.position)
 	e.position = -1
 	if enough {
-		fallBack(e, true)
+		fallBack(e, true, e.engine.Fallback(*e.decision).Index)
 	}
 	if choose(e) != nil {
 		return false

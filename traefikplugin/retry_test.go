@@ -100,6 +100,34 @@ func TestRetriesAreBounded(t *testing.T) {
 	}
 }
 
+// TestPromotedVariantIsTheBase: it serves in the place of others, and nobody in its own.
+func TestPromotedVariantIsTheBase(t *testing.T) {
+	stable, canary := newFailing(t, "stable"), newFailing(t, "canary")
+	front := behind(t, stable.url, canary.url, func(c *core.Config) {
+		c.Variants[1].Weight = ""
+		c.Rules = []core.Rule{{Name: "old", Use: "stable", When: `header("X-Version") == "v1"`}}
+		c.Plan.Steps = []core.Step{{Weight: "10%", Manual: true}}
+		c.Proxy.PassiveHealthCheck.Failures = "0"
+	})
+	control := command(t, testToken)
+	eventually(t, "the plan has begun", func() bool { return stateOf(control, t.Name()) == "progressing" })
+	if code, body := tell(control, http.MethodPost, "/rollouts/"+t.Name()+"/promote", testToken); code != http.StatusOK {
+		t.Fatalf("%d %s", code, body)
+	}
+	stable.down.Store(true)
+	for i := 0; i < 3; i++ {
+		if response, body := ask(t, "GET", front.URL, "", "X-Version: v1"); body != "canary GET " || response.Header.Get("X-Saw") != "canary" {
+			t.Errorf("in the place of stable: %q, announced as %q", body, response.Header.Get("X-Saw"))
+		}
+	}
+	stable.down.Store(false)
+	canary.down.Store(true)
+	came := stable.came.Load()
+	if response, _ := ask(t, "GET", front.URL, ""); response.StatusCode != http.StatusBadGateway || stable.came.Load() != came {
+		t.Errorf("in the place of the promoted variant: %d, stable was asked %d times", response.StatusCode, stable.came.Load()-came)
+	}
+}
+
 func TestNoRetries(t *testing.T) {
 	front := behind(t, closed(t), backend(t, "canary").URL, func(c *core.Config) {
 		c.Variants[0].Upstreams = append(c.Variants[0].Upstreams, backend(t, "stable").URL)
