@@ -107,7 +107,7 @@ func TestPromotedVariantIsTheBase(t *testing.T) {
 		c.Variants[1].Weight = ""
 		c.Rules = []core.Rule{{Name: "old", Use: "stable", When: `header("X-Version") == "v1"`}}
 		c.Plan.Steps = []core.Step{{Weight: "10%", Manual: true}}
-		c.Proxy.PassiveHealthCheck.Failures = "0"
+		c.Proxy.PassiveHealthCheck = core.PassiveHealthCheck{Failures: "1", Backoff: "1h"}
 	})
 	control := command(t, testToken)
 	eventually(t, "the plan has begun", func() bool { return stateOf(control, t.Name()) == "progressing" })
@@ -125,6 +125,10 @@ func TestPromotedVariantIsTheBase(t *testing.T) {
 	came := stable.came.Load()
 	if response, _ := ask(t, "GET", front.URL, ""); response.StatusCode != http.StatusBadGateway || stable.came.Load() != came {
 		t.Errorf("in the place of the promoted variant: %d, stable was asked %d times", response.StatusCode, stable.came.Load()-came)
+	}
+	canary.down.Store(false)
+	if response, body := ask(t, "GET", front.URL, ""); body != "canary GET " {
+		t.Errorf("its upstreams are out, and an error is certain without them: %d %q", response.StatusCode, body)
 	}
 }
 
