@@ -47,7 +47,9 @@ func (o *options) flags(flags *pflag.FlagSet) {
 
 // client talks to one gateway.
 type client struct {
+	name    string // for people, without a password
 	base    *url.URL
+	origin  string // for Caddy, which may insist on one (enforce_origin), but has none behind sockets
 	token   string
 	timeout time.Duration
 	http    *http.Client
@@ -65,19 +67,26 @@ func (o *options) client() (*client, error) {
 	}
 	dialer := &net.Dialer{Timeout: o.timeout}
 	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, DialContext: dialer.DialContext, TLSHandshakeTimeout: o.timeout}
+	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse } // a token is for nobody else
+	c := &client{token: token, timeout: o.timeout, http: &http.Client{Transport: transport, CheckRedirect: stay}}
 	if socket, ok := strings.CutPrefix(server, "unix://"); ok {
 		transport.Proxy = nil
 		transport.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return dialer.DialContext(ctx, "unix", socket)
 		}
-		server = "http://127.0.0.1" // Caddy knows this name behind its sockets
+		c.name, c.base = server, &url.URL{Scheme: "http", Host: "127.0.0.1"} // Caddy knows this name behind its sockets
+		return c, nil
 	}
-	base, err := url.Parse(strings.TrimSuffix(server, "/"))
-	if err != nil || base.Scheme != "http" && base.Scheme != "https" || base.Host == "" {
-		return nil, fail(exitUsage, "the server %.200q is not a URL such as %s or unix:///run/caddy/admin.sock", server, defaultServer)
+	c.base, err = url.Parse(strings.TrimSuffix(server, "/"))
+	if err != nil {
+		return nil, fail(exitUsage, "the server is not a URL such as %s or unix:///run/caddy/admin.sock", defaultServer)
 	}
-	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse } // a token is for nobody else
-	return &client{base: base, token: token, timeout: o.timeout, http: &http.Client{Transport: transport, CheckRedirect: stay}}, nil
+	c.name = c.base.Redacted()
+	if c.base.Scheme != "http" && c.base.Scheme != "https" || c.base.Host == "" {
+		return nil, fail(exitUsage, "the server %.200q is not a URL such as %s or unix:///run/caddy/admin.sock", c.name, defaultServer)
+	}
+	c.origin = c.base.Scheme + "://" + c.base.Host
+	return c, nil
 }
 
 func (o *options) address() (string, error) {
@@ -130,13 +139,15 @@ func (c *client) request(ctx context.Context, method, path string, body any, hea
 	if c.token != "" {
 		r.Header.Set("Authorization", "Bearer "+c.token)
 	}
-	r.Header.Set("Origin", c.base.Scheme+"://"+c.base.Host) // Caddy may insist on one (enforce_origin)
+	if c.origin != "" {
+		r.Header.Set("Origin", c.origin)
+	}
 	response, err := c.http.Do(r)
 	if err != nil {
 		if failed, ok := errors.AsType[*url.Error](err); ok {
 			err = failed.Err // which URL is said here, without a password in it
 		}
-		return nil, fail(exitUnreachable, "%s: the gateway cannot be reached: %w", c.base.Redacted(), err)
+		return nil, fail(exitUnreachable, "%s: the gateway cannot be reached: %w", c.name, err)
 	}
 	if response.StatusCode != http.StatusOK {
 		defer response.Body.Close()
@@ -152,9 +163,9 @@ func (c *client) refusal(response *http.Response) error {
 	_ = json.Unmarshal(content, &body) // not everybody answers in JSON
 	switch {
 	case response.StatusCode == http.StatusUnauthorized:
-		return fail(exitRefused, "%s: the gateway wants a token: give it with --token-file or GRAYLING_TOKEN", c.base.Redacted())
+		return fail(exitRefused, "%s: the gateway wants a token: give it with --token-file or GRAYLING_TOKEN", c.name)
 	case body.Error == "":
-		return fail(exitRefused, "%s: answers %s: is that where the gateway is controlled?", c.base.Redacted(), response.Status)
+		return fail(exitRefused, "%s: answers %s: is that where the gateway is controlled?", c.name, response.Status)
 	case body.Code == "away":
 		return fail(exitUnreachable, "%s", printable(body.Error))
 	}
@@ -172,10 +183,10 @@ func (c *client) exchange(ctx context.Context, method, path string, body any, he
 	defer response.Body.Close()
 	content, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
 	if err != nil {
-		return nil, fail(exitUnreachable, "%s: the gateway's answer breaks off: %w", c.base.Redacted(), err)
+		return nil, fail(exitUnreachable, "%s: the gateway's answer breaks off: %w", c.name, err)
 	}
 	if !json.Valid(content) {
-		return nil, fail(exitRefused, "%s: the answer is not JSON: is that where the gateway is controlled?", c.base.Redacted())
+		return nil, fail(exitRefused, "%s: the answer is not JSON: is that where the gateway is controlled?", c.name)
 	}
 	return content, nil
 }
@@ -187,7 +198,7 @@ func (c *client) read(ctx context.Context, path string, answer any) (json.RawMes
 		return nil, err
 	}
 	if err := json.Unmarshal(content, answer); err != nil {
-		return nil, fail(exitRefused, "%s: the answer is not what a gateway says of rollouts: %w", c.base.Redacted(), err)
+		return nil, fail(exitRefused, "%s: the answer is not what a gateway says of rollouts: %w", c.name, err)
 	}
 	return content, nil
 }

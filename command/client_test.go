@@ -37,7 +37,12 @@ func TestToken(t *testing.T) {
 }
 
 func TestServers(t *testing.T) {
-	handler := control.Handler(func() map[string]*core.Live { return nil })
+	origin := "none"
+	rollouts := control.Handler(func() map[string]*core.Live { return nil })
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		origin = r.Header.Get("Origin")
+		rollouts.ServeHTTP(w, r)
+	})
 	socket := filepath.Join(t.TempDir(), "admin.sock")
 	listener, err := net.Listen("unix", socket)
 	if err != nil {
@@ -46,8 +51,21 @@ func TestServers(t *testing.T) {
 	server := &http.Server{Handler: handler}
 	go func() { _ = server.Serve(listener) }()
 	t.Cleanup(func() { server.Close() })
-	if stdout, stderr, code := execute(t.Context(), "status", "--server", "unix://"+socket); code != 0 || !strings.HasPrefix(stdout, "NAME ") {
-		t.Errorf("behind a socket: exit code %d: %s%s", code, stdout, stderr)
+	if stdout, stderr, code := execute(t.Context(), "status", "--server", "unix://"+socket); code != 0 || !strings.HasPrefix(stdout, "NAME ") || origin != "" {
+		t.Errorf("behind a socket, where Caddy allows no origin: %q, exit code %d: %s%s", origin, code, stdout, stderr)
+	}
+	if _, stderr, code := execute(t.Context(), "status", "--server", "unix://"+socket+"x"); code != exitUnreachable || !strings.Contains(stderr, socket+"x") {
+		t.Errorf("without a socket: exit code %d: %s", code, stderr)
+	}
+	plain := httptest.NewServer(handler)
+	t.Cleanup(plain.Close)
+	if _, stderr, code := execute(t.Context(), "status", "--server", plain.URL+"/"); code != 0 || origin != plain.URL {
+		t.Errorf("origin %q, exit code %d: %s", origin, code, stderr)
+	}
+	for _, bad := range []string{"ftp://someone:secret@x", "http://someone:secret@x:y"} {
+		if _, stderr, code := execute(t.Context(), "status", "--server", bad); code != exitUsage || strings.Contains(stderr, "secret") {
+			t.Errorf("%s: exit code %d: %s", bad, code, stderr)
+		}
 	}
 
 	secure := httptest.NewUnstartedServer(handler)

@@ -164,7 +164,7 @@ func (w *watcher) follow(ctx context.Context, path string, first bool) (done boo
 	}
 	defer response.Body.Close()
 	if kind := response.Header.Get("Content-Type"); !strings.HasPrefix(kind, "text/event-stream") {
-		return false, fail(exitRefused, "%s: the answer is no stream of events, but %.100q", w.gateway.base.Redacted(), kind)
+		return false, fail(exitRefused, "%s: the answer is no stream of events, but %.100q", w.gateway.name, kind)
 	}
 	lines := bufio.NewScanner(response.Body)
 	lines.Buffer(nil, 1<<20)
