@@ -19,7 +19,7 @@ func (p *parser) plan() error {
 	at := p.places["plan"]
 	args := p.RemainingArgsAsTokens()
 	if !startsStep(args) && len(args) > 0 {
-		if looksLikeWeight.MatchString(args[0].Text) {
+		if args[0].Text == "" || looksLikeWeight.MatchString(args[0].Text) {
 			return at.errorf("plan: %q is no candidate; a step begins with its word, as in: plan step 10%% 30m step 100%%", args[0].Text)
 		}
 		plan.Candidate = args[0].Text

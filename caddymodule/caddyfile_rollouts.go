@@ -78,7 +78,7 @@ func (p *parser) store(app *App) error {
 	at := p.places["store"]
 	args := p.RemainingArgs()
 	switch {
-	case len(args) == 1 && args[0] != "file":
+	case len(args) == 1 && args[0] != "file" && args[0] != "":
 		s.Kind = args[0]
 	case len(args) == 2 && args[0] == "file" && args[1] != "":
 		s.Kind, s.Path = args[0], args[1]
