@@ -130,3 +130,22 @@ func TestIfMatch(t *testing.T) {
 		}
 	}
 }
+
+// FuzzDecode reads whatever a client may send: a command, or a reason why it is none.
+func FuzzDecode(f *testing.F) {
+	for _, body := range []string{`{}`, `{"full": true}`, `{"step": 2}`, `{"variant": "canary", "weight": "5%"}`, `null`, `[`, `{"full": null}`, `{"full":true,"full":1}`} {
+		for _, verb := range verbs {
+			f.Add(verb, []byte(body))
+		}
+	}
+	f.Fuzz(func(t *testing.T, verb string, body []byte) {
+		command := rollout.Command{Verb: rollout.Verb(verb)}
+		wrong := decode(body, &command)
+		if command.Verb != rollout.Verb(verb) || command.Version != "" {
+			t.Errorf("%q makes %v of %q", body, command, verb)
+		}
+		if wrong == "" && len(members(verb)) == 0 && command != (rollout.Command{Verb: rollout.Verb(verb)}) {
+			t.Errorf("%q says something to %q: %v", body, verb, command)
+		}
+	})
+}

@@ -13,7 +13,7 @@ var testName = regexp.MustCompile(`^(Test|Fuzz)[A-Z]\w*$`)
 // directory, has a slash or is one.
 func TestSecurityIsShown(t *testing.T) {
 	var code strings.Builder
-	for _, dir := range []string{"core", "caddymodule", "traefikplugin", "integration"} {
+	for _, dir := range []string{"core", "command", "caddymodule", "traefikplugin", "integration"} {
 		for _, file := range files(t, dir) {
 			if strings.HasSuffix(file, "_test.go") {
 				code.WriteString(read(t, file))
