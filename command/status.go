@@ -110,6 +110,7 @@ func describe(s core.Status, events []rollout.Event) string {
 	t.row("Gateway:", s.Member)
 	t.row("Clients:", s.SampleRatio)
 	t.row("Store:", s.StoreAway)
+	t.row("Counts:", numbers("%s=%d", s.Counts))
 	tables := []string{t.String()}
 	if len(s.Steps) > 0 {
 		tables = append(tables, describeSteps(s))
@@ -232,11 +233,13 @@ func reasonOf(s core.Status) string {
 	return s.Reason
 }
 
-// figures are numbers by name, in the order of the names.
-func figures(byName map[string]float64) string {
+func figures(byName map[string]float64) string { return numbers("%s=%.6g", byName) }
+
+// numbers are those that have a name, in the order of the names.
+func numbers[number int64 | float64](format string, byName map[string]number) string {
 	var list []string
 	for name, value := range byName {
-		list = append(list, fmt.Sprintf("%s=%.6g", name, value))
+		list = append(list, fmt.Sprintf(format, name, value))
 	}
 	slices.Sort(list)
 	return strings.Join(list, " ")

@@ -68,10 +68,11 @@ func TestDescription(t *testing.T) {
 		Ends: time.Now(), StoreAway: "no such file",
 		Variants:   []core.VariantStatus{{Name: "canary", Weight: "0%", Requests: 2000, Failures: 31, LatencyP50: 1234567, LatencyP99: 2 * time.Second}},
 		Evaluation: &core.EvaluationStatus{Verdict: rollout.Fail, Reason: "too slow", Failures: 2, Limit: 2, Figures: map[string]float64{"p": 0.00012, "b": 3}},
+		Counts:     map[string]int64{"decisions_split": 12345678, "decisions_base": 1},
 	}, nil)
 	for _, part := range []string{
 		"State:      rolled_back (check) for -\n", "Reason:     error_rate  [31mred\n", "Verdict:    fail: too slow\n", "Failures:   2 of 2 in a row\n", "Figures:    b=3 p=0.00012\n",
-		"Store:      no such file\n", "canary   0%      2000      1.55%   1.23ms  -    2e+03ms",
+		"Store:      no such file\n", "Counts:     decisions_base=1 decisions_split=12345678\n", "canary   0%      2000      1.55%   1.23ms  -    2e+03ms",
 	} {
 		if !strings.Contains(text, part) {
 			t.Errorf("no %q in:\n%s", part, text)
