@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"fmt"
+	"time"
 
 	machine "github.com/grayling-gateway/grayling/core/rollout"
 )
@@ -12,13 +13,25 @@ const eventPrefix = "rollout_"
 // promotion is the event before a candidate is promoted, which is an event of Caddy's only.
 const promotion = eventPrefix + "promotion"
 
-// veto returns a function that asks the handlers of Caddy's events whether the candidate of a rollout may be promoted.
+// vetoLasts is for how long a plan takes no for an answer before it asks again.
+const vetoLasts = 10 * time.Second
+
+// veto returns a function that asks the handlers of Caddy's events whether the candidate of a rollout may be promoted. It
+// is called in turn: by commands, which always ask, and every second by a plan that has nothing else to wait for.
 func (a *App) veto(name string) func(machine.Event) error {
+	var (
+		refusal error
+		asked   time.Time
+	)
 	return func(e machine.Event) error {
-		if aborted := a.events.Emit(a.ctx, promotion, eventData(name, e)).Aborted; aborted != nil {
-			return fmt.Errorf("a handler of the event %s: %w", promotion, aborted)
+		if e.Cause == "" && refusal != nil && time.Since(asked) < vetoLasts {
+			return refusal
 		}
-		return nil
+		refusal, asked = nil, time.Now()
+		if aborted := a.events.Emit(a.ctx, promotion, eventData(name, e)).Aborted; aborted != nil {
+			refusal = fmt.Errorf("a handler of the event %s: %w", promotion, aborted)
+		}
+		return refusal
 	}
 }
 

@@ -3,13 +3,16 @@ package caddymodule
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/caddyserver/caddy/v2"
@@ -283,6 +286,44 @@ func TestEvents(t *testing.T) {
 	stands(t, name, "v2 promoted 1")
 	if got := all(); got != "rollout_started rollout_promoted" { // a configuration that says so is not asked for again
 		t.Errorf("told %s", got)
+	}
+}
+
+// TestVetoOfAPlan: a plan that may not promote holds, and asks again now and then.
+func TestVetoOfAPlan(t *testing.T) {
+	var asked, refusing atomic.Int64
+	refusing.Store(1)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, `{"status":"success","data":{"resultType":"scalar","result":[1,"1"]}}`)
+	}))
+	defer server.Close()
+	name := unique("veto")
+	hearers.Store(name, func(caddy.Event) error {
+		asked.Add(1)
+		if refusing.Load() == 1 {
+			return caddy.ErrEventAborted
+		}
+		return nil
+	})
+	t.Cleanup(func() { hearers.Delete(name) })
+	g := newGateway(t)
+	g.options = "rollouts {\nprometheus " + server.URL + "\n}\nevents {\non rollout_promotion heard " + name + "\n}"
+	if err := g.load(planned(name, "v1", "{\nstep 100% 1s\nevery 1s\ncheck `prometheus(\"up\") > 0`\n}")); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the plan is refused what nothing else is in the way of", func() bool { return asked.Load() > 0 })
+	passed := liveOf(t, name).Verdicts()[machine.Pass]
+	eventually(t, "the checks go on passing", func() bool { return liveOf(t, name).Verdicts()[machine.Pass] > passed+3 })
+	if n := asked.Load(); n != 1 {
+		t.Errorf("asked %d times within a few seconds", n)
+	}
+	if got := standing(t, name); got != "v1 progressing 1" {
+		t.Errorf("refused, and %s", got)
+	}
+	refusing.Store(0)
+	stands(t, name, "v1 promoted 1")
+	if n := asked.Load(); n != 2 {
+		t.Errorf("asked %d times in all", n)
 	}
 }
 
