@@ -257,6 +257,9 @@ func TestHoursOfThePlan(t *testing.T) {
 	f.requests = 0
 	f.see(Fail, Fail)
 	f.expect("rollbacks happen at any time", RolledBack, 1, "0%", KindHeld, KindRolledBack)
+	if f.m.Record().Held {
+		t.Error("rolled back, and still held: there is no step to wait in")
+	}
 	f.do(Command{Verb: Restart})
 	f.do(Command{Verb: Promote})
 	f.expect("and what people say does", Progressing, 2, "10%", KindRestarted, KindStepAdvanced)

@@ -61,6 +61,8 @@ func (m *Machine) enter(step int) {
 // leave ends the epoch, and with it the last stay in a step.
 func (m *Machine) leave() {
 	m.record.Epoch++
+	m.record.Held = false
+	m.record.Stalled = false
 	m.record.Weights = nil
 	m.forget()
 }
