@@ -12,6 +12,7 @@ import (
 type Sticky struct {
 	Mode             string // "cookie", "memory"; empty: not sticky
 	TTL, BaselineTTL string
+	Drain            string
 	Secret           []string
 	Name, Domain     string
 	Client           []string
@@ -53,7 +54,7 @@ func (c *caddy) assignments(b *bytes.Buffer, r Rollout) {
 			capacity = strconv.Itoa(s.Capacity)
 		}
 		section(b, strings.TrimSpace("sticky "+s.Mode+" "+s.Name), [][]string{
-			{"ttl", s.TTL}, {"baseline_ttl", s.BaselineTTL}, words("secret", s.Secret), {"domain", s.Domain}, words("client", s.Client), {"capacity", capacity},
+			{"ttl", s.TTL}, {"baseline_ttl", s.BaselineTTL}, {"drain", s.Drain}, words("secret", s.Secret), {"domain", s.Domain}, words("client", s.Client), {"capacity", capacity},
 		})
 	}
 	if q := r.Router; q.URL != "" {
@@ -65,7 +66,7 @@ func (c *caddy) assignments(b *bytes.Buffer, r Rollout) {
 func assignments(config map[string]any, r Rollout) map[string]any {
 	s, q := r.Sticky, r.Router
 	sticky := present{
-		"mode": s.Mode, "name": s.Name, "ttl": s.TTL, "baselineTtl": s.BaselineTTL, "secret": s.Secret, "domain": s.Domain, "client": s.Client,
+		"mode": s.Mode, "name": s.Name, "ttl": s.TTL, "baselineTtl": s.BaselineTTL, "drain": s.Drain, "secret": s.Secret, "domain": s.Domain, "client": s.Client,
 	}.fields()
 	if s.Capacity > 0 {
 		sticky["capacity"] = s.Capacity
