@@ -9,7 +9,7 @@ type finding struct {
 	verdict rollout.Verdict
 
 	// p is the probability that a candidate that is as it should be does as badly as this, or worse: the smallest of all
-	// looks back that were tried. 1 if nothing was. level is what it has to be at most for Fail.
+	// looks back that were tested. 1 if none was. level is what it has to be at most for Fail.
 	p, level float64
 
 	// blocks is how many of the last blocks p is about. candidate and baseline are what they held, and dispersion is by what
@@ -52,35 +52,45 @@ func spans(window, blocks int) []int {
 func worseThan(candidate, baseline []tally, window int, level float64) finding {
 	f := finding{verdict: rollout.Hold, p: 1, level: level / looksBack, dispersion: 1, blocks: window}
 	n := len(candidate)
-	phiB, knownB := dispersion(lastBlocks(baseline, recent))
-	_, knownC := dispersion(lastBlocks(candidate, window))
 	f.candidate = sum(candidate[n-window:])
 	f.baseline = sum(baseline[n-window:])
 	if excess(f.candidate, f.baseline) >= drastic {
-		phi := phiB
+		phi, _ := dispersion(lastBlocks(baseline, recent))
 		if phi < burst {
 			phi = burst
 		}
-		f.test(candidate[n-window:], baseline[n-window:], phi)
+		f.test(candidate[n-window:], baseline[n-window:], share(candidate[n-window:], baseline[n-window:]), phi)
 	}
-	if knownB && knownC {
-		for _, span := range spans(window, n) {
-			phi, _ := dispersion(lastBlocks(candidate, span))
-			most := span
-			if most < recent {
-				most = recent
-			}
-			if of, _ := dispersion(lastBlocks(baseline, most)); of > phi {
-				phi = of
-			}
-			f.test(candidate[n-span:], baseline[n-span:], phi)
-		}
+	if isTelling(candidate) && isTelling(baseline) {
 		f.verdict = rollout.Pass
+		for _, span := range spans(window, n) {
+			f.look(candidate, baseline, span)
+		}
 	}
 	if f.p <= f.level {
 		f.verdict = rollout.Fail
 	}
 	return f
+}
+
+// look tests a number of the last blocks. Where the candidate has no more hits than its share there is nothing to test.
+func (f *finding) look(candidate, baseline []tally, span int) {
+	n := len(candidate)
+	c := candidate[n-span:]
+	b := baseline[n-span:]
+	part := share(c, b)
+	hits := sum(c).hits
+	if float64(hits) <= part*float64(hits+sum(b).hits) {
+		return
+	}
+	phi, _ := dispersion(lastBlocks(candidate, span))
+	if span < recent {
+		span = recent
+	}
+	if of, _ := dispersion(lastBlocks(baseline, span)); of > phi {
+		phi = of
+	}
+	f.test(c, b, part, phi)
 }
 
 // excess returns by how much larger the candidate's rate is.
@@ -91,10 +101,11 @@ func excess(candidate, baseline tally) float64 {
 	return float64(candidate.hits)/float64(candidate.requests) - float64(baseline.hits)/float64(baseline.requests)
 }
 
-// test keeps the smallest probability.
-func (f *finding) test(candidate, baseline []tally, phi float64) {
-	c, b := sum(candidate), sum(baseline)
-	p := UpperTail(float64(c.hits)/phi, float64(c.hits+b.hits)/phi, share(candidate, baseline))
+// test keeps the smallest probability: of so many hits or more, if each is the candidate's with the probability share.
+func (f *finding) test(candidate, baseline []tally, share, phi float64) {
+	c := sum(candidate)
+	b := sum(baseline)
+	p := UpperTail(float64(c.hits)/phi, float64(c.hits+b.hits)/phi, share)
 	if p < f.p {
 		f.p = p
 		f.blocks = len(candidate)

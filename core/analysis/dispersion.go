@@ -17,6 +17,20 @@ func sum(blocks []tally) tally {
 // fewestBlocks is how many blocks with requests have to be there to say how much they differ.
 const fewestBlocks = 6
 
+// busy returns how many blocks have requests.
+func busy(blocks []tally) int {
+	n := 0
+	for _, b := range blocks {
+		if b.requests > 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// isTelling reports whether the last blocks, as many as it takes, tell a dispersion.
+func isTelling(blocks []tally) bool { return busy(blocks) >= fewestBlocks }
+
 // dispersion returns by how many hits come at a time, on average, in blocks of time that follow each other, and whether
 // there is enough to say. Requests do not fail one by one: what breaks hits several, and whoever sees an error tries again.
 // A test that takes each hit for a witness of its own is far too sure.
@@ -27,12 +41,7 @@ const fewestBlocks = 6
 // the square root of 2/(m-1) for m blocks of many hits each, and of 1/hits for few. Less than two of these above 1 is as good
 // as 1; else two are added, because too little would be dangerous.
 func dispersion(blocks []tally) (phi float64, known bool) {
-	m := 0.0
-	for _, b := range blocks {
-		if b.requests > 0 {
-			m++
-		}
-	}
+	m := float64(busy(blocks))
 	if m < fewestBlocks {
 		return 1, false
 	}
@@ -57,11 +66,11 @@ func dispersion(blocks []tally) (phi float64, known bool) {
 
 // lastBlocks returns the last n blocks, or more if these have too few with requests to tell their dispersion.
 func lastBlocks(blocks []tally, n int) []tally {
-	first, busy := len(blocks), 0
-	for first > 0 && (len(blocks)-first < n || busy < fewestBlocks) {
+	first, telling := len(blocks), 0
+	for first > 0 && (len(blocks)-first < n || telling < fewestBlocks) {
 		first--
 		if blocks[first].requests > 0 {
-			busy++
+			telling++
 		}
 	}
 	return blocks[first:]

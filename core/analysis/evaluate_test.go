@@ -66,7 +66,7 @@ func TestVerdicts(t *testing.T) {
 		want    rollout.Verdict
 		reason  string // a part of it
 	}{
-		{"healthy", "", 120, healthy, healthy, rollout.Pass, `!worse("canary"): 0.5% of 2400 requests failed, and 0.5% of the baseline's 2400`},
+		{"healthy", "", 120, healthy, healthy, rollout.Pass, `!worse("canary"): 0.5% of 1200 requests failed, and 0.5% of the baseline's 1200`},
 		{"no traffic", "", 120, healthy, load{}, rollout.Hold, `!worse("canary"): 0 requests of "canary", and 50 are wanted`},
 		{"no traffic at all", "", 120, load{}, load{}, rollout.Hold, `0 requests of "canary"`},
 		{"no baseline", "", 120, load{}, healthy, rollout.Hold, `0 requests of "stable", and 50 are wanted`},
