@@ -206,8 +206,10 @@ func derivedRevision(config Config, variants []string, candidate int) string {
 			continue
 		}
 		var parts []string
-		for _, upstream := range v.Upstreams {
-			parts = append(parts, fmt.Sprint(upstream))
+		scratch := &checker{} // what is wrong with an upstream is said elsewhere
+		for _, item := range v.Upstreams {
+			upstream, _ := scratch.upstream("", item)
+			parts = append(parts, upstream.Name)
 		}
 		sort.Strings(parts)
 		for _, key := range sortedKeys(v.Where) {

@@ -144,7 +144,7 @@ func TestRevisionByTheCandidate(t *testing.T) {
 	first := revision()
 	config.Plan.Steps[0].For = "1h"
 	config.Variants[0].Upstreams = []any{"http://10.0.0.3"}
-	config.Variants[1].Upstreams = []any{"http://10.0.0.2", "http://10.0.0.1"}
+	config.Variants[1].Upstreams = []any{"http://10.0.0.2 weight=0", map[string]any{"address": "http://10.0.0.1", "metadata": map[string]any{"zone": "a"}}}
 	if got := revision(); got != first || got == "" {
 		t.Errorf("the same candidate has revisions %s and %s", first, got)
 	}
