@@ -91,6 +91,11 @@ bench: build ## benchmarks of the engine, compiled and interpreted, and of the r
 	$(call step,CPU time per proxied request of the real Caddy and the real Traefik)
 	cd integration && go run ./bench -caddy $(CURDIR)/bin/caddy -traefik $(call tool,traefik)
 
+.PHONY: simulate-checks
+simulate-checks: ## simulate rollouts, and hold docs/statistics.md to what comes out
+	$(call step,2000 rollouts of each kind)
+	go -C integration run ./statistics -check ../docs/statistics.md
+
 .PHONY: fmt
 fmt: ## format the Go code and group its imports
 	gofmt -w .

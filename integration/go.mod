@@ -13,6 +13,8 @@ require (
 	golang.org/x/tools v0.51.0
 )
 
+require gonum.org/v1/gonum v0.17.0
+
 require (
 	github.com/go-jose/go-jose/v4 v4.1.8
 	github.com/golang-jwt/jwt/v5 v5.3.1
