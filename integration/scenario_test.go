@@ -20,7 +20,7 @@ var hosts = []gateway.Host{gateway.Caddy{}, gateway.TraefikService{}, gateway.Tr
 var table = slices.Concat(
 	geoScenarios, identityScenarios, authenticationScenarios, betaScenarios,
 	ruleScenarios, languageScenarios, addressScenarios, splitScenarios, []scenario{vectorScenario}, announceScenarios,
-	forgeryScenarios, stickyScenarios, cookieForgeryScenarios, routerScenarios, streamScenarios, fallbackScenarios, reloadScenarios, planReloadScenarios, restartScenarios, caddyScenarios, caddyBalanceScenarios, metricsScenarios, matcherScenarios, refusalScenarios,
+	forgeryScenarios, stickyScenarios, cookieForgeryScenarios, routerScenarios, countedScenarios, streamScenarios, fallbackScenarios, reloadScenarios, planReloadScenarios, restartScenarios, caddyScenarios, caddyBalanceScenarios, metricsScenarios, matcherScenarios, refusalScenarios,
 	traefikScenarios, serviceScenarios, proxyScenarios, healthScenarios, balanceScenarios,
 	inPools(announceScenarios, forgeryScenarios, streamScenarios, fallbackScenarios),
 )
