@@ -5,13 +5,18 @@ import "github.com/grayling-gateway/grayling/core/rollout"
 // exceeds tells whether more than a share of a variant's requests have a property: fail, for an error rate and its limit, or
 // take longer than a limit, for a quantile q and the share 1-q. The blocks are those of the stay in the step, the oldest
 // first, of which the last window are evaluated. It is Fail if the exact one-sided binomial test says so at the level, after
-// hits and requests were divided by the dispersion; Pass if the share within the window is no more than that; else Hold.
+// hits and requests were divided by the dispersion, or by that of before the window if it is larger: a few blocks with a
+// burst in most of them look alike. It is Pass if the share within the window is no more than that; else Hold.
 func exceeds(blocks []tally, window int, limit, level float64) finding {
 	n := len(blocks)
 	f := finding{verdict: rollout.Hold, p: 1, level: level / looksBack, dispersion: 1, blocks: window, candidate: sum(blocks[n-window:])}
 	seen := f.candidate
+	before, _ := dispersion(lastBlocks(blocks[:n-window], recent))
 	for _, span := range spans(window, n) {
 		phi, known := dispersion(lastBlocks(blocks, span))
+		if phi < before {
+			phi = before
+		}
 		if !known && phi < burst {
 			phi = burst
 		}

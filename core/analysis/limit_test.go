@@ -7,6 +7,10 @@ import (
 )
 
 func TestExceeds(t *testing.T) {
+	rare := several(54, 0, 200)
+	for i := 0; i < len(rare); i += 8 {
+		rare[i].hits = 10
+	}
 	cases := []struct {
 		what   string
 		blocks []tally
@@ -19,6 +23,7 @@ func TestExceeds(t *testing.T) {
 		{"a little more for long", several(600, 3, 200), rollout.Fail},
 		{"much more in the window", after(several(54, 1, 200), several(6, 20, 200)), rollout.Fail},
 		{"a burst", after(several(59, 0, 20), several(1, 10, 20)), rollout.Hold},
+		{"bursts as before, in most blocks", after(rare, blocksOf(200, 10, 10, 0, 10, 10, 10)), rollout.Hold},
 		{"everything, from the beginning", several(2, 200, 200), rollout.Fail},
 		{"nothing", several(6, 0, 0), rollout.Pass},
 	}

@@ -43,6 +43,7 @@ func tables() []table {
 			{"errors in tens", with(short, traffic{burst: 10}, healthy)},
 			{"errors one by one, slow answers in tens", with(short, traffic{burst: 1, stalls: 10}, healthy)},
 			{"errors in tens, checked against limits", limited},
+			{"errors in tens, longer plan", with(long, traffic{burst: 10}, healthy)},
 		}},
 		{title: "a healthy candidate, rolled back by simpler checks", tell: falseAlarms, rows: []row{
 			{"more than 1% fail", simpler(limit, 1)},
