@@ -23,6 +23,7 @@ type Status struct {
 	Evaluation    *Evaluation
 	SampleRatio   string `json:"sample_ratio_off"`
 	StoreAway     string `json:"store_away"`
+	Counts        map[string]int64
 }
 
 // VariantStatus is what it shows of a variant.
