@@ -19,8 +19,9 @@ import (
 // content, whatever dies in between. Several processes may use the same file, each for a short time: they take turns by
 // a file with ".lock" behind its name, and whoever meets a document that somebody else has replaced gets ErrConflict.
 //
-// A file that is damaged is moved aside, with ".damaged" and the time behind its name, and reported; the store is empty
-// then. One that cannot be read, or that a newer version of this program wrote, is left alone: that is an error.
+// A file that is damaged is moved aside, with ".damaged-" and the time behind its name, and reported; the store is empty
+// then. One that cannot be read, or that a newer version of this program wrote, is left alone: that is an error. So is a
+// directory that is not there.
 type File struct {
 	path   string
 	report func(error)
@@ -136,6 +137,9 @@ func (f *File) read() (contents, error) {
 	empty := contents{Format: fileFormat, Documents: map[string]entry{}}
 	file, err := os.Open(f.path)
 	if errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.Stat(filepath.Dir(f.path)); err != nil { // such as a volume that is not mounted yet
+			return contents{}, fmt.Errorf("reading the state: the directory has to be there: %w", err)
+		}
 		return empty, nil
 	}
 	if err != nil {
