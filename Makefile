@@ -67,7 +67,7 @@ test-integration: build ## scenarios against the real Caddy and the real Traefik
 	$(call step,tools of the integration tests)
 	for name in traefik etcd prometheus yaegi; do integration/tools/build.sh $$name; done
 	$(call step,integration tests)
-	export GRAYLING_CADDY=$(CURDIR)/bin/caddy GRAYLING_TRAEFIK=$(call tool,traefik); \
+	export GRAYLING_CADDY=$(CURDIR)/bin/caddy GRAYLING_COMMAND=$(CURDIR)/bin/grayling GRAYLING_TRAEFIK=$(call tool,traefik); \
 		cd integration && go test -count=1 ./...
 
 .PHONY: lint

@@ -7,7 +7,7 @@
 //	go test . -run 'TestScenarios/caddy/websocket'
 //
 // GRAYLING_CADDY names a Caddy that is built already; one built with -race fails a scenario in which it
-// reports a race. GRAYLING_TRAEFIK names a Traefik; without it integration/tools/build.sh builds one, once.
+// reports a race. GRAYLING_COMMAND does so for the command line. GRAYLING_TRAEFIK names a Traefik; without it integration/tools/build.sh builds one, once.
 // When a scenario fails, the gateway's log is shown.
 //
 // A scenario says what it expects in no product's words: a gateway.Site, requests, and the decision for

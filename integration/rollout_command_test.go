@@ -1,7 +1,12 @@
 package integration
 
 import (
+	"bufio"
 	"net/http"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -90,6 +95,31 @@ var commandJourneys = []journey{
 		},
 	},
 	{
+		name:    "the command line, and events as they happen",
+		rollout: planned("pipeline", step("50%", long), step("100%", "")),
+		run: func(t *testing.T, p *pilot) {
+			p.awaitState(t, "progressing", 1)
+			told := watch(t, p, "--until", "promoted")
+			told.expect(t, "progressing") // how it is; then it listens
+			for _, c := range []struct {
+				verb string
+				args []string
+				want string // what happens
+			}{
+				{"pause", nil, "paused"}, {"weight", []string{"canary", "60%"}, "weight_set"}, {"resume", nil, "resumed"}, {"promote", []string{"--full"}, "promoted"},
+			} {
+				expectExit(t, p.g.CommandLine(t, append([]string{c.verb, p.rollout.Name}, c.args...)...), 0)
+				told.expect(t, c.want)
+			}
+			if err := told.wait(); err != nil {
+				t.Errorf("watch ended with %v", err)
+			}
+			expectExit(t, p.g.CommandLine(t, "promote", p.rollout.Name), 1)
+			expectExit(t, p.g.CommandLine(t, "abort", p.rollout.Name), 0)
+			expectExit(t, p.g.CommandLine(t, "watch", p.rollout.Name, "--until", "promoted"), 4)
+		},
+	},
+	{
 		name: "three arms without a plan, and weights by hand",
 		rollout: gateway.Rollout{
 			Name: "arms", Path: "/arms/*", Revision: "v2", Key: []string{`header("X-User")`},
@@ -130,4 +160,57 @@ var commandJourneys = []journey{
 			}
 		},
 	},
+}
+
+// watcher is the command watch, line by line.
+type watcher struct {
+	lines chan string
+	wait  func() error
+}
+
+func watch(t *testing.T, p *pilot, args ...string) *watcher {
+	t.Helper()
+	cmd := p.g.CommandLine(t, append([]string{"watch", p.rollout.Name}, args...)...)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	w := &watcher{lines: make(chan string, 100)}
+	go func() {
+		defer close(w.lines)
+		for text := bufio.NewScanner(out); text.Scan(); {
+			w.lines <- text.Text()
+		}
+	}()
+	w.wait = sync.OnceValue(func() error {
+		for range w.lines { // Wait closes what is read from
+		}
+		return cmd.Wait()
+	})
+	t.Cleanup(func() {
+		cmd.Process.Kill()
+		w.wait()
+	})
+	return w
+}
+
+// expect waits for the next line, which has an event in it.
+func (w *watcher) expect(t *testing.T, event string) {
+	t.Helper()
+	if line := receive(t, w.lines, "the event "+event); !strings.Contains(line, event) {
+		t.Errorf("the next line is %q, want %s", line, event)
+	}
+}
+
+// expectExit runs a command, which ends with a code.
+func expectExit(t *testing.T, cmd *exec.Cmd, code int) {
+	t.Helper()
+	out, err := cmd.CombinedOutput()
+	if got := cmd.ProcessState.ExitCode(); got != code {
+		t.Errorf("%s: exit code %d, want %d: %s, %v", cmd, got, code, out, err)
+	}
 }

@@ -64,6 +64,7 @@ var failureJourneys = []journey{
 	},
 	{
 		name: "a canary that is slower than the baseline",
+		late: true,
 		rollout: func() gateway.Rollout {
 			r := planned("slower", step("50%", long), step("100%", ""))
 			r.Plan.Checks = nil // !worse("canary")
@@ -125,6 +126,9 @@ var failureJourneys = []journey{
 		rollout: func() gateway.Rollout {
 			r := planned("flapping", step("50%", long), step("100%", ""))
 			r.Plan.Failures = 6
+			r.Plan.MinRequests = 10
+			// A difference is a number, of the last seconds, and no test of what failed since the step began.
+			r.Plan.Checks = []string{`error_rate("canary") - error_rate("stable") <= 0.3`}
 			return r
 		}(),
 		run: func(t *testing.T, p *pilot) {
@@ -133,7 +137,7 @@ var failureJourneys = []journey{
 			for range 3 {
 				canary.Fail(0)
 				p.await(t, "a pass", func(s gateway.Status) bool { return s.Verdict() == "pass" && s.Evaluation.Failures == 0 })
-				canary.Fail(0.9)
+				canary.Fail(1)
 				p.await(t, "a fail", func(s gateway.Status) bool { return s.Verdict() == "fail" })
 			}
 			p.expectStory(t, "started 1")

@@ -29,34 +29,42 @@ type journey struct {
 	name    string
 	rollout gateway.Rollout
 	run     func(*testing.T, *pilot)
+	late    bool // it compares times, and so begins when the others are through
 }
 
 // TestJourneys lets plans go their way on every host.
 func TestJourneys(t *testing.T) {
-	for _, host := range hosts {
-		t.Run(host.Name(), func(t *testing.T) {
-			t.Parallel()
-			all := journeys(t, host)
-			names := make(map[string]bool)
-			served := gateway.Site{Control: true, Prometheus: "http://" + gateway.FreeAddress(t)}
-			for _, j := range all {
-				if names[j.name] || names[j.rollout.Name] || j.run == nil {
-					t.Fatalf("journey %q of %q: repeated, or empty", j.name, j.rollout.Name)
-				}
-				names[j.name], names[j.rollout.Name] = true, true
-				served.Rollouts = append(served.Rollouts, j.rollout)
+	atOnce(t, hosts, gateway.Host.Name, func(t *testing.T, host gateway.Host) {
+		all := journeys(t, host)
+		names := make(map[string]bool)
+		served := gateway.Site{Control: true, Prometheus: "http://" + gateway.FreeAddress(t)}
+		for _, j := range all {
+			if names[j.name] || names[j.rollout.Name] || j.run == nil {
+				t.Fatalf("journey %q of %q: repeated, or empty", j.name, j.rollout.Name)
 			}
-			g := gateway.Start(t, host, served)
-			// Not t.Parallel, which lets as many go on as there are processors.
-			var wg sync.WaitGroup
-			for _, j := range all {
-				wg.Go(func() {
-					t.Run(j.name, func(t *testing.T) { j.run(t, &pilot{g: g, rollout: j.rollout}) })
-				})
-			}
-			wg.Wait()
+			names[j.name], names[j.rollout.Name] = true, true
+			served.Rollouts = append(served.Rollouts, j.rollout)
+		}
+		g := gateway.Start(t, host, served)
+		for _, late := range []bool{false, true} {
+			now := slices.DeleteFunc(slices.Clone(all), func(j journey) bool { return j.late != late })
+			atOnce(t, now, func(j journey) string { return j.name }, func(t *testing.T, j journey) {
+				j.run(t, &pilot{g: g, rollout: j.rollout})
+			})
+		}
+	})
+}
+
+// atOnce runs a subtest for each of all at the same time. t.Parallel would let as many go on as there are processors, and
+// these wait.
+func atOnce[T any](t *testing.T, all []T, name func(T) string, run func(*testing.T, T)) {
+	var wg sync.WaitGroup
+	for _, one := range all {
+		wg.Go(func() {
+			t.Run(name(one), func(t *testing.T) { run(t, one) })
 		})
 	}
+	wg.Wait()
 }
 
 // planned is a rollout under /name/ whose canary may fail one request of ten, judged every second by the last two.
@@ -190,7 +198,7 @@ func (p *pilot) users(percent int) []string {
 // traffic has users ask until the test ends.
 func (p *pilot) traffic(t *testing.T, users []string) *traffic.Flow {
 	t.Helper()
-	const perSecond = 25
+	const perSecond = 20
 	var clients []http.Header
 	for _, user := range users {
 		clients = append(clients, http.Header{"X-User": {user}})

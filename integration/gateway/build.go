@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -8,42 +9,66 @@ import (
 	"testing"
 )
 
+// built is where the programs are that were built in this process.
 var built struct {
-	once sync.Once
-	dir  string
-	log  []byte
-	err  error
+	sync.Mutex
+	dir string
 }
 
 // CaddyBinary is the path of the Caddy under test: GRAYLING_CADDY, or else cmd/caddy of this
 // checkout, built once in this process.
 func CaddyBinary(t testing.TB) string {
 	t.Helper()
-	if path := os.Getenv("GRAYLING_CADDY"); path != "" {
+	return binary(t, "caddy", "GRAYLING_CADDY")
+}
+
+// commandBinary is the path of the command line: GRAYLING_COMMAND, or else cmd/grayling of this checkout, built once in
+// this process.
+func commandBinary(t testing.TB) string {
+	t.Helper()
+	return binary(t, "grayling", "GRAYLING_COMMAND")
+}
+
+// binary is the path in an environment variable, or else a program of this checkout.
+func binary(t testing.TB, name, variable string) string {
+	t.Helper()
+	if path := os.Getenv(variable); path != "" {
 		abs, err := filepath.Abs(path)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return abs
 	}
-	built.once.Do(build)
-	if built.err != nil {
-		t.Fatalf("building cmd/caddy: %v\n%s", built.err, built.log)
+	built.Lock()
+	defer built.Unlock()
+	path := filepath.Join(built.dir, name)
+	if _, err := os.Stat(path); built.dir != "" && err == nil {
+		return path
 	}
-	return filepath.Join(built.dir, "caddy")
+	if err := build(name); err != nil {
+		t.Fatalf("building cmd/%s: %v", name, err)
+	}
+	return filepath.Join(built.dir, name)
 }
 
-func build() {
-	if built.dir, built.err = os.MkdirTemp("", "gateway-bin"); built.err != nil {
-		return
+func build(name string) error {
+	if built.dir == "" {
+		dir, err := os.MkdirTemp("", "gateway-bin")
+		if err != nil {
+			return err
+		}
+		built.dir = dir
 	}
-	var root string
-	if root, built.err = checkout(); built.err != nil {
-		return
+	root, err := checkout()
+	if err != nil {
+		return err
 	}
-	cmd := exec.Command("go", "build", "-o", built.dir+"/", "./cmd/caddy")
+	cmd := exec.Command("go", "build", "-o", built.dir+"/", "./cmd/"+name)
 	cmd.Dir = root
-	built.log, built.err = cmd.CombinedOutput()
+	if log, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%w\n%s", err, log)
+	}
+	return nil
 }
 
 // checkout is the directory of the project that the tests are a part of.

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -99,6 +101,15 @@ func (g *Gateway) Control(method, target, body string, header ...string) (status
 	defer response.Body.Close()
 	content, err := io.ReadAll(response.Body)
 	return response.StatusCode, string(content), err
+}
+
+// CommandLine is the program grayling, at work for the gateway.
+func (g *Gateway) CommandLine(t testing.TB, args ...string) *exec.Cmd {
+	t.Helper()
+	url, token := g.instance.control()
+	cmd := exec.Command(commandBinary(t), args...)
+	cmd.Env = append(os.Environ(), "GRAYLING_SERVER="+strings.TrimSuffix(url, "/rollouts"), "GRAYLING_TOKEN="+token)
+	return cmd
 }
 
 // Status returns how a rollout stands; an error if the control API does not tell.
