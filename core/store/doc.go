@@ -1,3 +1,3 @@
 // Package store keeps small documents, such as the state of a rollout, where they outlive what uses them: in the memory
-// of a process, or in a file.
+// of a process, in a file, or in a cluster of etcd.
 package store

@@ -1,0 +1,238 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// etcdAttempt is how long one member may take to answer; etcd itself gives up after five seconds and more.
+	etcdAttempt = 3 * time.Second
+
+	// etcdDial is how long a connection may take: one lost packet is sent again within it.
+	etcdDial = 1500 * time.Millisecond
+
+	// etcdKeepAlive is how often the system asks whether an idle peer is still there. After nine questions without an
+	// answer, as Linux counts, the connection of a watch ends.
+	etcdKeepAlive = 2 * time.Second
+
+	// maxEtcdAnswer is how many bytes an answer may have: a document in base64, and what is around it.
+	maxEtcdAnswer = MaxContent/3*4 + 64<<10
+)
+
+// etcdClient asks the members of a cluster, one after the other until one answers.
+type etcdClient struct {
+	endpoints []string // without a slash at the end
+	username  string
+	password  func() string
+	report    func(error)
+	transport *http.Transport
+
+	working atomic.Int64 // the index of the endpoint that answered last
+	login   atomic.Value // *etcdLogin
+	signing chan bool    // holds a value while somebody authenticates
+}
+
+// etcdReply is what became of a request.
+type etcdReply struct {
+	content []byte // of the answer
+	err     error
+	code    int  // etcd's reason for a refusal (google.golang.org/grpc/codes); 0: it is not etcd's
+	sent    bool // a request that failed may have been carried out all the same
+	unsure  bool // this one was answered, but one before it may have been carried out
+}
+
+// Of gRPC's codes, those that tell what to do.
+const (
+	etcdInvalidArgument   = 3
+	etcdPermissionDenied  = 7
+	etcdResourceExhausted = 8
+	etcdPrecondition      = 9
+	etcdUnauthenticated   = 16
+)
+
+func newEtcdClient(s EtcdSettings) *etcdClient {
+	c := &etcdClient{username: s.Username, password: s.Password, report: s.Report, signing: make(chan bool, 1)}
+	for _, endpoint := range s.Endpoints {
+		c.endpoints = append(c.endpoints, strings.TrimRight(endpoint, "/"))
+	}
+	c.working.Store(rand.Int63n(int64(len(c.endpoints)))) // so that many gateways do not all use the same member
+	c.login.Store(&etcdLogin{})
+	dialer := &net.Dialer{Timeout: etcdDial, KeepAlive: etcdKeepAlive}
+	c.transport = &http.Transport{
+		Proxy: http.ProxyFromEnvironment,
+		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			return dialer.DialContext(ctx, network, address)
+		},
+		TLSClientConfig:     s.TLS,
+		TLSHandshakeTimeout: etcdAttempt,
+		MaxIdleConnsPerHost: 4,
+		IdleConnTimeout:     time.Minute,
+	}
+	return c
+}
+
+// call posts a request to the member that answered last or, while none answers, to the others.
+func (c *etcdClient) call(ctx context.Context, path string, body []byte) etcdReply {
+	first := int(c.working.Load())
+	var faults []string
+	sent := false
+	for i := 0; i < len(c.endpoints); i++ {
+		at := (first + i) % len(c.endpoints)
+		reply := c.signed(ctx, at, path, body)
+		if ctx.Err() != nil && reply.err != nil {
+			return etcdReply{err: ctx.Err()}
+		}
+		if reply.err == nil || final(reply) {
+			reply.unsure = sent
+			c.moved(at, faults)
+			return reply
+		}
+		sent = sent || reply.sent
+		faults = append(faults, reply.err.Error())
+	}
+	return etcdReply{err: errors.New(strings.Join(faults, "; "))}
+}
+
+// final reports whether all members would refuse the same.
+func final(r etcdReply) bool {
+	return r.code == etcdInvalidArgument || r.code == etcdPermissionDenied || r.code == etcdUnauthenticated || errors.Is(r.err, ErrDocument)
+}
+
+// moved remembers which member answered, and tells why others did not.
+func (c *etcdClient) moved(to int, faults []string) {
+	if len(faults) == 0 {
+		return
+	}
+	c.working.Store(int64(to))
+	if c.report != nil {
+		c.report(fmt.Errorf("etcd: %s is used from now on: %s", host(c.endpoints[to]), strings.Join(faults, "; ")))
+	}
+}
+
+// avoid makes requests begin with the next member, if they would with this one.
+func (c *etcdClient) avoid(at int) {
+	next := (at + 1) % len(c.endpoints)
+	c.working.CompareAndSwap(int64(at), int64(next))
+}
+
+// post sends a request to one member and reads the answer.
+func (c *etcdClient) post(ctx context.Context, at int, path, token string, body []byte) etcdReply {
+	ctx, cancel := context.WithTimeout(ctx, etcdAttempt)
+	defer cancel()
+	response, err := c.send(ctx, at, path, token, body)
+	if err != nil {
+		return c.lost(at, err)
+	}
+	defer response.Body.Close()
+	content, err := io.ReadAll(io.LimitReader(response.Body, maxEtcdAnswer+1))
+	if err != nil {
+		return c.lost(at, err)
+	}
+	if len(content) > maxEtcdAnswer {
+		return etcdReply{err: fmt.Errorf("%s: the answer is longer than %d bytes", host(c.endpoints[at]), maxEtcdAnswer), sent: true}
+	}
+	if response.StatusCode != http.StatusOK {
+		return c.refusal(at, response.StatusCode, content)
+	}
+	if !json.Valid(content) {
+		return etcdReply{err: fmt.Errorf("%s: %w", host(c.endpoints[at]), errEtcdAnswer), sent: true}
+	}
+	return etcdReply{content: content}
+}
+
+// send sends a request to one member. The answer's body has to be closed.
+func (c *etcdClient) send(ctx context.Context, at int, path, token string, body []byte) (*http.Response, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.endpoints[at]+path, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("User-Agent", "grayling")
+	request.Header.Set("Grpc-Metadata-Hasleader", "true") // a member that has lost the others says so at once, in watches too
+	if token != "" {
+		request.Header.Set("Authorization", token)
+	}
+	if path != "/v3/kv/txn" {
+		request.Header["Idempotency-Key"] = nil // is not sent: it says that what a connection lost may be sent over another
+	}
+	// Not through a Client: it follows redirects, and would take the token along.
+	response, err := c.transport.RoundTrip(request)
+	return response, err
+}
+
+// lost says why there is no answer.
+func (c *etcdClient) lost(at int, err error) etcdReply {
+	var failed net.Error
+	var connecting *net.OpError
+	reply := etcdReply{sent: true}
+	if errors.As(err, &connecting) && connecting.Op == "dial" {
+		reply.sent = false
+	}
+	late := errors.Is(err, context.Canceled) || errors.As(err, &failed) && failed.Timeout()
+	if late && reply.sent {
+		reply.err = fmt.Errorf("%s: no answer within %s", host(c.endpoints[at]), etcdAttempt.String())
+		return reply
+	}
+	reply.err = fmt.Errorf("%s: %w", host(c.endpoints[at]), err)
+	return reply
+}
+
+// etcdFault is why etcd refuses something: https://github.com/googleapis/googleapis/blob/master/google/rpc/status.proto.
+type etcdFault struct {
+	Code    int    `json:"code"`
+	Message string `json:"message"`
+}
+
+// refusal says why a member refuses a request.
+func (c *etcdClient) refusal(at, status int, content []byte) etcdReply {
+	var fault etcdFault
+	if err := json.Unmarshal(content, &fault); err != nil || fault.Message == "" {
+		return etcdReply{err: fmt.Errorf("%s: status %d: %w", host(c.endpoints[at]), status, errEtcdAnswer), sent: true}
+	}
+	if tooLarge(fault) {
+		err := fmt.Errorf("%w: larger than etcd takes: raise its --max-request-bytes", ErrDocument)
+		return etcdReply{err: err, code: fault.Code}
+	}
+	if unsigned(fault.Message) {
+		fault.Code = etcdUnauthenticated
+	}
+	err := fmt.Errorf("%s: status %d: %s", host(c.endpoints[at]), status, c.quoted(fault.Message))
+	return etcdReply{err: err, code: fault.Code, sent: true}
+}
+
+func tooLarge(fault etcdFault) bool {
+	return strings.Contains(fault.Message, "request is too large") ||
+		fault.Code == etcdResourceExhausted && strings.Contains(fault.Message, "larger than max")
+}
+
+// quoted returns a text of a server, without the secrets that it may repeat.
+func (c *etcdClient) quoted(text string) string {
+	login, _ := c.login.Load().(*etcdLogin)
+	for _, secret := range []string{login.token, login.password} {
+		if secret != "" {
+			text = strings.ReplaceAll(text, secret, "…")
+		}
+	}
+	return fmt.Sprintf("%.200q", text)
+}
+
+// host returns the part of an endpoint that names it.
+func host(endpoint string) string {
+	u, err := url.Parse(endpoint)
+	if err != nil {
+		return "an endpoint"
+	}
+	return u.Host
+}

@@ -1,0 +1,353 @@
+package store_test
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/grayling-gateway/grayling/core/store"
+	"github.com/grayling-gateway/grayling/core/store/storetest"
+)
+
+// openEtcd returns the store behind endpoints, which reports nothing.
+func openEtcd(t *testing.T, endpoints ...string) *store.Etcd {
+	t.Helper()
+	return openEtcdWith(t, store.EtcdSettings{Endpoints: endpoints, Report: func(fault error) { t.Errorf("reported: %v", fault) }})
+}
+
+func openEtcdWith(t *testing.T, settings store.EtcdSettings) *store.Etcd {
+	t.Helper()
+	e, err := store.NewEtcd(settings)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+func TestEtcd(t *testing.T) {
+	url := newFakeEtcd().serve(t).URL
+	storetest.Contract(t, func() store.Store {
+		e := openEtcd(t, url)
+		return e
+	})
+}
+
+func TestEtcdSettings(t *testing.T) {
+	password := func() string { return "hush" }
+	for _, c := range []struct {
+		settings store.EtcdSettings
+		text     string
+	}{
+		{store.EtcdSettings{}, "endpoints: there are none"},
+		{store.EtcdSettings{Endpoints: []string{"http://a:1", "10.0.0.1:2379"}}, "endpoints[1]: not a URL"},
+		{store.EtcdSettings{Endpoints: []string{"http://"}}, "endpoints[0]: not a URL"},
+		{store.EtcdSettings{Endpoints: []string{"etcd://a:1"}}, "endpoints[0]: not a URL"},
+		{store.EtcdSettings{Endpoints: []string{"http://root:hush@a:1"}}, "endpoints[0]: a:1: a name and password"},
+		{store.EtcdSettings{Endpoints: []string{"http://a:1/v3"}}, "endpoints[0]: a:1: leave out"},
+		{store.EtcdSettings{Endpoints: []string{"http://a:1?key=hush"}}, "endpoints[0]: a:1: leave out"},
+		{store.EtcdSettings{Endpoints: []string{"http://a:1"}, TLS: &tls.Config{MinVersion: tls.VersionTLS12}}, "write https://a:1"},
+		{store.EtcdSettings{Endpoints: []string{"http://a:1"}, Password: password}, "username: "},
+		{store.EtcdSettings{Endpoints: []string{"http://a:1"}, Username: "me"}, "password: me has none"},
+	} {
+		_, err := store.NewEtcd(c.settings)
+		if err == nil || !strings.Contains(err.Error(), c.text) || strings.Contains(err.Error(), "hush") {
+			t.Errorf("%q: error %v", c.text, err)
+		}
+	}
+}
+
+// TestEtcdKeys: each name has a key of its own under the prefix, whatever is in it.
+func TestEtcdKeys(t *testing.T) {
+	for _, c := range []struct{ prefix, name, key string }{
+		{"", "checkout", "/grayling/checkout"},
+		{"/team", "checkout", "/team/checkout"},
+		{"team//", "../a/b c", "team/..%2Fa%2Fb%20c"},
+		{"/", "日", "/%E6%97%A5"},
+	} {
+		c := c
+		fake := newFakeEtcd()
+		e := openEtcdWith(t, store.EtcdSettings{Endpoints: []string{fake.serve(t).URL + "/"}, Prefix: c.prefix})
+		if _, err := e.Swap(context.Background(), c.name, "", []byte("1")); err != nil {
+			t.Errorf("%s %s: %v", c.prefix, c.name, err)
+		}
+		fake.change(func() {
+			if string(fake.keys[c.key].value) != "1" {
+				t.Errorf("%s %s: keys %v", c.prefix, c.name, fake.keys)
+			}
+		})
+	}
+}
+
+// damages are answers that etcd does not give.
+var damages = []string{
+	"", "null", "{}", "[]", "<html>", `{"header":{}}`, `{"header":{"revision":"x"}}`, `{"header":{"revision":"-1"}}`, `{"header":{"revision":"7"}`,
+	`{"header":{"revision":"7"},"kvs":[{}]}`,
+	`{"header":{"revision":"7"},"kvs":[{"key":"L2dyYXlsaW5nL2E=","mod_revision":"7","value":"MQ=="}]}`,
+	`{"header":{"revision":"7"},"kvs":[{"key":"L2dyYXlsaW5nL2I=","mod_revision":"7","create_revision":"7","value":"MQ=="}]}`,
+	`{"header":{"revision":"7"},"kvs":[{"key":"L2dyYXlsaW5nL2E=","mod_revision":"7","create_revision":"7","value":"%"}]}`,
+	strings.Repeat(" ", 6<<20) + `{"header":{"revision":"7"}}`,
+}
+
+func TestEtcdDamagedAnswers(t *testing.T) {
+	for i, damage := range damages {
+		i, damage := i, damage
+		fake := newFakeEtcd()
+		fake.before = func(w http.ResponseWriter, r *http.Request) bool {
+			_, _ = io.WriteString(w, damage)
+			return true
+		}
+		e := openEtcd(t, fake.serve(t).URL)
+		d, err := e.Load(context.Background(), "a")
+		if err == nil || d.Version != "" {
+			t.Errorf("damage %d: loaded %q, error %v", i, d.Version, err)
+		}
+		err = e.Watch(context.Background(), "a", func(d store.Document) { t.Errorf("damage %d: watched %q", i, d.Version) })
+		if err == nil {
+			t.Errorf("damage %d: no error of a watch", i)
+		}
+		version, err := e.Swap(context.Background(), "a", "7.7", []byte("1"))
+		sound := strings.HasPrefix(damage, `{"header":{"revision":"7"},`) // and a comparison that failed
+		if version != "" || err == nil || errors.Is(err, store.ErrConflict) != sound {
+			t.Errorf("damage %d: swapped to %q, error %v", i, version, err)
+		}
+	}
+}
+
+// TestEtcdForeignValue: what is no document is none, and an error says where it is.
+func TestEtcdForeignValue(t *testing.T) {
+	fake := newFakeEtcd()
+	fake.put("/grayling/a", []byte("{"))
+	e := openEtcd(t, fake.serve(t).URL)
+	if _, err := e.Load(context.Background(), "a"); !errors.Is(err, store.ErrDocument) || !strings.Contains(err.Error(), "/grayling/a") {
+		t.Errorf("error %v", err)
+	}
+}
+
+// TestEtcdDamagedWatches: whatever a stream says, the watch ends with an error, and the caller begins anew.
+func TestEtcdDamagedWatches(t *testing.T) {
+	for _, c := range []struct{ stream, text string }{
+		{"", "the watch has ended"},
+		{"{\n", "no answer of etcd"},
+		{`{"result":{"created":true}}` + "\n", "the watch has ended"},
+		{`{"result":{"created":true}}` + "\n" + `{"result":{"events":[{"kv":{"key":"eA=="}}]}}` + "\n", "no answer of etcd"},
+		{`{"result":{"created":true,"canceled":true,"cancel_reason":"permission denied"}}` + "\n", "permission denied"},
+		{`{"error":{"grpc_code":14,"message":"etcdserver: no leader"}}` + "\n", "no leader"},
+		{strings.Repeat("x", 6<<20) + "\n", "too long"},
+	} {
+		c := c
+		fake := newFakeEtcd()
+		fake.before = func(w http.ResponseWriter, r *http.Request) bool {
+			if r.URL.Path == "/v3/watch" {
+				_, _ = io.WriteString(w, c.stream)
+			}
+			return r.URL.Path == "/v3/watch"
+		}
+		seen := 0
+		err := openEtcd(t, fake.serve(t).URL).Watch(context.Background(), "a", func(d store.Document) { seen++ })
+		if err == nil || !strings.Contains(err.Error(), c.text) || seen != 1 {
+			t.Errorf("%.60q: saw %d versions, error %v", c.stream, seen, err)
+		}
+	}
+}
+
+// TestEtcdCompacted: a watch that begins too long ago reads the document anew and goes on. So it does when the key is
+// removed.
+func TestEtcdCompacted(t *testing.T) {
+	fake := newFakeEtcd()
+	var watches atomic.Int64
+	fake.before = func(w http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Path != "/v3/watch" || watches.Add(1) > 1 {
+			return false
+		}
+		fake.change(func() { fake.put("/grayling/a", []byte("2")) })
+		_, _ = io.WriteString(w, `{"result":{"created":true}}`+"\n"+`{"result":{"canceled":true,"compact_revision":"3"}}`+"\n")
+		return true
+	}
+	e := openEtcd(t, fake.serve(t).URL)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	var seen []string
+	err := e.Watch(ctx, "a", func(d store.Document) {
+		seen = append(seen, string(d.Content))
+		if string(d.Content) == "2" {
+			cancel()
+		}
+	})
+	if strings.Join(seen, ",") != ",2" || !errors.Is(err, context.Canceled) {
+		t.Errorf("saw %q, error %v", seen, err)
+	}
+}
+
+// TestEtcdFailover: a member that fails is left for another, which is told; one that refuses for all is believed.
+func TestEtcdFailover(t *testing.T) {
+	good := newFakeEtcd()
+	goodURL := good.serve(t).URL
+	gone := httptest.NewServer(http.NotFoundHandler())
+	gone.Close()
+	faults := []func(w http.ResponseWriter, r *http.Request) bool{
+		func(w http.ResponseWriter, _ *http.Request) bool {
+			refuse(w, 503, 14, "etcdserver: leader changed")
+			return true
+		},
+		func(w http.ResponseWriter, _ *http.Request) bool {
+			refuse(w, 504, 4, "context deadline exceeded")
+			return true
+		},
+		func(w http.ResponseWriter, _ *http.Request) bool { _, _ = io.WriteString(w, "<html>"); return true },
+		func(w http.ResponseWriter, _ *http.Request) bool {
+			http.Redirect(w, &http.Request{}, "http://elsewhere.invalid/", http.StatusTemporaryRedirect)
+			return true
+		},
+	}
+	bad := []string{gone.URL}
+	for i := range faults {
+		fake := newFakeEtcd()
+		fake.before = faults[i]
+		bad = append(bad, fake.serve(t).URL)
+	}
+	for i, url := range bad {
+		left, reports := false, 0
+		for try := 0; try < 60 && !left; try++ { // each begins with either
+			e := openEtcdWith(t, store.EtcdSettings{Endpoints: []string{url, goodURL}, Report: func(_ error) { reports++ }})
+			for again := 0; again < 3; again++ {
+				if _, err := e.Load(context.Background(), "a"); err != nil {
+					t.Errorf("member %d: %v", i, err)
+				}
+			}
+			left = reports > 0
+		}
+		if reports != 1 {
+			t.Errorf("member %d: %d reports", i, reports)
+		}
+		_, err := openEtcd(t, url).Load(context.Background(), "a")
+		if err == nil {
+			t.Errorf("member %d: no error", i)
+		}
+	}
+}
+
+// TestEtcdLostAnswer: nobody is told that somebody else was faster if it may have been this very call.
+func TestEtcdLostAnswer(t *testing.T) {
+	fake := newFakeEtcd()
+	var txns atomic.Int64
+	fake.before = func(w http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Path == "/v3/kv/txn" && txns.Add(1) == 1 {
+			fake.dispatch(httptest.NewRecorder(), r)
+			refuse(w, 503, 14, "etcdserver: request timed out")
+			return true
+		}
+		return false
+	}
+	url := fake.serve(t).URL
+	e := openEtcdWith(t, store.EtcdSettings{Endpoints: []string{url, url}})
+	version, err := e.Swap(context.Background(), "a", "", []byte("1"))
+	if version != "" || err == nil || errors.Is(err, store.ErrConflict) {
+		t.Errorf("version %q, error %v", version, err)
+	}
+	if _, err := e.Swap(context.Background(), "a", "", []byte("1")); !errors.Is(err, store.ErrConflict) {
+		t.Errorf("the next: error %v", err)
+	}
+}
+
+func TestEtcdTooLarge(t *testing.T) {
+	fake := newFakeEtcd()
+	fake.before = func(w http.ResponseWriter, _ *http.Request) bool {
+		refuse(w, 400, 3, "etcdserver: request is too large")
+		return true
+	}
+	_, err := openEtcd(t, fake.serve(t).URL).Swap(context.Background(), "a", "", []byte("1"))
+	if !errors.Is(err, store.ErrDocument) || !strings.Contains(err.Error(), "--max-request-bytes") {
+		t.Errorf("error %v", err)
+	}
+}
+
+// TestEtcdUser: a token that has expired is replaced, a password that has changed is read again, and no error shows one.
+func TestEtcdUser(t *testing.T) {
+	fake := newFakeEtcd()
+	fake.password = "hush"
+	url := fake.serve(t).URL
+	password := "hush"
+	e := openEtcdWith(t, store.EtcdSettings{Endpoints: []string{url}, Username: "gateway", Password: func() string { return password }})
+	load := func(what string) {
+		if _, err := e.Load(context.Background(), "a"); err != nil {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	load("at first")
+	load("again")
+	fake.change(func() {
+		if fake.logins != 1 {
+			t.Errorf("%d logins", fake.logins)
+		}
+		fake.logins = 7 // whose token is another
+	})
+	load("expired")
+	fake.change(func() {
+		fake.password = "husher"
+		fake.logins = 0
+	})
+	if _, err := e.Load(context.Background(), "a"); err == nil || !strings.Contains(err.Error(), "gateway") || strings.Contains(err.Error(), "hush") {
+		t.Errorf("another password: error %v", err)
+	}
+	password = "husher"
+	load("the other password")
+	fake.change(func() {
+		fake.before = func(w http.ResponseWriter, r *http.Request) bool {
+			refuse(w, 500, 13, "who sends "+r.Header.Get("Authorization")+" and husher?")
+			return true
+		}
+	})
+	if _, err := e.Load(context.Background(), "a"); err == nil || strings.Contains(err.Error(), "token.") || strings.Contains(err.Error(), "hush") {
+		t.Errorf("repeated: error %v", err)
+	}
+	fake.change(func() { fake.before = nil })
+	if _, err := openEtcd(t, url).Load(context.Background(), "a"); err == nil || !strings.Contains(err.Error(), "set username and password") {
+		t.Errorf("without a user: error %v", err)
+	}
+}
+
+// TestEtcdWithoutUsers: a password that nobody asks for is no obstacle, but is told.
+func TestEtcdWithoutUsers(t *testing.T) {
+	var reports []string
+	e := openEtcdWith(t, store.EtcdSettings{Endpoints: []string{newFakeEtcd().serve(t).URL}, Username: "gateway", Password: func() string { return "hush" },
+		Report: func(fault error) { reports = append(reports, fault.Error()) }})
+	for i := 0; i < 2; i++ {
+		if _, err := e.Load(context.Background(), "a"); err != nil {
+			t.Error(err)
+		}
+	}
+	if len(reports) != 1 || !strings.Contains(reports[0], "enable its authentication") {
+		t.Errorf("reported %q", reports)
+	}
+}
+
+// TestEtcdSilence: whoever does not answer is left alone when the caller's time is over.
+func TestEtcdSilence(t *testing.T) {
+	fake := newFakeEtcd()
+	fake.before = func(_ http.ResponseWriter, r *http.Request) bool {
+		_, _ = io.Copy(io.Discard, r.Body) // or nobody would see the client go
+		<-r.Context().Done()
+		return true
+	}
+	e := openEtcd(t, fake.serve(t).URL)
+	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+	defer cancel()
+	_, loading := e.Load(ctx, "a")
+	_, swapping := e.Swap(ctx, "a", "", []byte("1"))
+	watching := e.Watch(ctx, "a", func(_ store.Document) {})
+	for _, err := range []error{loading, swapping, watching} {
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("error %v", err)
+		}
+	}
+	if _, err := e.Load(context.Background(), "a"); err == nil || !strings.Contains(err.Error(), "no answer within 3s") {
+		t.Errorf("error %v", err)
+	}
+}
