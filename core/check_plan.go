@@ -177,7 +177,7 @@ func (c *checker) alpha(text string) float64 {
 		return defaultAlpha
 	}
 	share, err := strconv.ParseFloat(strings.TrimSuffix(text, "%"), 64)
-	if err != nil || !strings.HasSuffix(text, "%") || share < 0.01 || share > 20 {
+	if err != nil || !strings.HasSuffix(text, "%") || !(share >= 0.01 && share <= 20) { // NaN is neither less nor more
 		c.fail("plan.alpha", "%q is not a percentage from 0.01%% to 20%%, such as 1%%", text)
 		return defaultAlpha
 	}

@@ -58,6 +58,7 @@ func TestMistakesInPlans(t *testing.T) {
 		{"few failures", func(c *Config) { c.Plan.Failures = -1 }, `plan.failures: -1 is too few: at least 1`},
 		{"alpha without a sign", func(c *Config) { c.Plan.Alpha = "0.01" }, `plan.alpha: "0.01" is not a percentage from 0.01% to 20%, such as 1%`},
 		{"too much alpha", func(c *Config) { c.Plan.Alpha = "50%" }, `plan.alpha: "50%" is not a percentage from 0.01% to 20%, such as 1%`},
+		{"no alpha", func(c *Config) { c.Plan.Alpha = "NaN%" }, `plan.alpha: "NaN%" is not a percentage from 0.01% to 20%, such as 1%`},
 		{"another end", func(c *Config) { c.Plan.OnFail = "abort" }, `plan.on_fail: "abort": there are rollback and pause`},
 		{"hours that are none", func(c *Config) { c.Plan.Only = []string{"Mon-Fri 9-17"} }, `plan.only[0]: "Mon-Fri 9-17": "9-17" is neither days nor times nor a time zone that this machine knows; write hours such as Mon-Fri 09:00-17:00 Europe/Berlin`},
 		{"an unknown check", func(c *Config) { c.Plan.Checks = []string{`!wrose("canary")`} }, `plan.checks[0]: column 2: unknown function "wrose" (did you mean "worse"?)`},
