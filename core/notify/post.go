@@ -89,7 +89,10 @@ func retryAfter(header string, now time.Time) time.Duration {
 		if seconds > int64(expiry/time.Second) {
 			return expiry
 		}
-		return positive(time.Duration(seconds) * time.Second)
+		if seconds < 0 { // which may have no room in a duration
+			return 0
+		}
+		return time.Duration(seconds) * time.Second
 	}
 	at, err := http.ParseTime(header)
 	if err != nil {

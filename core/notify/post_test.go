@@ -21,6 +21,7 @@ func TestRetryAfter(t *testing.T) {
 		"0":                                    0,
 		"30":                                   30 * time.Second,
 		"-30":                                  0,
+		"-9223372037":                          0,
 		"3600":                                 time.Hour,
 		"3601":                                 time.Hour,
 		"9223372036854775807":                  time.Hour,
