@@ -1,0 +1,107 @@
+package mirror
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+)
+
+// send sends a copy, and one to the baseline where noise is measured, and compares what is answered.
+func send(s *shift, c *Copies, k *copying) {
+	defer s.copies.Done()
+	defer k.mirror.ledger.sending.Add(-1)
+	defer recovered(c.runner)
+	settings := &k.mirror.settings
+	if k.differences == nil {
+		count(k.mirror.ledger, exchange(s, c, settings.Send, settings.Timeout, k.header, k.mirror.drop))
+		return
+	}
+	defer c.finish()
+	var second chan *answer
+	if k.control != nil {
+		second = make(chan *answer, 1)
+		go control(s, c, k, second)
+	}
+	copied := exchange(s, c, settings.Send, settings.Timeout, k.header, k.mirror.drop)
+	count(k.mirror.ledger, copied)
+	var noise *answer
+	if second != nil {
+		noise = received(second)
+	}
+	client := c.client(s.ctx, settings.Timeout)
+	c.runner.compare(k, c.pattern, client, copied, noise)
+}
+
+func control(s *shift, c *Copies, k *copying, to chan *answer) {
+	a := exchange(s, c, k.mirror.settings.Control, k.mirror.settings.Timeout, k.control, k.mirror.control)
+	to <- a
+}
+
+func received(from chan *answer) *answer {
+	a := <-from
+	return a
+}
+
+// count counts what became of a copy.
+func count(l *Ledger, a *answer) {
+	l.Counts.Sent.Add(1)
+	switch a.fault {
+	case none:
+		l.Counts.Answered.Add(1)
+	case timedOut:
+		l.Counts.TimedOut.Add(1)
+	case stopped:
+		l.Counts.Stopped.Add(1)
+	default:
+		l.Counts.Failed.Add(1)
+	}
+	if a.cut {
+		l.Counts.AnswersCut.Add(1)
+	}
+}
+
+// exchange sends a request and reads the answer. It always returns one, which may say why there is none.
+func exchange(s *shift, c *Copies, to Sender, timeout time.Duration, header http.Header, drop map[string]bool) *answer {
+	a := &answer{fault: failed} // stays if the sender panics
+	ctx, cancel := context.WithTimeout(c.pattern.Context(), timeout)
+	defer cancel()
+	stop := context.AfterFunc(s.ctx, cancel)
+	defer stop()
+	attempt(c, to, c.request(ctx, header, drop), a)
+	switch {
+	case a.fault == none:
+	case s.ctx.Err() != nil:
+		a.fault = stopped
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		a.fault = timedOut
+	}
+	return a
+}
+
+// attempt fills in the answer of one request.
+func attempt(c *Copies, to Sender, r *http.Request, a *answer) {
+	defer caught(c.runner)
+	began := time.Now()
+	response, err := to(r)
+	if err != nil || response == nil {
+		return
+	}
+	a.latency = time.Since(began)
+	defer response.Body.Close()
+	if a.read(response, c.keeps) == nil {
+		a.fault = none
+	}
+}
+
+// caught ends a panic of a sender. Handlers end by one when what they proxy breaks off, which is nobody's mistake.
+func caught(r *Runner) {
+	thrown := recover()
+	if err, ok := thrown.(error); ok && errors.Is(err, http.ErrAbortHandler) {
+		return
+	}
+	if thrown != nil {
+		r.faulted(fmt.Sprint(thrown))
+	}
+}
