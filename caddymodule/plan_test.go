@@ -235,12 +235,23 @@ func TestEvents(t *testing.T) {
 		return nil
 	})
 	t.Cleanup(func() { hearers.Delete(name) })
-	all := func() string {
+	heard := func(want string) { // which may be a moment after it shows
+		t.Helper()
+		list := ""
+		for deadline := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
+			mu.Lock()
+			list = strings.Join(told, " ")
+			mu.Unlock()
+			if len(list) >= len(want) || time.Now().After(deadline) {
+				break
+			}
+		}
+		if list != want {
+			t.Errorf("told %s, want %s", list, want)
+		}
 		mu.Lock()
-		defer mu.Unlock()
-		list := strings.Join(told, " ")
 		told = nil
-		return list
+		mu.Unlock()
 	}
 	g := newGateway(t)
 	g.options = "events {\non * heard " + name + "\n}"
@@ -248,28 +259,23 @@ func TestEvents(t *testing.T) {
 		t.Fatal(err)
 	}
 	stands(t, name, "v1 progressing 1")
+	heard("rollout_started")
 	tell(t, name, machine.Promote)
 	tell(t, name, machine.Pause)
 	tell(t, name, machine.Resume)
-	if got := all(); got != "rollout_started rollout_step_advanced rollout_paused rollout_resumed" {
-		t.Errorf("told %s", got)
-	}
+	heard("rollout_step_advanced rollout_paused rollout_resumed")
 	_, err := liveOf(t, name).Command(t.Context(), machine.Command{Verb: machine.Promote}, "")
 	if err == nil || !strings.Contains(err.Error(), "rollout_promotion") || !strings.Contains(err.Error(), "not on Fridays") {
 		t.Errorf("a promotion that a handler is against: %v", err)
 	}
 	stands(t, name, "v1 progressing 2")
-	if got := all(); got != "rollout_promotion" {
-		t.Errorf("told %s", got)
-	}
+	heard("rollout_promotion")
 	mu.Lock()
 	refuse = false
 	mu.Unlock()
 	tell(t, name, machine.Promote)
 	tell(t, name, machine.Abort)
-	if got := all(); got != "rollout_promotion rollout_promoted rollout_rolled_back" {
-		t.Errorf("told %s", got)
-	}
+	heard("rollout_promotion rollout_promoted rollout_rolled_back")
 	last := data["rollout_rolled_back"]
 	for key, want := range map[string]any{"id": int64(6), "rollout": name, "revision": "v1", "state": "rolled_back", "cause": "operator", "epoch": 2, "step": 2} {
 		if last[key] != want {
@@ -284,9 +290,7 @@ func TestEvents(t *testing.T) {
 		t.Fatal(err)
 	}
 	stands(t, name, "v2 promoted 1")
-	if got := all(); got != "rollout_started rollout_promoted" { // a configuration that says so is not asked for again
-		t.Errorf("told %s", got)
-	}
+	heard("rollout_started rollout_promoted") // a configuration that says so is not asked for again
 }
 
 // TestVetoOfAPlan: a plan that may not promote holds, and asks again now and then.
