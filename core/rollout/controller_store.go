@@ -87,6 +87,9 @@ func (c *Controller) load(ctx context.Context, now Time) {
 			}
 		}
 		m, events := New(c.release, record, now)
+		if c.machine != nil {
+			m.remember(c.machine)
+		}
 		c.saved = now.Mono
 		if len(events) > 0 {
 			err = c.save(ctx, now, m)

@@ -50,6 +50,23 @@ func TestControllersDoEverythingOnce(t *testing.T) {
 	other.expect("the rollback", RolledBack, 2, "0%", KindRolledBack)
 }
 
+// TestFailuresAreCountedBesideOthers: who saves how old a step is makes no other gateway forget what it saw.
+func TestFailuresAreCountedBesideOthers(t *testing.T) {
+	memory := store.NewMemory()
+	one := serve(t, memory, Settings{Checkpoint: time.Minute}).configure(usual())
+	other := serve(t, memory, Settings{Checkpoint: time.Minute}).configure(usual())
+	one.wait(time.Minute, Hold)
+	other.wait(time.Minute, Fail)
+	one.wait(time.Minute, Hold)
+	other.wait(time.Minute, "")
+	if v := other.c.View(); v.Record.Failures != 1 || v.Last.Verdict != Fail {
+		t.Errorf("%d failures, and the last evaluation was %q: want one, as it was", v.Record.Failures, string(v.Last.Verdict))
+	}
+	one.wait(time.Minute, Hold)
+	other.wait(time.Minute, Fail)
+	other.expect("the second failure in a row", RolledBack, 1, "0%", KindRolledBack)
+}
+
 func TestStoreAway(t *testing.T) {
 	s := &distant{Memory: store.NewMemory()}
 	g := serve(t, s, Settings{}).configure(usual())

@@ -77,6 +77,20 @@ func (m *Machine) forget() {
 	m.sinceCounted = 0
 }
 
+// remember goes on with what a machine of this gateway saw in the present position, where the record came from another
+// gateway: that one has failures of its own.
+func (m *Machine) remember(before *Machine) {
+	if m.Position() != before.Position() {
+		return
+	}
+	m.record.Failures = before.record.Failures
+	m.evaluation = before.evaluation
+	m.confirmation = before.confirmation
+	m.counted = before.counted
+	m.requests = before.requests
+	m.sinceCounted = before.sinceCounted
+}
+
 // begin starts or restarts the plan at a step.
 func (m *Machine) begin(t move) {
 	t.to = Progressing
