@@ -72,7 +72,7 @@ func TestNoCredentialsLeaveTheRollout(t *testing.T) {
 	settings.Name = "http://shadow"
 	settings.Outside = true
 	m := New(shop, []Settings{settings}, started(t))
-	front := gateway(t, m, listen(t, echo))
+	front := gateway(t, m, listen(t, echo()))
 	do(t, http.MethodGet, front.URL, "", "Authorization", "Bearer x", "Cookie", "a=b", "Accept", "text/html")
 	copied := <-got
 	if copied.header.Get("Authorization") != "" || copied.header.Get("Cookie") != "" || copied.header.Get("Accept") != "text/html" {
@@ -164,7 +164,7 @@ func TestBodies(t *testing.T) {
 func TestTrailers(t *testing.T) {
 	target, got := recorder(t)
 	m := New(shop, []Settings{posting(everything(t, target))}, started(t))
-	front := gateway(t, m, listen(t, echo))
+	front := gateway(t, m, listen(t, echo()))
 	r, err := http.NewRequestWithContext(context.Background(), http.MethodPost, front.URL, io.MultiReader(strings.NewReader("hello")))
 	if err != nil {
 		t.Fatal(err)

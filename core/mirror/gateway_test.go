@@ -72,7 +72,7 @@ func toward(t *testing.T, server *httptest.Server) Sender {
 		t.Fatal(err)
 	}
 	transport := &http.Transport{DisableCompression: true}
-	t.Cleanup(transport.CloseIdleConnections)
+	t.Cleanup(func() { transport.CloseIdleConnections() })
 	return func(r *http.Request) (*http.Response, error) {
 		r.URL.Scheme = target.Scheme
 		r.URL.Host = target.Host
@@ -94,7 +94,7 @@ var shop = Rollout{Name: "shop", Salt: "shop", Baseline: "stable"}
 func listen(t *testing.T, handler http.HandlerFunc) *httptest.Server {
 	t.Helper()
 	server := httptest.NewServer(handler)
-	t.Cleanup(server.Close)
+	t.Cleanup(func() { server.Close() })
 	return server
 }
 
@@ -106,7 +106,7 @@ func gateway(t *testing.T, m *Mirrors, baseline *httptest.Server) *httptest.Serv
 		t.Fatal(err)
 	}
 	transport := &http.Transport{DisableCompression: true}
-	t.Cleanup(transport.CloseIdleConnections)
+	t.Cleanup(func() { transport.CloseIdleConnections() })
 	return listen(t, func(w http.ResponseWriter, r *http.Request) {
 		c := Begin(m, &expr.Input{Request: r}, "stable")
 		Unmark(r.Header)
@@ -126,10 +126,12 @@ func gateway(t *testing.T, m *Mirrors, baseline *httptest.Server) *httptest.Serv
 	})
 }
 
-// echo answers with the length of the body.
-func echo(w http.ResponseWriter, r *http.Request) {
-	content, _ := io.ReadAll(r.Body)
-	_, _ = io.WriteString(w, strings.Repeat("x", len(content)))
+// echo answers with as many bytes as the body has.
+func echo() http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		content, _ := io.ReadAll(r.Body)
+		_, _ = io.WriteString(w, strings.Repeat("x", len(content)))
+	}
 }
 
 // do sends a request, and returns the answer's status and body.

@@ -18,7 +18,8 @@ const (
 )
 
 // parse reads one JSON document and nothing after it. Numbers stay as they are written.
-func parse(text []byte) (value any, ok bool) {
+func parse(text []byte) (any, bool) {
+	var value any
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.UseNumber()
 	err := decoder.Decode(&value)
@@ -26,7 +27,8 @@ func parse(text []byte) (value any, ok bool) {
 		return nil, false
 	}
 	_, err = decoder.Token()
-	return value, errors.Is(err, io.EOF)
+	ended := errors.Is(err, io.EOF)
+	return value, ended
 }
 
 // comparer compares two documents. What is alike is left to functions of the standard library, which are fast wherever
@@ -119,8 +121,13 @@ func (c *comparer) missing(step string, baseline, target any, has bool) {
 
 func (c *comparer) arrays(baseline, target []any) {
 	if c.anyOrder {
-		baseline, target = c.unpaired(baseline, target)
+		c.elements(c.unpaired(baseline, target))
+		return
 	}
+	c.elements(baseline, target)
+}
+
+func (c *comparer) elements(baseline, target []any) {
 	for i := 0; i < len(baseline) || i < len(target); i++ {
 		switch {
 		case i >= len(target):
@@ -134,7 +141,8 @@ func (c *comparer) arrays(baseline, target []any) {
 }
 
 // unpaired returns the elements that have no equal in the other array, sorted.
-func (c *comparer) unpaired(baseline, target []any) (first, second []any) {
+func (c *comparer) unpaired(baseline, target []any) ([]any, []any) {
+	var first, second []any
 	c.place = append(c.place, element)
 	left, right := c.sorted(baseline), c.sorted(target)
 	c.place = c.place[:len(c.place)-1]

@@ -48,8 +48,8 @@ func ParsePath(text string) (Path, error) {
 	return p, nil
 }
 
-// step reads one step, or two after "..", off the beginning of a text.
-func step(text string) (steps []string, rest string, err error) {
+// step reads one step, or two after "..", off the beginning of a text, and returns the rest.
+func step(text string) ([]string, string, error) {
 	if strings.HasPrefix(text, "[") {
 		return bracket(text)
 	}
@@ -68,16 +68,16 @@ func step(text string) (steps []string, rest string, err error) {
 	if end == 0 {
 		return nil, "", fmt.Errorf("a name is missing before %q", after)
 	}
+	steps := []string{"." + after[:end]}
 	if deep {
-		steps = append(steps, anyDepth)
+		steps = []string{anyDepth, "." + after[:end]}
 	}
-	steps = append(steps, "."+after[:end])
-	rest = after[end:]
+	rest := after[end:]
 	return steps, rest, nil
 }
 
 // bracket reads a step in brackets.
-func bracket(text string) (steps []string, rest string, err error) {
+func bracket(text string) ([]string, string, error) {
 	for _, every := range []string{element, "[]"} {
 		after, ok := strings.CutPrefix(text, every)
 		if ok {

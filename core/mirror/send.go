@@ -98,10 +98,11 @@ func attempt(c *Copies, to Sender, r *http.Request, a *answer) {
 // caught ends a panic of a sender. Handlers end by one when what they proxy breaks off, which is nobody's mistake.
 func caught(r *Runner) {
 	thrown := recover()
+	if thrown == nil { // before the assertion, which Yaegi cannot make of nothing
+		return
+	}
 	if err, ok := thrown.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 		return
 	}
-	if thrown != nil {
-		r.faulted(fmt.Sprint(thrown))
-	}
+	r.faulted(fmt.Sprint(thrown))
 }
