@@ -25,7 +25,9 @@ import (
 type File struct {
 	path   string
 	report func(error)
-	mu     sync.Mutex // held while the file is replaced, so that one process takes its turns in order
+
+	mu      sync.Mutex // held while the file is replaced, so that one process takes its turns in order
+	waiting waiting    // for a turn; guarded by mu
 
 	reporting sync.Mutex
 	reported  string // guarded by reporting
@@ -76,7 +78,7 @@ func (f *File) Swap(ctx context.Context, name, version string, content []byte) (
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	l, err := lock(ctx, f.target())
+	l, err := f.lock(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -182,7 +184,7 @@ func newer(text []byte) bool {
 func (f *File) repair(ctx context.Context) (contents, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	l, err := lock(ctx, f.target())
+	l, err := f.lock(ctx)
 	if err != nil {
 		return contents{}, err
 	}

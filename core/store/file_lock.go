@@ -26,29 +26,34 @@ const (
 	lockEvery      = 10 * time.Millisecond
 )
 
-// lock waits for a turn.
-func lock(ctx context.Context, path string) (*fileLock, error) {
+// waiting is what is known of the turn that is waited for. It outlives a wait that was given up: those who wait may have
+// less patience than abandonedAfter.
+type waiting struct {
+	holder string
+	since  time.Time // when the holder was seen first; zero before
+}
+
+// lock waits for a turn. Caller holds the file's mutex.
+func (f *File) lock(ctx context.Context) (*fileLock, error) {
 	var random [8]byte
 	if _, err := rand.Read(random[:]); err != nil {
 		return nil, fmt.Errorf("locking the state: %w", err)
 	}
-	l := &fileLock{path: path + ".lock", token: hex.EncodeToString(random[:])}
-	holder := ""
-	since := time.Now()
+	l := &fileLock{path: f.target() + ".lock", token: hex.EncodeToString(random[:])}
 	for {
 		err := l.take()
 		if err == nil {
+			f.waiting = waiting{}
 			return l, nil
 		}
 		if !errors.Is(err, fs.ErrExist) {
 			return nil, fmt.Errorf("locking the state: %w", err)
 		}
-		if now := l.holder(); now != holder {
-			holder = now
-			since = time.Now()
+		if now := l.holder(); now != f.waiting.holder || f.waiting.since.IsZero() {
+			f.waiting = waiting{holder: now, since: time.Now()}
 		}
-		if time.Since(since) >= abandonedAfter {
-			l.evict(holder)
+		if time.Since(f.waiting.since) >= abandonedAfter {
+			l.evict(f.waiting.holder)
 		}
 		select {
 		case <-ctx.Done():

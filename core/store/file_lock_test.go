@@ -20,7 +20,7 @@ func TestSlowProcess(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	slow, err := lock(context.Background(), path)
+	slow, err := file.lock(context.Background())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -28,7 +28,7 @@ func TestSlowProcess(t *testing.T) {
 	if holder := slow.holder(); holder != "" {
 		t.Errorf("a turn that was taken away is that of %q", holder)
 	}
-	faster, err := lock(context.Background(), path)
+	faster, err := file.lock(context.Background())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,7 +52,7 @@ func TestSlowProcess(t *testing.T) {
 // Of two that wait for the same abandoned turn one takes it away, and the other gives back what he took by mistake.
 func TestTurnTakenAwayByMistake(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "state.json")
-	fresh, err := lock(context.Background(), path)
+	fresh, err := NewFile(path, nil).lock(context.Background())
 	if err != nil {
 		t.Fatal(err)
 	}

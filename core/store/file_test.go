@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/grayling-gateway/grayling/core/store"
 	"github.com/grayling-gateway/grayling/core/store/storetest"
@@ -170,6 +171,28 @@ func TestAbandonedTurn(t *testing.T) {
 	}
 	if _, err := store.NewFile(path, nil).Swap(context.Background(), "checkout", "", []byte(`1`)); err != nil {
 		t.Errorf("a turn that was abandoned: %v", err)
+	}
+	only(t, path)
+}
+
+// Who waits with less patience, as gateways do, learns all the same that a turn was abandoned.
+func TestAbandonedTurnAndNoPatience(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "state.json")
+	if err := os.WriteFile(path+".lock", []byte("of a dead process"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	file := store.NewFile(path, nil)
+	deadline := time.Now().Add(time.Minute)
+	for {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		_, err := file.Swap(ctx, "checkout", "", []byte(`1`))
+		cancel()
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, context.DeadlineExceeded) || time.Now().After(deadline) {
+			t.Fatalf("a turn that was abandoned: %v", err)
+		}
 	}
 	only(t, path)
 }
