@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Etcd is a store that many gateways share: a cluster of etcd 3.4 or newer, through its JSON gateway
@@ -20,6 +21,7 @@ import (
 type Etcd struct {
 	prefix string
 	client *etcdClient
+	renew  time.Duration // etcdRenew
 }
 
 // NewEtcd returns the store in a cluster. It asks nothing of it yet. An error names the setting that is wrong.
@@ -27,7 +29,7 @@ func NewEtcd(s EtcdSettings) (*Etcd, error) {
 	if err := s.check(); err != nil {
 		return nil, err
 	}
-	return &Etcd{prefix: s.prefix(), client: newEtcdClient(s)}, nil
+	return &Etcd{prefix: s.prefix(), client: newEtcdClient(s), renew: etcdRenew}, nil
 }
 
 // etcdKV is a key and its value: https://etcd.io/docs/latest/learning/api/#key-value-pair.

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand"
 	"net/http"
 	"time"
 )
@@ -36,6 +37,10 @@ type etcdEvent struct {
 	KV   etcdKV `json:"kv"`
 }
 
+// etcdRenew is how long a watch lasts, and up to half as long again, before the document is read anew: a member that
+// hangs keeps its connections, and nobody could tell its silence from one in which nothing changes.
+const etcdRenew = 30 * time.Second
+
 var errEtcdCompacted = errors.New("what is watched from is compacted")
 
 // Watch calls changed with the document as it is, and with the last version of every message that etcd sends of it.
@@ -54,21 +59,24 @@ func (e *Etcd) Watch(ctx context.Context, name string, changed func(Document)) e
 		}
 		tell(document)
 		err = e.follow(ctx, e.key(name), revision+1, tell)
-		if !errors.Is(err, errEtcdCompacted) && ctx.Err() == nil {
+		if err != nil && !errors.Is(err, errEtcdCompacted) && ctx.Err() == nil {
 			return fmt.Errorf("watching %s: %w", e.key(name), err)
 		}
 	}
 	return ctx.Err()
 }
 
-// follow calls changed with what becomes of a key from a revision on, until the stream ends: it always returns an error.
+// follow calls changed with what becomes of a key from a revision on, until the stream ends, or with a nil error until it
+// has lasted long enough.
 func (e *Etcd) follow(ctx context.Context, key []byte, revision int64, changed func(Document)) error {
 	request, err := json.Marshal(etcdWatchRequest{Create: etcdWatchCreate{Key: key, StartRevision: revision}})
 	if err != nil {
 		return err
 	}
+	lasting, cancel := context.WithTimeout(ctx, e.renew+time.Duration(rand.Int63n(int64(e.renew)/2)))
+	defer cancel()
 	at := int(e.client.working.Load())
-	err = e.client.stream(ctx, at, request, func(message *etcdWatch) error {
+	err = e.client.stream(lasting, at, request, func(message *etcdWatch) error {
 		if len(message.Result.Events) == 0 {
 			return nil
 		}
@@ -84,7 +92,10 @@ func (e *Etcd) follow(ctx context.Context, key []byte, revision int64, changed f
 		changed(document)
 		return nil
 	})
-	if ctx.Err() == nil && !errors.Is(err, errEtcdCompacted) && !errors.Is(err, ErrDocument) {
+	if lasting.Err() != nil {
+		return ctx.Err()
+	}
+	if !errors.Is(err, errEtcdCompacted) && !errors.Is(err, ErrDocument) {
 		e.client.avoid(at)
 	}
 	return err
