@@ -57,6 +57,9 @@ type client struct {
 
 // client returns what talks to the gateway that the flags, or the environment, name.
 func (o *options) client() (*client, error) {
+	if o.timeout <= 0 {
+		return nil, fail(exitUsage, "--timeout: %s is no time to wait for an answer, such as 10s", o.timeout)
+	}
 	server, err := o.address()
 	if err != nil {
 		return nil, failure{exitUsage, err}

@@ -56,6 +56,7 @@ func TestUsage(t *testing.T) {
 		"status --server localhost:2019":  `is not a URL such as`,
 		"status --server http://":         `is not a URL such as`,
 		"status --token-file /none":       "--token-file: open /none",
+		"status --timeout 0":              "--timeout: 0s is no time to wait",
 		"watch checkout --until done":     `"done" is none of promoted, rolled_back and paused`,
 		"watch checkout --within 5m":      "without --until",
 		"watch checkout --revision v2":    "without --until",
