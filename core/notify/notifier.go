@@ -230,7 +230,7 @@ func (n *Notifier) Run(ctx context.Context) {
 	overtime := time.AfterFunc(drain, func() { cancel() })
 	s.workers.Wait()
 	overtime.Stop()
-	if left := n.Waiting(); left > 0 && !s.handOver {
+	if left := n.Waiting(); left > 0 && n.next.Load() == 0 {
 		n.logger().Warn("webhooks were not told of everything before the end", "events", left)
 	}
 }
