@@ -81,8 +81,8 @@ func (a *answer) keep(p []byte) {
 	a.body = append(a.body, p...)
 }
 
-// End tells that the request's handler is done, whatever became of it. whole says that the client was answered in full:
-// else there is nothing to compare with.
+// End tells that the request's handler is done, whatever became of it. whole says that the client was answered by the
+// variant, and in full: else there is nothing to compare with, and above all not with an error of the gateway itself.
 func (c *Copies) End(whole bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

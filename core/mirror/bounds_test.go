@@ -221,6 +221,35 @@ func TestNotCompared(t *testing.T) {
 	counted(t, m.mirrors[0].ledger, map[string]int64{"sent": 4, "answered": 4, "compared": 1, "uncompared": 2})
 }
 
+// TestEndlessAnswers: a client whose answer goes on does not keep a copy's slot.
+func TestEndlessAnswers(t *testing.T) {
+	release := make(chan bool)
+	stable := listen(t, func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, "data: 1\n\n")
+		_ = http.NewResponseController(w).Flush()
+		<-release
+	})
+	settings := everything(t, listen(t, echo()))
+	settings.Timeout = time.Second
+	settings.Compare = &Comparison{Body: true}
+	m := New(shop, []Settings{settings}, started(t))
+	front := gateway(t, m, stable)
+	r, err := http.NewRequestWithContext(context.Background(), http.MethodGet, front.URL, http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	counted(t, m.mirrors[0].ledger, map[string]int64{"sent": 1, "answered": 1, "uncompared": 1})
+	close(release)
+	if content, err := io.ReadAll(response.Body); string(content) != "data: 1\n\n" || err != nil {
+		t.Errorf("the client gets %q, %v", content, err)
+	}
+}
+
 // TestRunnerEnds: when the last run ends, so do copies under way; they say nothing about the target.
 func TestRunnerEnds(t *testing.T) {
 	arrived := make(chan bool, 10)

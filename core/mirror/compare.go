@@ -82,7 +82,7 @@ func clipped(text string, limit int) string {
 // compare compares what a request was answered, if all of that is known.
 func (r *Runner) compare(k *copying, request *http.Request, client, target, control *answer) {
 	ledger := k.mirror.ledger
-	if !comparable(client, target, control, k.mirror.settings.Timeout) {
+	if !isComparable(client, target, control, k.mirror.settings.Timeout) {
 		ledger.Counts.Uncompared.Add(1)
 		return
 	}
@@ -98,9 +98,9 @@ func (r *Runner) compare(k *copying, request *http.Request, client, target, cont
 	ledger.record(k.differences, o)
 }
 
-// comparable reports whether answers say something about the target. One that it owes after the time-out does not, if the
+// isComparable reports whether answers say something about the target. One that it owes after the time-out does not, if the
 // client had to wait as long.
-func comparable(client, target, control *answer, timeout time.Duration) bool {
+func isComparable(client, target, control *answer, timeout time.Duration) bool {
 	switch {
 	case client == nil || target.fault == stopped:
 		return false

@@ -228,13 +228,14 @@ func TestClientAborts(t *testing.T) {
 
 // TestClientLeavesCopyAlone: a client that goes away ends his request, and not its copy.
 func TestClientLeavesCopyAlone(t *testing.T) {
-	arrived, release := make(chan bool, 1), make(chan bool)
+	arrived, release := make(chan bool, 2), make(chan bool)
 	target := listen(t, func(_ http.ResponseWriter, _ *http.Request) {
 		arrived <- true
 		<-release
 	})
 	gone := make(chan bool, 1)
 	stable := listen(t, func(_ http.ResponseWriter, r *http.Request) {
+		arrived <- true
 		<-r.Context().Done()
 		gone <- true
 	})
@@ -253,6 +254,7 @@ func TestClientLeavesCopyAlone(t *testing.T) {
 		}
 		close(done)
 	}()
+	<-arrived // the request, and its copy
 	<-arrived
 	cancel()
 	<-done
@@ -290,6 +292,7 @@ func TestUpgradesAreNotCopied(t *testing.T) {
 	if err != nil || response.StatusCode != http.StatusSwitchingProtocols {
 		t.Fatalf("the answer is %v, %v", response, err)
 	}
+	response.Body.Close()
 	if _, err := io.WriteString(connection, "ping\n"); err != nil {
 		t.Fatal(err)
 	}
@@ -298,4 +301,32 @@ func TestUpgradesAreNotCopied(t *testing.T) {
 	}
 	connection.Close()
 	counted(t, m.mirrors[0].ledger, map[string]int64{"upgrade": 1})
+}
+
+// TestHTTP2: a request of which neither the length nor the protocol is that of HTTP/1.1 is copied with its trailers.
+func TestHTTP2(t *testing.T) {
+	target, got := recorder(t)
+	m := New(shop, []Settings{posting(everything(t, target))}, started(t))
+	front := httptest.NewUnstartedServer(mirrored(t, m, listen(t, echo())))
+	front.EnableHTTP2 = true
+	front.StartTLS()
+	t.Cleanup(func() { front.Close() })
+	r, err := http.NewRequestWithContext(context.Background(), http.MethodPost, front.URL+"/cart", io.MultiReader(strings.NewReader("hello")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Trailer = http.Header{"X-Sum": {"5d41"}}
+	response, err := front.Client().Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	content, err := io.ReadAll(response.Body)
+	response.Body.Close()
+	if response.ProtoMajor != 2 || string(content) != "xxxxx" || err != nil {
+		t.Errorf("the answer is %s, %q, %v", response.Proto, content, err)
+	}
+	if s := <-got; s.uri != "/cart" || s.body != "hello" || s.trailer.Get("X-Sum") != "5d41" {
+		t.Errorf("the copy is %v", s)
+	}
+	counted(t, m.mirrors[0].ledger, map[string]int64{"sent": 1, "answered": 1})
 }

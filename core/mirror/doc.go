@@ -21,8 +21,8 @@
 //	c.Answered(status, header); c.Wrote(p)  // whoever stands between the variant and the client
 //
 // Begin may replace the request's body, so a host that keeps bodies for a second attempt wraps them afterwards. A sender gets
-// a request of its own, which goes to its transport as it is: the URL still is the client's. It tells a variant that it serves, as the
-// decision would, and says nothing of the client's connection.
+// a request of its own, of which the URL is the client's still. It tells a variant that it serves, as a decision would, and
+// drops our own announcements towards anybody else, unless Drop names them.
 //
 // # What is copied
 //
@@ -49,12 +49,12 @@
 //	2 x concurrency x (max_body + 1 MiB) + 2 x concurrency x 1 MiB
 //
 // of bodies and answers, and with no comparison of bodies no answers. Answers are read up to 1 MiB. Comparisons are made one
-// at a time.
+// at a time, so what one takes, such as the values of a JSON document, is there once.
 //
 // # What differs
 //
-// Answers are compared with those that the baseline gave to the clients: requests that another variant serves are copied, and not
-// compared. If the baseline's answers differ between themselves (times, ids, the order of lists) a control tells: a second
+// Answers are compared with those that the baseline gave to the clients: requests that another variant serves are
+// copied, and not compared. If the baseline's answers differ between themselves (times, ids, the order of lists) a control tells: a second
 // copy goes to the baseline at the same time, and what differs there is noise. A field is reported, and counts for
 // [Ledger.Mismatch], if the target differs in it more often than the baseline from itself and that can hardly be chance; isAbove
 // describes the test. The idea of a second baseline is Twitter's Diffy's, which compares the two counts by fixed margins

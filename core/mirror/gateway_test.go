@@ -101,19 +101,25 @@ func listen(t *testing.T, handler http.HandlerFunc) *httptest.Server {
 // gateway starts a gateway that proxies to a baseline, and mirrors.
 func gateway(t *testing.T, m *Mirrors, baseline *httptest.Server) *httptest.Server {
 	t.Helper()
+	return listen(t, mirrored(t, m, baseline))
+}
+
+// mirrored is what a gateway does with a request.
+func mirrored(t *testing.T, m *Mirrors, baseline *httptest.Server) http.HandlerFunc {
+	t.Helper()
 	target, err := url.Parse(baseline.URL)
 	if err != nil {
 		t.Fatal(err)
 	}
 	transport := &http.Transport{DisableCompression: true}
 	t.Cleanup(func() { transport.CloseIdleConnections() })
-	return listen(t, func(w http.ResponseWriter, r *http.Request) {
+	return func(w http.ResponseWriter, r *http.Request) {
 		c := Begin(m, &expr.Input{Request: r}, "stable")
 		Unmark(r.Header)
 		proxy := &httputil.ReverseProxy{Transport: transport}
-		proxy.Director = func(r *http.Request) {
-			r.URL.Scheme = target.Scheme
-			r.URL.Host = target.Host
+		proxy.Rewrite = func(p *httputil.ProxyRequest) {
+			p.Out.URL.Scheme = target.Scheme
+			p.Out.URL.Host = target.Host
 		}
 		if c != nil {
 			defer func() { c.End(r.Context().Err() == nil) }()
@@ -123,7 +129,7 @@ func gateway(t *testing.T, m *Mirrors, baseline *httptest.Server) *httptest.Serv
 			}
 		}
 		proxy.ServeHTTP(w, r)
-	})
+	}
 }
 
 // echo answers with as many bytes as the body has.

@@ -24,7 +24,7 @@ type Counts struct {
 
 	AnswersCut atomic.Int64 // answers that were longer than MaxAnswer
 	Compared   atomic.Int64 // answers that were compared
-	Uncompared atomic.Int64 // answers that were not: the client's is not known in time or in full, or is encoded otherwise
+	Uncompared atomic.Int64 // answers that were not: the client's is not known in time or in full, or is encoded otherwise, or the release is another by now
 }
 
 // Tally returns what was counted, by name, but for what never happened.
@@ -94,10 +94,12 @@ func (l *Ledger) current() *differences {
 func (l *Ledger) record(to *differences, o *outcome) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if to == l.differences {
-		l.Counts.Compared.Add(1)
-		to.add(o)
+	if to != l.differences {
+		l.Counts.Uncompared.Add(1)
+		return
 	}
+	l.Counts.Compared.Add(1)
+	to.add(o)
 }
 
 // Mismatch returns the share of requests, from 0 to 1, that the target answers differently from the baseline, beyond what

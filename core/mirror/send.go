@@ -8,34 +8,44 @@ import (
 	"time"
 )
 
+// dispatch is a request that is on its way to somebody.
+type dispatch struct {
+	to      Sender
+	timeout time.Duration
+	header  http.Header
+	drop    map[string]bool // folded names of trailers that it does not carry
+	keep    bool            // whether the answer's body will be compared
+}
+
 // send sends a copy, and one to the baseline where noise is measured, and compares what is answered.
 func send(s *shift, c *Copies, k *copying) {
 	defer s.copies.Done()
 	defer k.mirror.ledger.sending.Add(-1)
 	defer recovered(c.runner)
 	settings := &k.mirror.settings
+	copied := &dispatch{to: settings.Send, timeout: settings.Timeout, header: k.header, drop: k.mirror.drop}
 	if k.differences == nil {
-		count(k.mirror.ledger, exchange(s, c, settings.Send, settings.Timeout, k.header, k.mirror.drop))
+		count(k.mirror.ledger, exchange(s, c, copied))
 		return
 	}
 	defer c.finish()
+	copied.keep = c.keeps
 	var second chan *answer
 	if k.control != nil {
 		second = make(chan *answer, 1)
-		go control(s, c, k, second)
+		go control(s, c, &dispatch{to: settings.Control, timeout: settings.Timeout, header: k.control, drop: k.mirror.control, keep: c.keeps}, second)
 	}
-	copied := exchange(s, c, settings.Send, settings.Timeout, k.header, k.mirror.drop)
-	count(k.mirror.ledger, copied)
+	target := exchange(s, c, copied)
+	count(k.mirror.ledger, target)
 	var noise *answer
 	if second != nil {
 		noise = received(second)
 	}
-	client := c.client(s.ctx, settings.Timeout)
-	c.runner.compare(k, c.pattern, client, copied, noise)
+	c.runner.compare(k, c.pattern, c.client(s.ctx, settings.Timeout), target, noise)
 }
 
-func control(s *shift, c *Copies, k *copying, to chan *answer) {
-	a := exchange(s, c, k.mirror.settings.Control, k.mirror.settings.Timeout, k.control, k.mirror.control)
+func control(s *shift, c *Copies, d *dispatch, to chan *answer) {
+	a := exchange(s, c, d)
 	to <- a
 }
 
@@ -63,13 +73,13 @@ func count(l *Ledger, a *answer) {
 }
 
 // exchange sends a request and reads the answer. It always returns one, which may say why there is none.
-func exchange(s *shift, c *Copies, to Sender, timeout time.Duration, header http.Header, drop map[string]bool) *answer {
+func exchange(s *shift, c *Copies, d *dispatch) *answer {
 	a := &answer{fault: failed} // stays if the sender panics
-	ctx, cancel := context.WithTimeout(c.pattern.Context(), timeout)
+	ctx, cancel := context.WithTimeout(c.pattern.Context(), d.timeout)
 	defer cancel()
 	stop := context.AfterFunc(s.ctx, cancel)
 	defer stop()
-	attempt(c, to, c.request(ctx, header, drop), a)
+	attempt(c, d, c.request(ctx, d.header, d.drop), a)
 	switch {
 	case a.fault == none:
 	case s.ctx.Err() != nil:
@@ -81,16 +91,16 @@ func exchange(s *shift, c *Copies, to Sender, timeout time.Duration, header http
 }
 
 // attempt fills in the answer of one request.
-func attempt(c *Copies, to Sender, r *http.Request, a *answer) {
+func attempt(c *Copies, d *dispatch, r *http.Request, a *answer) {
 	defer caught(c.runner)
 	began := time.Now()
-	response, err := to(r)
+	response, err := d.to(r)
 	if err != nil || response == nil {
 		return
 	}
 	a.latency = time.Since(began)
 	defer response.Body.Close()
-	if a.read(response, c.keeps) == nil {
+	if a.read(response, d.keep) == nil {
 		a.fault = none
 	}
 }
