@@ -29,6 +29,11 @@ const (
 	// account while nobody knows them.
 	drastic = 0.2
 	burst   = 4
+
+	// It is overwhelmingly worse by half of them, and then bursts of more than flood hits are not believed, whatever was
+	// before: what flapped, or was noisy for a while, would be above suspicion for as long as that is remembered.
+	overwhelming = 0.5
+	flood        = 10
 )
 
 // spans returns how many of the last blocks are looked at, without repetition.
@@ -54,10 +59,13 @@ func worseThan(candidate, baseline []tally, window int, level float64) finding {
 	n := len(candidate)
 	f.candidate = sum(candidate[n-window:])
 	f.baseline = sum(baseline[n-window:])
-	if excess(f.candidate, f.baseline) >= drastic {
+	if more := excess(f.candidate, f.baseline); more >= drastic {
 		phi, _ := dispersion(lastBlocks(baseline, recent))
 		if phi < burst {
 			phi = burst
+		}
+		if more >= overwhelming && phi > flood {
+			phi = flood
 		}
 		f.test(candidate[n-window:], baseline[n-window:], share(candidate[n-window:], baseline[n-window:]), phi)
 	}

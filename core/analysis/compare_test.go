@@ -113,3 +113,16 @@ func TestSpans(t *testing.T) {
 		}
 	}
 }
+
+// TestNoiseIsNoExcuse: what was slow on both for a while does not hide for long that one is slow for good.
+func TestNoiseIsNoExcuse(t *testing.T) {
+	noisy := blocksOf(100, 90, 95, 0, 0, 0, 0, 0, 0)
+	slow := after(noisy, several(4, 100, 100))
+	quick := after(noisy, several(4, 2, 100))
+	if f := worseThan(slow, quick, 2, 1e-4); f.verdict != rollout.Fail {
+		t.Errorf("all of the candidate's and few of the baseline's answers are slow: %+v", f)
+	}
+	if f := worseThan(noisy, noisy, 2, 1e-4); f.verdict != rollout.Pass {
+		t.Errorf("noise on both: %+v", f)
+	}
+}

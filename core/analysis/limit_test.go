@@ -38,3 +38,17 @@ func TestExceeds(t *testing.T) {
 		}
 	}
 }
+
+// TestFlappingIsNoExcuse: what failed and recovered before is not what saves a variant that fails for good.
+func TestFlappingIsNoExcuse(t *testing.T) {
+	flapping := blocksOf(100, 100, 0, 100, 0, 0, 100, 0, 0)
+	for _, limit := range []float64{0.01, 0.1, 0.4} {
+		if f := exceeds(flapping, 1, limit, 1e-4); f.verdict == rollout.Fail && limit > 0.3 {
+			t.Errorf("limit %g: %+v", limit, f)
+		}
+		f := exceeds(after(flapping, several(3, 100, 100)), 2, limit, 1e-4)
+		if f.verdict != rollout.Fail {
+			t.Errorf("limit %g: a variant that fails for good: %+v", limit, f)
+		}
+	}
+}
