@@ -50,7 +50,8 @@ func TestCopyIsTheRequest(t *testing.T) {
 	front := gateway(t, m, stable)
 	do(t, http.MethodPost, front.URL+"/cart?a=b%20c", "hello", "X-Request-Id", "r1", "Authorization", "Bearer x", "Cookie", "a=b",
 		"X-Secret", "s", "X_secret", "s", "Connection", "X-Own, close", "X-Own", "o", "Te", "trailers", "Traceparent", "00-1-2-01")
-	first, second := <-original, <-got
+	first := <-original
+	second := <-got
 	if second.method != first.method || second.uri != first.uri || second.body != "hello" || second.length != 5 || second.host != first.host {
 		t.Errorf("the copy is %v, the request was %v", second, first)
 	}
