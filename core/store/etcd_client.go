@@ -96,7 +96,7 @@ func (c *etcdClient) call(ctx context.Context, path string, body []byte) etcdRep
 		}
 		if reply.err == nil || final(reply) {
 			reply.unsure = sent
-			c.moved(at, faults)
+			c.moved(first, at, faults)
 			return reply
 		}
 		sent = sent || reply.sent
@@ -110,13 +110,9 @@ func final(r etcdReply) bool {
 	return r.code == etcdInvalidArgument || r.code == etcdPermissionDenied || r.code == etcdUnauthenticated || errors.Is(r.err, ErrDocument)
 }
 
-// moved remembers which member answered, and tells why others did not.
-func (c *etcdClient) moved(to int, faults []string) {
-	if len(faults) == 0 {
-		return
-	}
-	c.working.Store(int64(to))
-	if c.report != nil {
+// moved remembers which member answered, and tells why those before it did not, once of all calls at the same time.
+func (c *etcdClient) moved(from, to int, faults []string) {
+	if len(faults) > 0 && c.working.CompareAndSwap(int64(from), int64(to)) && c.report != nil {
 		c.report(fmt.Errorf("etcd: %s is used from now on: %s", host(c.endpoints[to]), strings.Join(faults, "; ")))
 	}
 }

@@ -157,6 +157,21 @@ func TestEtcdDamagedWatches(t *testing.T) {
 	}
 }
 
+// TestEtcdRefusedWatch: etcd's own words say why there is no watch.
+func TestEtcdRefusedWatch(t *testing.T) {
+	fake := newFakeEtcd()
+	fake.before = func(w http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Path == "/v3/watch" {
+			refuse(w, 503, 14, "etcdserver: too many requests")
+		}
+		return r.URL.Path == "/v3/watch"
+	}
+	err := openEtcd(t, fake.serve(t).URL).Watch(context.Background(), "a", func(_ store.Document) {})
+	if err == nil || !strings.Contains(err.Error(), "too many requests") {
+		t.Errorf("error %v", err)
+	}
+}
+
 // TestEtcdCompacted: a watch that begins too long ago reads the document anew and goes on. So it does when the key is
 // removed.
 func TestEtcdCompacted(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand"
 	"net/http"
 	"time"
@@ -114,7 +115,8 @@ func (c *etcdClient) stream(ctx context.Context, at int, request []byte, take fu
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s: no watch, but status %d", host(c.endpoints[at]), response.StatusCode)
+		content, _ := io.ReadAll(io.LimitReader(response.Body, 64<<10)) // what is missing makes no worse an error
+		return c.refusal(at, response.StatusCode, content).err
 	}
 	lines := bufio.NewScanner(response.Body)
 	lines.Buffer(nil, maxEtcdAnswer)

@@ -3,14 +3,11 @@ package etcdstore
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"errors"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
-	"os"
-	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
@@ -314,102 +311,5 @@ func TestThreeMembers(t *testing.T) {
 		}
 		c.Members[0].Start(t)
 		w.sees(t, swapped(t, e, "checkout", "9").Version)
-	})
-}
-
-// TestUsers: with passwords, and tokens that expire after two seconds.
-func TestUsers(t *testing.T) {
-	each(t, func(t *testing.T, program string) {
-		t.Parallel()
-		secret := filepath.Join(t.TempDir(), "secret")
-		if err := os.WriteFile(secret, bytes.Repeat([]byte("secret"), 8), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		c := Start(t, program, 1, nil, "--auth-token", "jwt,priv-key="+secret+",sign-method=HS256,ttl=2s", "--bcrypt-cost", "4")
-		enableUsers(t, c.Members[0])
-
-		password := func() string { return "hush" }
-		e := open(t, c, store.EtcdSettings{Username: "gateway", Password: password})
-		w := watching(t, open(t, c, store.EtcdSettings{Username: "gateway", Password: password}), "checkout")
-		w.sees(t, swapped(t, e, "checkout", "1").Version)
-		token := login(t, c.Members[0], "gateway", "hush")
-		gateway.Eventually(t, "the token expires", func() bool {
-			err := c.Members[0].Post(token, "/v3/kv/range", map[string]any{"key": []byte("/grayling/checkout")}, nil)
-			return err != nil && strings.Contains(err.Error(), "invalid auth token")
-		})
-		d, err := e.Load(t.Context(), "checkout")
-		if err != nil || string(d.Content) != "1" {
-			t.Errorf("with an expired token: %s, error %v", d.Content, err)
-		}
-		w.sees(t, swapped(t, e, "checkout", "2").Version)
-
-		c.Members[0].Kill()
-		c.Members[0].Start(t)
-		w.sees(t, swapped(t, e, "checkout", "3").Version)
-
-		for what, s := range map[string]store.EtcdSettings{
-			"a wrong password": {Username: "gateway", Password: func() string { return "hushed" }},
-			"nobody":           {},
-			"another's keys":   {Username: "gateway", Password: password, Prefix: "/others/"},
-		} {
-			other := open(t, c, s)
-			_, loading := other.Load(t.Context(), "checkout")
-			watching := other.Watch(t.Context(), "checkout", func(store.Document) { t.Errorf("%s: seen", what) })
-			for _, err := range []error{loading, watching} {
-				if err == nil || strings.Contains(err.Error(), "hush") {
-					t.Errorf("%s: error %v", what, err)
-				}
-			}
-		}
-	})
-}
-
-func login(t *testing.T, m *Member, name, password string) string {
-	t.Helper()
-	var answer struct{ Token string }
-	if err := m.Post("", "/v3/auth/authenticate", map[string]any{"name": name, "password": password}, &answer); err != nil {
-		t.Fatal(err)
-	}
-	return answer.Token
-}
-
-// enableUsers makes a member ask for passwords. The user "gateway" may use the default prefix.
-func enableUsers(t *testing.T, m *Member) {
-	t.Helper()
-	for _, step := range []struct {
-		path    string
-		request map[string]any
-	}{
-		{"role/add", map[string]any{"name": "root"}},
-		{"user/add", map[string]any{"name": "root", "password": "hush-hush"}},
-		{"user/grant", map[string]any{"user": "root", "role": "root"}},
-		{"role/add", map[string]any{"name": "gateways"}},
-		{"role/grant", map[string]any{"name": "gateways", "perm": map[string]any{"permType": "READWRITE", "key": []byte("/grayling/"), "range_end": []byte("/grayling0")}}},
-		{"user/add", map[string]any{"name": "gateway", "password": "hush"}},
-		{"user/grant", map[string]any{"user": "gateway", "role": "gateways"}},
-		{"enable", map[string]any{}},
-	} {
-		if err := m.Post("", "/v3/auth/"+step.path, step.request, nil); err != nil {
-			t.Fatalf("%s: %v", step.path, err)
-		}
-	}
-}
-
-// TestTLS: with certificates on both sides.
-func TestTLS(t *testing.T) {
-	each(t, func(t *testing.T, program string) {
-		authority := gateway.NewAuthority(t, t.TempDir())
-		server, client := authority.Issue(t, "127.0.0.1"), authority.Issue(t, "gateway")
-		c := Start(t, program, 1, &tls.Config{RootCAs: authority.Pool, Certificates: []tls.Certificate{client.Certificate}},
-			"--cert-file", server.File, "--key-file", server.KeyFile, "--trusted-ca-file", authority.File, "--client-cert-auth")
-		e := open(t, c, store.EtcdSettings{})
-		w := watching(t, e, "checkout")
-		w.sees(t, swapped(t, e, "checkout", "1").Version)
-		for what, config := range map[string]*tls.Config{"no certificate": {RootCAs: authority.Pool}, "another authority": nil} {
-			other := open(t, &Cluster{Members: c.Members, TLS: config}, store.EtcdSettings{})
-			if _, err := other.Load(t.Context(), "checkout"); err == nil || !strings.Contains(err.Error(), "certificate") {
-				t.Errorf("%s: error %v", what, err)
-			}
-		}
 	})
 }
