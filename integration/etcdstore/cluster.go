@@ -16,6 +16,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/grayling-gateway/grayling/integration/gateway"
@@ -128,6 +129,19 @@ func (m *Member) Kill() {
 	m.cmd.Process.Kill()
 	m.cmd.Wait()
 	m.cmd = nil
+}
+
+// Hang makes a member keep its connections and answer nothing, until the function returned is called.
+func (m *Member) Hang(t testing.TB) (resume func()) {
+	t.Helper()
+	if err := m.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	return func() {
+		if err := m.cmd.Process.Signal(syscall.SIGCONT); err != nil {
+			t.Error(err)
+		}
+	}
 }
 
 func (m *Member) close(t testing.TB) {

@@ -274,8 +274,8 @@ func restart(t *testing.T, c *Cluster) {
 	w.sees(t, swapped(t, e, "restart", "2").Version)
 }
 
-// TestThreeMembers kills one after the other: what was written stays, and writing and watching go on. Without a
-// majority both fail, instead of waiting.
+// TestThreeMembers kills one after the other: what was written stays, and writing and watching go on. So does writing
+// while one hangs. Without a majority both fail, instead of waiting.
 func TestThreeMembers(t *testing.T) {
 	each(t, func(t *testing.T, program string) {
 		t.Parallel()
@@ -298,6 +298,11 @@ func TestThreeMembers(t *testing.T) {
 			m.Start(t)
 			m.Serves(t)
 		}
+		resume := c.Members[0].Hang(t)
+		for i := range 4 { // each begins with any of the three
+			swapped(t, open(t, c, store.EtcdSettings{}), "checkout", strconv.Itoa(100+i))
+		}
+		resume()
 		c.Members[0].Kill()
 		c.Members[1].Kill()
 		lost := w.lost.Load()
