@@ -347,7 +347,7 @@ func TestReloadsWithAPlan(t *testing.T) {
 		}
 	}
 	stands(t, name, "v1 progressing 1")
-	eventually(t, "as many goroutines work as before", func() bool { return ours() == before })
+	eventually(t, "as many goroutines work as before", func() bool { return ours() <= before }) // one may have been ending then
 	if err := caddy.Stop(); err != nil {
 		t.Fatal(err)
 	}

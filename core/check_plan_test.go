@@ -63,7 +63,7 @@ func TestMistakesInPlans(t *testing.T) {
 		{"hours that are none", func(c *Config) { c.Plan.Only = []string{"Mon-Fri 9-17"} }, `plan.only[0]: "Mon-Fri 9-17": "9-17" is neither days nor times nor a time zone that this machine knows; write hours such as Mon-Fri 09:00-17:00 Europe/Berlin`},
 		{"an unknown check", func(c *Config) { c.Plan.Checks = []string{`!wrose("canary")`} }, `plan.checks[0]: column 2: unknown function "wrose" (did you mean "worse"?)`},
 		{"prometheus that nobody is", func(c *Config) { c.Plan.Checks = []string{`true`, `prometheus("up") == 1`} },
-			`plan.checks[1]: column 1: prometheus() needs a server: name its URL under prometheus`},
+			`plan.checks[1]: column 1: prometheus() needs a server: configure prometheus with its URL`},
 		{"nothing is watched", func(c *Config) { c.Observe = "off" },
 			`observe: the plan's checks look at outcomes of requests, which are not watched: leave this out, or check by prometheus() alone`},
 		{"prometheus alone", func(c *Config) {

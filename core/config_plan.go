@@ -21,10 +21,10 @@ type Plan struct {
 	Window string `json:"window,omitempty"`
 
 	// MinRequests is how many requests of a variant an evaluation wants to see: it looks back further for them, and holds
-	// without them. 0: 50.
+	// without them. 0 or none: 50.
 	MinRequests int64 `json:"min_requests,omitempty"`
 
-	// Failures is how many failed evaluations in a row roll back. 0: 2.
+	// Failures is how many failed evaluations in a row roll back. 0 or none: 2.
 	Failures int `json:"failures,omitempty"`
 
 	// Alpha is the probability with which a candidate as good as the baseline is rolled back by chance, in all its plan:

@@ -25,6 +25,7 @@ type pursuit struct {
 	values  chan map[string]float64 // of Prometheus; nil if it is not being asked
 	answers chan rollout.Confirmation
 	asked   time.Duration // when the confirm was asked last, on the monotonic clock
+	asking  bool          // whether that was not answered yet
 }
 
 // pursue puts the engine in force and goes on with the plan until the context ends.
@@ -58,6 +59,7 @@ func (e *Engine) pursue(ctx context.Context) {
 			p.values = nil
 			p.proceed(ctx, rollout.Observations{Evaluation: p.evaluate(values)})
 		case answer := <-p.answers:
+			p.asking = false
 			p.proceed(ctx, rollout.Observations{Confirmation: &answer})
 		}
 	}
@@ -158,10 +160,11 @@ func (p *pursuit) evaluate(values map[string]float64) *rollout.Evaluation {
 
 // confirm asks the URL whose answer is all that the step waits for, as often as checks are looked at.
 func (p *pursuit) confirm(ctx context.Context, view *rollout.View, now time.Duration) {
-	if view == nil || view.Awaits == "" || len(p.answers) > 0 || p.asked > 0 && now-p.asked < p.engine.plan.Every {
+	if view == nil || view.Awaits == "" || p.asking || p.asked > 0 && now-p.asked < p.engine.plan.Every {
 		return
 	}
 	p.asked = now
+	p.asking = true
 	address, position := view.Awaits, view.Position
 	question := notify.Question{Rollout: p.engine.name, Revision: position.Revision, Epoch: position.Epoch, Step: view.Record.Step, Weight: view.Record.Weight}
 	answers := p.answers

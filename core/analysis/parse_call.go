@@ -110,11 +110,11 @@ func (c *checker) call(x *ast.CallExpr) *node {
 func (c *checker) available(at token.Pos, k kind) bool {
 	switch {
 	case k == prometheusAnswer && !c.settings.Prometheus:
-		c.fail(at, "prometheus() needs a server: name its URL under prometheus")
+		c.fail(at, "prometheus() needs a server: configure prometheus with its URL")
 	case k == mirrorMismatch && !c.settings.Mirror:
-		c.fail(at, "mirror_mismatch() needs a mirror that compares: add one under mirror")
+		c.fail(at, "mirror_mismatch() needs a mirror that compares answers, which this version does not have")
 	case k == conversionRate && !c.settings.Goals:
-		c.fail(at, "conversion() needs a goal: add one under goal")
+		c.fail(at, "conversion() needs a goal that is counted, which this version does not have")
 	default:
 		return true
 	}

@@ -84,9 +84,9 @@ func TestProblems(t *testing.T) {
 func TestFunctionsWithoutASource(t *testing.T) {
 	nothing := Settings{Variants: []string{"stable", "canary"}, Candidate: 1}
 	for check, want := range map[string]string{
-		`prometheus("up") == 1`:                  "column 1: prometheus() needs a server: name its URL under prometheus",
-		`mirror_mismatch("canary") < 0.1`:        "column 1: mirror_mismatch() needs a mirror that compares: add one under mirror",
-		`conversion("canary", "checkout") > 0.1`: "column 1: conversion() needs a goal: add one under goal",
+		`prometheus("up") == 1`:                  "column 1: prometheus() needs a server: configure prometheus with its URL",
+		`mirror_mismatch("canary") < 0.1`:        "column 1: mirror_mismatch() needs a mirror that compares answers, which this version does not have",
+		`conversion("canary", "checkout") > 0.1`: "column 1: conversion() needs a goal that is counted, which this version does not have",
 	} {
 		if got := problemsOf(check, nothing); got != want {
 			t.Errorf("%s: got %q, want %q", check, got, want)

@@ -97,11 +97,14 @@ func (c *Controller) load(ctx context.Context, now Time) {
 		if errors.Is(err, store.ErrConflict) {
 			continue
 		}
-		c.accept(m, events)
-		c.unsaved = err != nil
 		if err != nil {
 			c.isAway(err)
+			if c.machine == nil && forward(events) {
+				return // a plan that begins where nothing can be remembered would begin with every process
+			}
 		}
+		c.accept(m, events)
+		c.unsaved = err != nil
 		return
 	}
 }

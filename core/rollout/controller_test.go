@@ -180,6 +180,29 @@ func TestStoreAwayFromTheBeginning(t *testing.T) {
 	serve(t, s, Settings{}).configure(without).expect("what has no plan needs no store", Idle, 0, "30%")
 }
 
+// TestStoreThatCannotBeWritten: a plan that nothing will remember does not begin, or it would with every process.
+func TestStoreThatCannotBeWritten(t *testing.T) {
+	s := &distant{Memory: store.NewMemory()}
+	full := &readOnly{distant: s}
+	g := serve(t, full, Settings{}).configure(usual())
+	g.wait(time.Hour, Pass)
+	g.expect("nothing can be remembered", "", 0, "0%")
+	if away := g.c.View().Away; !strings.Contains(away, "the disk is full") {
+		t.Errorf("it says %q", away)
+	}
+	serve(t, s, Settings{}).configure(usual())
+	g.wait(time.Second, "")
+	g.expect("what another gateway remembers is known", Progressing, 1, "1%")
+	serve(t, full, Settings{}).configure(usual()).expect("and to another process", Progressing, 1, "1%")
+}
+
+// readOnly is a store that takes nothing.
+type readOnly struct{ *distant }
+
+func (*readOnly) Swap(_ context.Context, _, _ string, _ []byte) (string, error) {
+	return "", errors.New("the disk is full")
+}
+
 func TestRollbackOutranksWhatOthersDidMeanwhile(t *testing.T) {
 	s := &distant{Memory: store.NewMemory()}
 	one := serve(t, s, Settings{}).configure(usual())
