@@ -77,7 +77,7 @@ func (m *Machine) obey(c Command) error {
 	case Pause:
 		m.transition(m.commanded(KindPaused, Paused, "pause"))
 	case Resume:
-		m.transition(m.commanded(KindResumed, Progressing, "resume"))
+		m.obeyResume()
 	case Abort:
 		m.transition(m.commanded(KindRolledBack, RolledBack, "abort"))
 	case Restart:
@@ -102,6 +102,14 @@ var obeyed = map[Verb]string{
 // commanded is a transition that stays in the step.
 func (m *Machine) commanded(kind Kind, to State, reason string) move {
 	return move{kind: kind, to: to, step: m.record.Step, cause: ByOperator, reason: reason}
+}
+
+func (m *Machine) obeyResume() {
+	reason := "resume"
+	if m.record.Step == 0 {
+		reason += ": " + waiting
+	}
+	m.transition(m.commanded(KindResumed, Progressing, reason))
 }
 
 func (m *Machine) obeyPromote(full bool) {

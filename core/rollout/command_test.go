@@ -205,3 +205,23 @@ func TestWhatMadeSomebodyPauseDoesNotCountAfterwards(t *testing.T) {
 	f.see(Fail)
 	f.expect("the first failure since", Progressing, 1, "1%")
 }
+
+// TestResumeBeforeTheFirstStep: what the plan waits for stays known.
+func TestResumeBeforeTheFirstStep(t *testing.T) {
+	release := usual()
+	hours, err := ParseHours("Sun 03:00-04:00")
+	if err != nil {
+		t.Fatal(err)
+	}
+	release.Plan.Only = []*Hours{hours}
+	now := Time{Wall: monday}
+	m, _ := New(release, Record{}, now)
+	for _, verb := range []Verb{Pause, Resume} {
+		if _, err := m.Command(now, Command{Verb: verb}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if r := m.Record(); r.Step != 0 || r.Reason != "resume: waiting for the hours of the plan" {
+		t.Errorf("step %d: %s", r.Step, r.Reason)
+	}
+}

@@ -118,8 +118,11 @@ func (m *Machine) start() {
 		m.begin(move{kind: KindStarted, step: 1})
 		return
 	}
-	m.begin(move{kind: KindStarted, reason: "waiting for the hours of the plan"})
+	m.begin(move{kind: KindStarted, reason: waiting})
 }
+
+// waiting is why a plan is before its first step.
+const waiting = "waiting for the hours of the plan"
 
 // refit finds the step at which a plan that was edited goes on.
 func (m *Machine) refit() {
