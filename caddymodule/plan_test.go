@@ -238,7 +238,7 @@ func TestEvents(t *testing.T) {
 	t.Cleanup(func() { hearers.Delete(name) })
 	heard := func(want string) { // which may be a moment after it shows
 		t.Helper()
-		list := ""
+		var list string
 		for deadline := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
 			mu.Lock()
 			list = strings.Join(told, " ")
