@@ -74,6 +74,7 @@ func TestMetrics(t *testing.T) {
 				rule number canary expression ` + "`int({http.request.header.X-Number}) > 1`" + `
 				rule broken canary ` + "`header(\"X-Broken\").exists()`" + `
 				key ` + "`header(\"X-User\")`" + `
+				salt metrics
 				` + more + `
 			}`
 		return "handle /a {\n" + rollout + "\n}\nhandle /b {\n" + rollout + "\n}"
