@@ -71,6 +71,7 @@ func TestScenarios(t *testing.T) {
 					continue
 				}
 				t.Run(s.name, func(t *testing.T) {
+					t.Parallel()
 					g := gateway.Start(t, host, s.site)
 					for i, e := range s.exchanges {
 						t.Run(fmt.Sprintf("%d", i), func(t *testing.T) { e.check(t, g) })

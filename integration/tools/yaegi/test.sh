@@ -32,30 +32,47 @@ done
 find "$tree/" -name '*_native_test.go' -delete
 interpret() { GOPATH=$gopath GO111MODULE=off "$yaegi" "$@"; }
 
-failed=()
-fail() { # fail PACKAGE REASON: what Yaegi printed, without what passed and without the stack of the interpreter itself
-	sed -e "s|$tree/||g" -e '/^ *\(=== RUN\|--- PASS\)/d' -e '/^goroutine [0-9]* \[/,$d' "$gopath/output"
-	printf 'FAIL\t%s\tinterpreted: %s\n' "$1" "$2"
-	failed+=("$1")
+# examine PACKAGE prints, at once, what came of a package's tests, and fails unless that is as it has to be.
+examine() {
+	local report status=0
+	report=$(run_tests "$1") || status=$?
+	[[ -z $report ]] || printf '%s\n' "$report"
+	return $status
 }
 
-for package in $packages; do
-	begin=$SECONDS
-	go test -list '^Test' "./$package" >"$gopath/output" 2>&1 || { fail "$package" "does not compile"; continue; }
-	grep -o '^Test[^ ]*' "$gopath/output" | sort >"$gopath/compiled" || true
-	sed -n 's/^func \(Test[^(]*\)(.*/\1/p' "$package"/*_native_test.go 2>/dev/null | sort >"$gopath/native" || true
-	comm -23 "$gopath/compiled" "$gopath/native" >"$gopath/want"
-	[[ -s $gopath/want ]] || continue
+# fail PACKAGE OUTPUT REASON: what Yaegi printed, without what passed and without the stack of the interpreter itself.
+fail() {
+	sed -e "s|$tree/||g" -e '/^ *\(=== RUN\|--- PASS\)/d' -e '/^goroutine [0-9]* \[/,$d' "$2"
+	printf 'FAIL\t%s\tinterpreted: %s\n' "$1" "$3"
+	echo "$1" >>"$gopath/failed"
+	return 1
+}
 
-	(cd "$tree/$package" && interpret test -v -timeout 5m .) >"$gopath/output" 2>&1 || { fail "$package" "see above"; continue; }
-	sed -n 's/^--- PASS: \(Test[^ ]*\) .*/\1/p' "$gopath/output" | sort >"$gopath/passed"
-	if ! diff "$gopath/want" "$gopath/passed" >"$gopath/output"; then
-		fail "$package" "passed other tests than the compiler sees (< not passed, > not a test)"
-		continue
+run_tests() {
+	local package=$1 begin=$SECONDS notes
+	notes=$(mktemp -d "$gopath/notes.XXXXXX")
+	go test -list '^Test' "./$package" >"$notes/output" 2>&1 || { fail "$package" "$notes/output" "does not compile"; return; }
+	grep -o '^Test[^ ]*' "$notes/output" | sort >"$notes/compiled" || true
+	sed -n 's/^func \(Test[^(]*\)(.*/\1/p' "$package"/*_native_test.go 2>/dev/null | sort >"$notes/native" || true
+	comm -23 "$notes/compiled" "$notes/native" >"$notes/want"
+	[[ -s $notes/want ]] || return 0
+
+	(cd "$tree/$package" && interpret test -v -timeout 5m .) >"$notes/output" 2>&1 || { fail "$package" "$notes/output" "see above"; return; }
+	sed -n 's/^--- PASS: \(Test[^ ]*\) .*/\1/p' "$notes/output" | sort >"$notes/passed"
+	if ! diff "$notes/want" "$notes/passed" >"$notes/output"; then
+		fail "$package" "$notes/output" "passed other tests than the compiler sees (< not passed, > not a test)"
+		return
 	fi
 	printf 'ok  \t%s\t%ds, interpreted: %d tests passed, %d are native only\n' "$package" $((SECONDS - begin)) \
-		"$(wc -l <"$gopath/passed")" "$(wc -l <"$gopath/native")"
+		"$(wc -l <"$notes/passed")" "$(wc -l <"$notes/native")"
+}
+
+# An interpreted test works on one processor, and some only wait.
+for package in $packages; do
+	while (($(jobs -rp | wc -l) >= $(nproc) + 1)); do wait -n || true; done
+	examine "$package" &
 done
+wait
 
 # Every package, with tests or without, loads by its import path, as Traefik loads a plugin.
 {
@@ -66,7 +83,7 @@ done
 if interpret run "$tree/load.go" >"$gopath/output" 2>&1; then
 	printf 'ok  \t%d packages loaded by Yaegi\n' "$(wc -w <<<"$packages")"
 else
-	fail "$*" "does not load by its import path"
+	fail "$*" "$gopath/output" "does not load by its import path" || true
 fi
 
-[[ ${#failed[@]} == 0 ]] || { echo "Yaegi: failed: ${failed[*]}"; exit 1; }
+[[ ! -s $gopath/failed ]] || { echo "Yaegi: failed:" $(cat "$gopath/failed"); exit 1; }
