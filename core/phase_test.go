@@ -12,6 +12,9 @@ import (
 	"github.com/grayling-gateway/grayling/core/store"
 )
 
+// lastEpoch is the last that a test began: an epoch that comes back would bring its assignments back.
+var lastEpoch = 0
+
 // beginEpoch shows an engine's rollout as if another epoch had begun.
 func beginEpoch(e *Engine, promotion bool, now time.Time) {
 	v := e.live.shownTo(e)
@@ -19,8 +22,9 @@ func beginEpoch(e *Engine, promotion bool, now time.Time) {
 		v = e.live.preview(e)
 	}
 	copied := *v
-	copied.Record.Epoch++
-	copied.Position.Epoch++
+	lastEpoch++
+	copied.Record.Epoch = lastEpoch
+	copied.Position.Epoch = lastEpoch
 	copied.Record.State = rollout.RolledBack
 	if promotion {
 		copied.Record.State = rollout.Promoted
