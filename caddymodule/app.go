@@ -24,6 +24,12 @@ const appID = "rollouts"
 // inForce is the app of the configuration in force; nil if that has none.
 var inForce atomic.Pointer[App]
 
+// takeOver is how often is looked whether a configuration is in force: from the start of an app to that it is a moment.
+const takeOver = 10 * time.Millisecond
+
+// awaiting counts the apps that are about to be in force.
+var awaiting atomic.Int64
+
 // memories holds what rollouts remember, by name, for as long as some configuration has a rollout of that name.
 var memories = caddy.NewUsagePool()
 
@@ -172,8 +178,11 @@ var errDifferent = errors.New("has this name and is configured differently: make
 // Start runs the background work of every rollout, as soon as the configuration is the one in force: Caddy may still
 // reject it, and then nothing has happened.
 func (a *App) Start() error {
+	awaiting.Add(1)
 	a.running.Go(func() {
-		if !a.awaitForce() {
+		comes := a.awaitForce()
+		awaiting.Add(-1)
+		if !comes {
 			return
 		}
 		a.mu.Lock()
@@ -187,8 +196,7 @@ func (a *App) Start() error {
 
 // awaitForce reports whether the app's configuration has become the one in force, before the app was stopped.
 func (a *App) awaitForce() bool {
-	const every = 10 * time.Millisecond // from the start of an app to the swap of configurations it is a moment
-	ticker := time.NewTicker(every)
+	ticker := time.NewTicker(takeOver)
 	defer ticker.Stop()
 	for {
 		if active := caddy.ActiveContext(); active.Context != nil && active.Done() == a.ctx.Done() {
@@ -203,10 +211,17 @@ func (a *App) awaitForce() bool {
 	}
 }
 
-// Stop ends the background work.
+// Stop ends the background work. It lets the app that comes next, if there is one, take over first: that is a matter of
+// milliseconds, in which nobody would know of any rollout.
 func (a *App) Stop() error {
 	a.stop()
 	a.running.Wait()
+	for range 100 {
+		if inForce.Load() != a || awaiting.Load() == 0 {
+			break
+		}
+		time.Sleep(takeOver)
+	}
 	inForce.CompareAndSwap(a, nil)
 	return nil
 }
