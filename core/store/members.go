@@ -1,0 +1,34 @@
+package store
+
+import (
+	"context"
+	"time"
+)
+
+// Members is what a [Store] offers besides if gateways share it: each of them reports every now and then what it knows of
+// a rollout, and what is not reported again is forgotten, because the gateway is gone. All methods are safe for concurrent
+// use. Errors mean that the store is away.
+type Members interface {
+	// Report replaces what a member says of a rollout. It is forgotten when it is older than ttl. member is the name of one
+	// process, not of a machine: see [Report.Member].
+	Report(ctx context.Context, rollout, member string, content []byte, ttl time.Duration) error
+
+	// Reports returns what the members say of a rollout, in the order of their names: the first limit of them, or all if
+	// that is 0.
+	Reports(ctx context.Context, rollout string, limit int) ([]Report, error)
+
+	// Leave forgets what a member said of a rollout.
+	Leave(ctx context.Context, rollout, member string) error
+}
+
+// Report is what a member says.
+type Report struct {
+	// Member tells the process that reports from any other: letters and digits.
+	Member string
+
+	// Content is JSON. It must not be changed.
+	Content []byte
+}
+
+// MaxReport is how many bytes a report may have.
+const MaxReport = 64 << 10
