@@ -8,8 +8,6 @@ import (
 	"github.com/grayling-gateway/grayling/core"
 	"github.com/grayling-gateway/grayling/core/balance"
 	"github.com/grayling-gateway/grayling/core/identity"
-	"github.com/grayling-gateway/grayling/core/notify"
-	querying "github.com/grayling-gateway/grayling/core/prometheus"
 	machine "github.com/grayling-gateway/grayling/core/rollout"
 )
 
@@ -89,16 +87,16 @@ func (m metrics) collect(s series, r *rollout) {
 		s.tokens(r.live)
 	}
 	if r.config.Router.URL != "" {
-		s.router(r.live)
+		s.counts(routerLookups, r.live.Routed().ByName())
 	}
 	if len(r.config.Plan.Steps) > 0 {
 		s.plan(r.live)
 	}
 	if len(r.config.Notify)+len(m.app.Notify) > 0 {
-		s.notices(r.live.Notices())
+		s.counts(notices, r.live.Notices().ByName())
 	}
 	if m.app.Prometheus.URL != "" {
-		s.queries(r.live.Queries())
+		s.counts(queries, r.live.Queries().ByName())
 	}
 }
 
@@ -142,14 +140,11 @@ func (s series) tokens(live *core.Live) {
 	}
 }
 
-func (s series) router(live *core.Live) {
-	c := live.Routed()
-	s.count(routerLookups, c.Answered.Load(), "answered")
-	s.count(routerLookups, c.Shared.Load(), "shared")
-	s.count(routerLookups, c.TimedOut.Load(), "timed_out")
-	s.count(routerLookups, c.Failed.Load(), "failed")
-	s.count(routerLookups, c.Invalid.Load(), "invalid")
-	s.count(routerLookups, c.Refused.Load(), "refused")
+// counts sends counts by the names of what became of things.
+func (s series) counts(d *prometheus.Desc, byName map[string]int64) {
+	for name, n := range byName {
+		s.count(d, n, name)
+	}
 }
 
 // plan sends how far the plan has come.
@@ -174,25 +169,6 @@ func oneIf(is bool) float64 {
 		return 1
 	}
 	return 0
-}
-
-func (s series) notices(c *notify.Counts) {
-	s.count(notices, c.Delivered.Load(), "delivered")
-	s.count(notices, c.Refused.Load(), "refused")
-	s.count(notices, c.Expired.Load(), "expired")
-	s.count(notices, c.Dropped.Load(), "dropped")
-	s.count(notices, c.Retried.Load(), "retried")
-}
-
-func (s series) queries(c *querying.Counts) {
-	s.count(queries, c.Answered.Load(), "answered")
-	s.count(queries, c.TimedOut.Load(), "timed_out")
-	s.count(queries, c.Unreachable.Load(), "unreachable")
-	s.count(queries, c.Refused.Load(), "refused")
-	s.count(queries, c.Malformed.Load(), "malformed")
-	s.count(queries, c.Empty.Load(), "empty")
-	s.count(queries, c.Several.Load(), "several")
-	s.count(queries, c.NotFinite.Load(), "not_finite")
 }
 
 // Interface guard

@@ -243,7 +243,7 @@ func (c *checker) comparison(x *ast.BinaryExpr) *node {
 	at := x.Y.Pos()
 	if left.kind == constant {
 		left, right = right, left
-		op = mirrored(op)
+		op = expr.Mirrored(op)
 		at = x.X.Pos()
 	}
 	if left.kind == constant {
@@ -274,7 +274,7 @@ func (c *checker) comparison(x *ast.BinaryExpr) *node {
 func limit(n *node) *node {
 	n.kind = limited
 	if n.left.kind == successRate {
-		n.op = mirrored(n.op)
+		n.op = expr.Mirrored(n.op)
 		n.number = math.Round((1-n.number)*1e12) / 1e12 // 1-0.9 is less than 0.1
 	}
 	switch n.op {

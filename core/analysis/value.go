@@ -91,18 +91,3 @@ func related(op token.Token, x, y float64) bool {
 	}
 	return x != y
 }
-
-// mirrored returns the comparison of y with x that says the same as op of x with y.
-func mirrored(op token.Token) token.Token {
-	switch op {
-	case token.LSS:
-		return token.GTR
-	case token.LEQ:
-		return token.GEQ
-	case token.GTR:
-		return token.LSS
-	case token.GEQ:
-		return token.LEQ
-	}
-	return op
-}

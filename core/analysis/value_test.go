@@ -5,6 +5,7 @@ import (
 	"math"
 	"testing"
 
+	"github.com/grayling-gateway/grayling/core/expr"
 	"github.com/grayling-gateway/grayling/core/rollout"
 )
 
@@ -70,8 +71,8 @@ func TestMirroredComparisonsSayTheSame(t *testing.T) {
 	for _, op := range []token.Token{token.LSS, token.LEQ, token.GTR, token.GEQ, token.EQL, token.NEQ} {
 		for _, x := range []float64{1, 2} {
 			for _, y := range []float64{1, 2} {
-				if related(op, x, y) != related(mirrored(op), y, x) {
-					t.Errorf("%g %s %g is not what %g %s %g is", x, op.String(), y, y, mirrored(op).String(), x)
+				if related(op, x, y) != related(expr.Mirrored(op), y, x) {
+					t.Errorf("%g %s %g is not what %g %s %g is", x, op.String(), y, y, expr.Mirrored(op).String(), x)
 				}
 			}
 		}

@@ -60,6 +60,14 @@ type RouterCounts struct {
 	Refused  atomic.Int64 // were not asked, because too many were open, or the router failed too often
 }
 
+// ByName returns the counts by the names that people are shown.
+func (c *RouterCounts) ByName() map[string]int64 {
+	return map[string]int64{
+		"answered": c.Answered.Load(), "shared": c.Shared.Load(), "timed_out": c.TimedOut.Load(),
+		"failed": c.Failed.Load(), "invalid": c.Invalid.Load(), "refused": c.Refused.Load(),
+	}
+}
+
 // Router asks a service which variant a client gets. The service is sent a JSON document,
 //
 //	{"method": "GET", "path": "/cart", "headers": {"X-Plan": "gold"}, "client": "42", "variants": ["blue", "green"]}

@@ -123,7 +123,7 @@ func (c *checker) condition(x ast.Expr) *node {
 // comparison checks value == literal and its like.
 func (c *checker) comparison(x *ast.BinaryExpr) *node {
 	if isLiteral(x.X) {
-		c.fail(x.X.Pos(), "a literal stands on the right: write %s %s %s", c.text(x.Y), mirrored(x.Op), c.text(x.X))
+		c.fail(x.X.Pos(), "a literal stands on the right: write %s %s %s", c.text(x.Y), Mirrored(x.Op), c.text(x.X))
 		return nil
 	}
 	v := c.value(x.X)
@@ -188,7 +188,8 @@ var (
 	}
 )
 
-func mirrored(op token.Token) token.Token {
+// Mirrored returns the comparison of y with x that says the same as op of x with y.
+func Mirrored(op token.Token) token.Token {
 	switch op {
 	case token.LSS:
 		return token.GTR

@@ -28,6 +28,14 @@ type Counts struct {
 	Retried   atomic.Int64 // attempts that failed and are made again
 }
 
+// ByName returns the counts by the names that people are shown.
+func (c *Counts) ByName() map[string]int64 {
+	return map[string]int64{
+		"delivered": c.Delivered.Load(), "refused": c.Refused.Load(), "expired": c.Expired.Load(),
+		"dropped": c.Dropped.Load(), "retried": c.Retried.Load(),
+	}
+}
+
 // Notifier tells webhooks what happens. It outlives configurations, and with it do events that wait for a target which
 // does not answer. All methods are safe for concurrent use.
 type Notifier struct {

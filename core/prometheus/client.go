@@ -28,6 +28,14 @@ type Counts struct {
 	NotFinite   atomic.Int64 // with NaN or an infinite number
 }
 
+// ByName returns the counts by the names that people are shown.
+func (c *Counts) ByName() map[string]int64 {
+	return map[string]int64{
+		"answered": c.Answered.Load(), "timed_out": c.TimedOut.Load(), "unreachable": c.Unreachable.Load(), "refused": c.Refused.Load(),
+		"malformed": c.Malformed.Load(), "empty": c.Empty.Load(), "several": c.Several.Load(), "not_finite": c.NotFinite.Load(),
+	}
+}
+
 // Client asks a server. It outlives configurations. All methods are safe for concurrent use.
 type Client struct {
 	Counts Counts
