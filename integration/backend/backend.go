@@ -26,10 +26,10 @@ type Server struct {
 
 	addr string
 
-	mu       sync.Mutex
-	http     *http.Server // nil while down
-	reserved int          // socket that keeps the port while down, else -1
-	count    map[string]int
+	mu    sync.Mutex
+	http  *http.Server // nil while down
+	place *place
+	count map[string]int
 
 	errors  float64       // share of requests that are answered 500
 	owed    float64       // part of an error that is due
@@ -39,7 +39,11 @@ type Server struct {
 // Start starts a backend on a free loopback port and closes it at the test's end.
 func Start(t testing.TB, name string) *Server {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	p, err := hold()
+	if err != nil {
+		t.Fatalf("backend %s: %v", name, err)
+	}
+	l, err := p.listen()
 	if err != nil {
 		t.Fatalf("backend %s: %v", name, err)
 	}
@@ -50,7 +54,7 @@ func Start(t testing.TB, name string) *Server {
 		Hanging:   make(chan struct{}, 100),
 		Spans:     make(chan []byte, 100),
 		addr:      l.Addr().String(),
-		reserved:  -1,
+		place:     p,
 		count:     make(map[string]int),
 	}
 	s.serve(l)
@@ -96,11 +100,6 @@ func (s *Server) Stop(t testing.TB) {
 	defer s.mu.Unlock()
 	s.http.Close()
 	s.http = nil
-	fd, err := reserve(s.addr)
-	if err != nil {
-		t.Fatalf("backend %s: reserving %s: %v", s.Name, s.addr, err)
-	}
-	s.reserved = fd
 }
 
 // Resume listens on the same port again after Stop.
@@ -108,8 +107,7 @@ func (s *Server) Resume(t testing.TB) {
 	t.Helper()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	l, err := listen(s.reserved)
-	s.reserved = -1
+	l, err := s.place.listen()
 	if err != nil {
 		t.Fatalf("backend %s: listening on %s again: %v", s.Name, s.addr, err)
 	}
@@ -127,7 +125,5 @@ func (s *Server) close() {
 	if s.http != nil {
 		s.http.Close()
 	}
-	if s.reserved >= 0 {
-		release(s.reserved)
-	}
+	s.place.release()
 }
