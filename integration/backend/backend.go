@@ -28,6 +28,7 @@ type Server struct {
 
 	mu    sync.Mutex
 	http  *http.Server // nil while down
+	open  net.Listener // its own; kept to be closed though it may not have begun to serve
 	place *place
 	count map[string]int
 
@@ -98,8 +99,7 @@ func (s *Server) Stop(t testing.TB) {
 	t.Helper()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.http.Close()
-	s.http = nil
+	s.shut()
 }
 
 // Resume listens on the same port again after Stop.
@@ -116,14 +116,21 @@ func (s *Server) Resume(t testing.TB) {
 
 func (s *Server) serve(l net.Listener) {
 	s.http = &http.Server{Handler: s.handler()}
+	s.open = l
 	go s.http.Serve(l)
+}
+
+func (s *Server) shut() {
+	s.http.Close()
+	s.open.Close()
+	s.http = nil
 }
 
 func (s *Server) close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.http != nil {
-		s.http.Close()
+		s.shut()
 	}
 	s.place.release()
 }
