@@ -11,6 +11,7 @@ import (
 
 	"github.com/grayling-gateway/grayling/integration/backend"
 	"github.com/grayling-gateway/grayling/integration/gateway"
+	"github.com/grayling-gateway/grayling/integration/port"
 	"github.com/grayling-gateway/grayling/integration/traffic"
 )
 
@@ -37,7 +38,7 @@ func TestJourneys(t *testing.T) {
 	atOnce(t, hosts, gateway.Host.Name, func(t *testing.T, host gateway.Host) {
 		all := journeys(t, host)
 		names := make(map[string]bool)
-		served := gateway.Site{Control: true, Prometheus: "http://" + gateway.FreeAddress(t)}
+		served := gateway.Site{Control: true, Prometheus: "http://" + port.Address(t)}
 		for _, j := range all {
 			if names[j.name] || names[j.rollout.Name] || j.run == nil {
 				t.Fatalf("journey %q of %q: repeated, or empty", j.name, j.rollout.Name)

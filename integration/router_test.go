@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/grayling-gateway/grayling/integration/gateway"
+	"github.com/grayling-gateway/grayling/integration/port"
 )
 
 // routerService is a router outside, whose answers a scenario writes.
@@ -278,7 +279,7 @@ func startRouter(t *testing.T, percent string, until time.Time) string {
 		t.Fatalf("building examples/router: %v\n%s", err, out)
 	}
 	write(t, percent, "0")
-	address := gateway.FreeAddress(t)
+	address := port.Address(t)
 	cmd := exec.Command(binary, "-listen", address, "-percent", percent, "-until", until.Format(time.RFC3339Nano), "-blue-ttl", blueFor.String())
 	cmd.Stderr = os.Stderr
 	if err := cmd.Start(); err != nil {

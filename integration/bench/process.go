@@ -5,8 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
-	"net"
 	"net/http"
 	"os/exec"
 	"strconv"
@@ -103,30 +101,6 @@ func (p *process) cpuTime() (time.Duration, error) {
 		return 0, fmt.Errorf("reading the CPU clock of %s: %w", p.cmd.Path, err)
 	}
 	return time.Duration(t.Nano()), nil
-}
-
-// freePorts returns n different ports of this machine that nobody listens on. They lie below those that the kernel gives to
-// connections, so that none takes one before the gateway does.
-func freePorts(n int) ([]int, error) {
-	const lowest, end = 12000, 32768
-	var held []net.Listener // until all are found, so that none is found twice
-	defer func() {
-		for _, l := range held {
-			l.Close()
-		}
-	}()
-	ports := make([]int, 0, n)
-	for range end - lowest {
-		if len(ports) == n {
-			return ports, nil
-		}
-		port := lowest + rand.IntN(end-lowest)
-		if l, err := net.Listen("tcp", address(port)); err == nil {
-			held = append(held, l)
-			ports = append(ports, port)
-		}
-	}
-	return nil, fmt.Errorf("%d free ports of %d to %d were not found", n, lowest, end-1)
 }
 
 func address(port int) string { return "127.0.0.1:" + strconv.Itoa(port) }

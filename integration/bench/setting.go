@@ -5,6 +5,8 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+
+	"github.com/grayling-gateway/grayling/integration/port"
 )
 
 // configuration is one way to set up a gateway.
@@ -25,7 +27,7 @@ type setting struct {
 
 // place finds an address for each of the configurations.
 func (s *setting) place(names ...string) error {
-	ports, err := freePorts(len(names))
+	ports, err := port.Find(len(names))
 	s.addrs = make(map[string]string)
 	for i, port := range ports {
 		s.addrs[names[i]] = address(port)

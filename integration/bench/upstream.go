@@ -9,6 +9,8 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"github.com/grayling-gateway/grayling/integration/port"
 )
 
 // serveUpstreams is the argument that makes this program the upstreams' process.
@@ -16,7 +18,7 @@ const serveUpstreams = "serve-upstreams"
 
 // startUpstreams runs two upstreams in a process of their own and returns their addresses.
 func startUpstreams(ctx context.Context) (*process, []string, error) {
-	ports, err := freePorts(2)
+	ports, err := port.Find(2)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/grayling-gateway/grayling/integration/gateway"
+	"github.com/grayling-gateway/grayling/integration/port"
 )
 
 // step is a command of a page and what it says below it.
@@ -94,25 +95,17 @@ var localPort = regexp.MustCompile(`localhost:(\d+)`)
 // order of the ports stays: Caddy names servers by it.
 func freePorts(t *testing.T, config string) func(text string) string {
 	t.Helper()
-	var named, free []int
-	var taken []net.Listener // until all are chosen
+	var named []int
 	for _, match := range localPort.FindAllStringSubmatch(config, -1) {
-		port, err := strconv.Atoi(match[1])
+		number, err := strconv.Atoi(match[1])
 		if err != nil {
 			t.Fatal(err)
 		}
-		if slices.Contains(named, port) {
-			continue
+		if !slices.Contains(named, number) {
+			named = append(named, number)
 		}
-		l, err := net.Listen("tcp", ":0") // as Caddy listens: on all addresses
-		if err != nil {
-			t.Fatal(err)
-		}
-		named, free, taken = append(named, port), append(free, l.Addr().(*net.TCPAddr).Port), append(taken, l)
 	}
-	for _, l := range taken {
-		l.Close()
-	}
+	free := port.Free(t, len(named))
 	slices.Sort(named)
 	slices.Sort(free)
 	exchanged := make(map[string]string)

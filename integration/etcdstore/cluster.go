@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -20,6 +19,7 @@ import (
 	"testing"
 
 	"github.com/grayling-gateway/grayling/integration/gateway"
+	"github.com/grayling-gateway/grayling/integration/port"
 )
 
 // Programs returns the paths of etcd by name: "pinned", which is built once, and "packaged".
@@ -69,8 +69,8 @@ func Start(t testing.TB, program string, members int, clients *tls.Config, argum
 	dir := t.TempDir()
 	var all, peers []string
 	for i := range members {
-		c.Members = append(c.Members, &Member{URL: scheme + "://" + freeAddress(t), program: program, tls: clients})
-		peers = append(peers, "http://"+freeAddress(t))
+		c.Members = append(c.Members, &Member{URL: scheme + "://" + port.Address(t), program: program, tls: clients})
+		peers = append(peers, "http://"+port.Address(t))
 		all = append(all, fmt.Sprintf("m%d=%s", i, peers[i]))
 	}
 	for i, m := range c.Members {
@@ -92,17 +92,6 @@ func Start(t testing.TB, program string, members int, clients *tls.Config, argum
 		m.Serves(t)
 	}
 	return c
-}
-
-// freeAddress returns an address where nobody listens now.
-func freeAddress(t testing.TB) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 // Start starts a member that does not run.

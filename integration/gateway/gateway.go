@@ -1,16 +1,14 @@
 package gateway
 
 import (
-	"math/rand/v2"
-	"net"
 	"net/http"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/grayling-gateway/grayling/integration/backend"
+	"github.com/grayling-gateway/grayling/integration/port"
 )
 
 // Gateway is a product that serves a site, with its backends.
@@ -38,7 +36,7 @@ type Gateway struct {
 // ends with the test.
 func Start(t testing.TB, host Host, site Site) *Gateway {
 	t.Helper()
-	ports := freePorts(t, 4)
+	ports := port.Free(t, 4)
 	g := &Gateway{
 		Host: host.Name(), Traits: host.Traits(), Site: site, Dir: t.TempDir(), t: t,
 		plain: ports[0], other: ports[1], secure: ports[2], admin: ports[3],
@@ -93,38 +91,6 @@ func (g *Gateway) Decision(t testing.TB, rollout string, a Answer) Decision {
 
 // Log is everything that the gateway logged so far, without the access log.
 func (g *Gateway) Log() string { return g.instance.log() }
-
-// freePorts finds n different ports, each free for TCP and for UDP. They lie below the range from which
-// the kernel serves those who ask for any port, such as backends and clients, so that none is taken
-// before the gateway listens.
-func freePorts(t testing.TB, n int) []int {
-	t.Helper()
-	const lowest, end = 12000, 32768
-	var ports []int
-	// Held until all are found, so that none is found twice.
-	var held []net.Listener
-	defer func() {
-		for _, l := range held {
-			l.Close()
-		}
-	}()
-	for tries := 0; len(ports) < n; tries++ {
-		if tries == 1000 {
-			t.Fatalf("no port of %d to %d is free for both TCP and UDP", lowest, end-1)
-		}
-		addr := "127.0.0.1:" + strconv.Itoa(lowest+rand.IntN(end-lowest))
-		l, err := net.Listen("tcp", addr)
-		if err != nil {
-			continue
-		}
-		held = append(held, l)
-		if u, err := net.ListenPacket("udp", addr); err == nil {
-			u.Close()
-			ports = append(ports, l.Addr().(*net.TCPAddr).Port)
-		}
-	}
-	return ports
-}
 
 // Eventually calls done until it is true, and fails the test with what after a time no healthy
 // machine needs.

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"testing"
 )
 
 // Sticky is the neutral twin of core.Sticky.
@@ -74,10 +73,4 @@ func assignments(config map[string]any, r Rollout) map[string]any {
 	config["sticky"] = sticky
 	config["router"] = present{"url": q.URL, "client": q.Client, "timeout": q.Timeout, "headers": q.Headers}.fields()
 	return present(config).fields()
-}
-
-// FreeAddress is an address on which nothing listens.
-func FreeAddress(t testing.TB) string {
-	t.Helper()
-	return "127.0.0.1:" + strconv.Itoa(freePorts(t, 1)[0])
 }

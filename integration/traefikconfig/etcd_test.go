@@ -8,12 +8,14 @@ import (
 	"net/http"
 	"os/exec"
 	"testing"
+
+	"github.com/grayling-gateway/grayling/integration/port"
 )
 
 // startEtcd runs a real etcd that holds these keys until the test ends, and returns its address.
 func startEtcd(t *testing.T, keys map[string]string) string {
 	t.Helper()
-	client, peer := freeAddress(t), freeAddress(t)
+	client, peer := port.Address(t), port.Address(t)
 	cmd := exec.Command(tool(t, "etcd"), "--data-dir", t.TempDir(), "--log-level", "error",
 		"--listen-client-urls", "http://"+client, "--advertise-client-urls", "http://"+client,
 		"--listen-peer-urls", "http://"+peer, "--initial-advertise-peer-urls", "http://"+peer,

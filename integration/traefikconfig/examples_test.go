@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/grayling-gateway/grayling/integration/port"
 )
 
 const examples = "examples/traefik/"
@@ -20,7 +22,7 @@ func TestFileExamples(t *testing.T) {
 			b := newBackends(t)
 			dir := t.TempDir()
 			link(t, filepath.Join(dir, "plugins-local", "src", module))
-			static, web := read(t, examples+"traefik.yml"), freeAddress(t)
+			static, web := read(t, examples+"traefik.yml"), port.Address(t)
 			for old, replacement := range map[string]string{`":80"`: web, "filename: service-mode.yaml": "filename: " + name} {
 				if strings.Count(static, old) != 1 {
 					t.Fatalf("traefik.yml has no %s, or several", old)
@@ -55,7 +57,7 @@ func TestComposeExample(t *testing.T) {
 	for name, service := range compose.Services {
 		containers = append(containers, container{name: name, labels: service.Labels})
 	}
-	p := &traefik{web: freeAddress(t)}
+	p := &traefik{web: port.Address(t)}
 	var options []string
 	for _, option := range compose.Services["traefik"].Command.([]any) {
 		options = append(options, strings.Replace(option.(string), "address=:80", "address="+p.web, 1))

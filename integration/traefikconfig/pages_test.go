@@ -15,6 +15,8 @@ import (
 	"unicode"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/grayling-gateway/grayling/integration/port"
 )
 
 // block is what stands between two fences of a page.
@@ -195,14 +197,14 @@ func foreign(list map[string]struct{ Status, Error any }) []string {
 // startsWith requires that Traefik starts with a static configuration, on other addresses.
 func startsWith(t *testing.T, static map[string]any) {
 	t.Helper()
-	p := &traefik{api: freeAddress(t)}
+	p := &traefik{api: port.Address(t)}
 	entryPoints, _ := static["entryPoints"].(map[string]any)
 	if entryPoints == nil {
 		entryPoints = object{}
 		static["entryPoints"] = entryPoints
 	}
 	for _, entryPoint := range entryPoints {
-		entryPoint.(map[string]any)["address"] = freeAddress(t)
+		entryPoint.(map[string]any)["address"] = port.Address(t)
 	}
 	entryPoints["traefik"] = object{"address": p.api}
 	static["api"] = object{"insecure": true}

@@ -3,10 +3,7 @@ package traefikconfig
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"io"
-	"math/rand/v2"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -16,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/grayling-gateway/grayling/integration/port"
 )
 
 const module = "github.com/grayling-gateway/grayling"
@@ -36,7 +35,7 @@ func start(t *testing.T, options ...string) *traefik {
 	t.Helper()
 	dir := t.TempDir()
 	link(t, filepath.Join(dir, "plugins-local", "src", module))
-	p := &traefik{web: freeAddress(t), api: freeAddress(t)}
+	p := &traefik{web: port.Address(t), api: port.Address(t)}
 	p.run(t, dir, append([]string{
 		"--entryPoints.web.address=" + p.web,
 		"--entryPoints.web.forwardedHeaders.insecure=true",
@@ -190,21 +189,6 @@ func tool(t *testing.T, name string) string {
 		t.Fatalf("building %s: %v\n%s", name, err, log.String())
 	}
 	return strings.TrimSpace(string(out))
-}
-
-// freeAddress is one on which nobody listens, with a port below those that the kernel gives to whoever asks for any.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	const lowest, end = 12000, 32768
-	for range 1000 {
-		address := fmt.Sprintf("127.0.0.1:%d", lowest+rand.IntN(end-lowest))
-		if l, err := net.Listen("tcp", address); err == nil {
-			l.Close()
-			return address
-		}
-	}
-	t.Fatalf("no port of %d to %d is free", lowest, end-1)
-	return ""
 }
 
 // file writes a file of its own and returns its path.
