@@ -35,6 +35,10 @@ type Server struct {
 	errors  float64       // share of requests that are answered 500
 	owed    float64       // part of an error that is due
 	latency time.Duration // before each answer
+
+	answer http.HandlerFunc // of every request; nil: that of its path
+	keeps  bool             // requests are kept
+	kept   []Echo
 }
 
 // Start starts a backend on a free loopback port and closes it at the test's end.

@@ -43,7 +43,7 @@ type Echo struct {
 //	/v1/traces       takes spans
 //
 // Everything else is answered with an Echo. The header X-Drop with the backend's name makes it close
-// the connection instead of answering. What Fail and Delay ask for comes before all that.
+// the connection instead of answering. What Fail, Delay and Answer ask for comes before all that.
 func (s *Server) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/events", s.events)
@@ -70,6 +70,7 @@ func (s *Server) handler() http.Handler {
 		if failed {
 			s.owed--
 		}
+		answer := s.answer
 		s.mu.Unlock()
 		time.Sleep(latency)
 		if r.Header.Get("X-Drop") == s.Name {
@@ -78,6 +79,10 @@ func (s *Server) handler() http.Handler {
 		w.Header().Set("X-Backend", s.Name)
 		if failed {
 			w.WriteHeader(http.StatusInternalServerError)
+			return
+		}
+		if answer != nil {
+			answer(w, r)
 			return
 		}
 		mux.ServeHTTP(w, r)
@@ -102,11 +107,13 @@ func (s *Server) echo(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	w.Header().Set("Content-Type", "application/json")
-	json.NewEncoder(w).Encode(Echo{
+	e := Echo{
 		Variant: s.Name, Proto: r.Proto, Method: r.Method, Host: r.Host, Path: r.URL.Path, Query: r.URL.RawQuery,
 		Header: r.Header, Trailer: r.Trailer, Length: n, SHA256: sum,
-	})
+	}
+	s.keep(e)
+	w.Header().Set("Content-Type", "application/json")
+	json.NewEncoder(w).Encode(e)
 }
 
 func (s *Server) events(w http.ResponseWriter, r *http.Request) {
