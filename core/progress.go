@@ -33,6 +33,7 @@ type progress struct {
 	notifier *notify.Notifier // nil until it is needed; guarded by Live's mu, as the client
 	client   *prometheus.Client
 	census   census
+	series   series
 
 	trial *trial        // of the present position; guarded by Live's mu
 	news  chan struct{} // closed when there are more events; nil if nobody waits; guarded by Live's mu

@@ -22,6 +22,8 @@ type pursuit struct {
 	judged time.Duration // when the checks were looked at last, on the monotonic clock
 	counts counts
 
+	recorder recorder
+
 	values  chan map[string]float64 // of Prometheus; nil if it is not being asked
 	answers chan rollout.Confirmation
 	asked   time.Duration // when the confirm was asked last, on the monotonic clock
@@ -80,6 +82,7 @@ func (p *pursuit) tick(ctx context.Context) {
 	now := clocks().Mono
 	view := p.live.controller.View()
 	p.follow(current(p.engine).trial, now)
+	p.record(now)
 	if p.trial != nil {
 		p.trial.Turn(now - p.trial.began)
 		if p.engine.assigner != nil {

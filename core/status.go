@@ -3,6 +3,7 @@ package core
 import (
 	"time"
 
+	"github.com/grayling-gateway/grayling/core/analysis"
 	"github.com/grayling-gateway/grayling/core/rollout"
 )
 
@@ -39,6 +40,9 @@ type Status struct {
 	Candidate string          `json:"candidate,omitempty"`
 	Base      string          `json:"base"`
 	Variants  []VariantStatus `json:"variants"`
+
+	// Checks are what the plan's evaluations look at.
+	Checks []analysis.Description `json:"checks,omitempty"`
 
 	// Evaluation is the last of this step; nil before the first.
 	Evaluation *EvaluationStatus `json:"evaluation,omitempty"`
@@ -122,6 +126,7 @@ func (l *Live) Status() (Status, bool) {
 	for _, step := range e.plan.Steps {
 		status.Steps = append(status.Steps, StepStatus{Weight: step.Weight.String(), For: step.For, Manual: step.Manual, Confirm: step.Confirm != ""})
 	}
+	status.Checks = e.checks.Describe()
 	if last := v.Last; last.Verdict != "" {
 		status.Evaluation = &EvaluationStatus{Verdict: last.Verdict, Reason: last.Reason, Figures: last.Figures, Failures: r.Failures, Limit: e.plan.Failures}
 	}

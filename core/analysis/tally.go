@@ -2,7 +2,7 @@ package analysis
 
 import "time"
 
-// Tally is what was counted of a variant since its trial began.
+// Tally is what was counted of a variant since its trial began, or between two marks.
 type Tally struct {
 	Requests, Failures int64
 
@@ -14,6 +14,10 @@ type Tally struct {
 // Tally returns what was counted of a variant. Any goroutine may ask.
 func (t *Trial) Tally(variant int) Tally {
 	s := sample{from: &snapshot{}, to: t.arms[variant].snapshot()}
+	return s.tally()
+}
+
+func (s sample) tally() Tally {
 	tally := Tally{Requests: s.requests(), Failures: s.failures()}
 	if s.answered() > 0 {
 		tally.P50 = s.quantile(0.5)

@@ -24,6 +24,7 @@ type fake struct {
 	list     []rollout.Event
 	changed  chan struct{}
 	step     int
+	points   []core.Point
 }
 
 func newFake() *fake { return &fake{changed: make(chan struct{})} }
@@ -60,6 +61,15 @@ func (f *fake) Events(after int64) (events []rollout.Event, changed <-chan struc
 		}
 	}
 	return events, f.changed
+}
+
+func (f *fake) Series(after int64) (points []core.Point) {
+	for i := range f.points {
+		if f.points[i].ID > after {
+			points = append(points, f.points[i])
+		}
+	}
+	return points
 }
 
 // happen adds an event. Caller holds the mutex.

@@ -34,6 +34,7 @@ type live interface {
 	Status() (core.Status, bool)
 	Command(ctx context.Context, command rollout.Command, version string) (core.Status, error)
 	Events(after int64) (events []rollout.Event, changed <-chan struct{})
+	Series(after int64) []core.Point
 }
 
 // handler answers requests about the rollouts that run.
@@ -58,9 +59,9 @@ func (h *handler) serve(w http.ResponseWriter, r *http.Request) *refusal {
 		return refuse(http.StatusNotFound, "unknown", "there is nothing here: rollouts are at /rollouts and /rollouts/{name}")
 	}
 	command := isCommand(action)
-	if action != "" && action != "events" && !command {
-		return refuse(http.StatusNotFound, "unknown", fmt.Sprintf("a rollout has no %.64q%s: there are events, %s",
-			action, expr.Suggest(action, append([]string{"events"}, verbs...)), strings.Join(verbs, ", ")))
+	if action != "" && action != "events" && action != "series" && !command {
+		return refuse(http.StatusNotFound, "unknown", fmt.Sprintf("a rollout has no %.64q%s: there are events, series, %s",
+			action, expr.Suggest(action, append([]string{"events", "series"}, verbs...)), strings.Join(verbs, ", ")))
 	}
 	if refused := checkMethod(w, r, command); refused != nil {
 		return refused
@@ -79,6 +80,9 @@ func (h *handler) serve(w http.ResponseWriter, r *http.Request) *refusal {
 	}
 	if action == "events" {
 		return h.events(w, r, name)
+	}
+	if action == "series" {
+		return series(w, r, l)
 	}
 	return show(w, r, l)
 }
