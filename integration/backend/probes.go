@@ -45,22 +45,7 @@ type Echo struct {
 // Everything else is answered with an Echo. The header X-Drop with the backend's name makes it close
 // the connection instead of answering. What Fail, Delay and Answer ask for comes before all that.
 func (s *Server) handler() http.Handler {
-	mux := http.NewServeMux()
-	mux.HandleFunc("/events", s.events)
-	mux.HandleFunc("/socket", s.socket)
-	mux.HandleFunc("/download/{n}", s.download)
-	mux.HandleFunc("/hints", s.hints)
-	mux.HandleFunc("/trailers", s.trailers)
-	mux.HandleFunc("/hang", s.hang)
-	mux.HandleFunc("/cut", s.cut)
-	mux.HandleFunc("/half", s.half)
-	mux.HandleFunc("/status/{code}", s.status)
-	mux.HandleFunc("/cacheable", func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Cache-Control", "public, max-age=60")
-		s.echo(w, r)
-	})
-	mux.HandleFunc("POST /v1/traces", s.spans)
-	mux.HandleFunc("/", s.echo)
+	mux := s.probes()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.mu.Lock()
 		s.count[r.Method]++
@@ -87,6 +72,27 @@ func (s *Server) handler() http.Handler {
 		}
 		mux.ServeHTTP(w, r)
 	})
+}
+
+// probes answers every path as handler says.
+func (s *Server) probes() *http.ServeMux {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/events", s.events)
+	mux.HandleFunc("/socket", s.socket)
+	mux.HandleFunc("/download/{n}", s.download)
+	mux.HandleFunc("/hints", s.hints)
+	mux.HandleFunc("/trailers", s.trailers)
+	mux.HandleFunc("/hang", s.hang)
+	mux.HandleFunc("/cut", s.cut)
+	mux.HandleFunc("/half", s.half)
+	mux.HandleFunc("/status/{code}", s.status)
+	mux.HandleFunc("/cacheable", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "public, max-age=60")
+		s.echo(w, r)
+	})
+	mux.HandleFunc("POST /v1/traces", s.spans)
+	mux.HandleFunc("/", s.echo)
+	return mux
 }
 
 // Body is the same endless noise each time: what /download sends and tests upload.

@@ -12,6 +12,18 @@ func (s *Server) Answer(h http.HandlerFunc) {
 	s.answer = h
 }
 
+// As answers every request as the backend would one for this path.
+func (s *Server) As(path string) http.HandlerFunc {
+	mux := s.probes()
+	return func(w http.ResponseWriter, r *http.Request) {
+		url := *r.URL
+		url.Path, url.RawPath = path, ""
+		asked := r.Clone(r.Context())
+		asked.URL = &url
+		mux.ServeHTTP(w, asked)
+	}
+}
+
 // Keep remembers every request from now on that is answered with an echo, for Kept.
 func (s *Server) Keep() {
 	s.mu.Lock()
