@@ -100,17 +100,25 @@ func folded(name string) string { return strings.ToLower(strings.ReplaceAll(name
 
 // followed returns the variant that a followed caller named, or -1.
 func (a *announcer) followed(r *http.Request) int {
+	if trusts(a, r) {
+		return a.named(r.Header)
+	}
+	return -1
+}
+
+// trusts reports whether a request arrives from a caller that is followed.
+func trusts(a *announcer, r *http.Request) bool {
 	peer, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
-		return -1
+		return false
 	}
 	address := peer.Addr().Unmap().WithZone("")
 	for _, prefix := range a.follow {
 		if prefix.Contains(address) {
-			return a.named(r.Header)
+			return true
 		}
 	}
-	return -1
+	return false
 }
 
 // named returns the variant that an announcement in the headers names, or -1.

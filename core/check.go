@@ -54,14 +54,18 @@ type checked struct {
 	plan      *rollout.Plan    // nil: there is none
 	checks    *analysis.Checks // nil without a plan
 	outside   *outside
+	mirrors   []*mirroring
 }
 
 // rule is what follows when a condition of the table holds.
 type rule struct {
 	name    string
 	variant int
-	slots   int // of 65,536 that the percentage takes in
+	percent balance.Weight // 0: all
+	slots   int            // of 65,536 that the percentage takes in
 	salt    *balance.Salt
+
+	condition *expr.Condition // of which the table is made
 }
 
 // checker collects the problems of one configuration.
@@ -93,7 +97,7 @@ func check(config Config, host Host) (checked, []Problem) {
 	p.name = config.Name
 	c.name("name", "the rollout", config.Name)
 	c.rest("", config.Rest, []string{"name", "variants", "upstreams", "subsets", "rules", "key", "sticky", "router", "salt", "revision", "ends", "announce",
-		"fallback_methods", "observe", "geo", "jwt", "plan", "notify", "trusted_proxies", "client_header", "proxy", "store", "prometheus", "member", "control"})
+		"fallback_methods", "observe", "geo", "jwt", "plan", "mirrors", "notify", "trusted_proxies", "client_header", "proxy", "store", "prometheus", "member", "control"})
 	c.geo(config.Geo)
 	p.places = c.places
 	p.tokens = c.tokens(config.JWT)
@@ -118,6 +122,7 @@ func check(config Config, host Host) (checked, []Problem) {
 		c.fail("observe", `unknown value %q: leave it out, or write "off"`, config.Observe)
 	}
 	p.outside = c.outside(config)
+	c.mirrors(config.Mirrors, &p)
 	c.plan(config, &p)
 	return p, c.problems
 }
@@ -187,10 +192,12 @@ func (c *checker) rules(rules []Rule, p *checked) {
 			if err != nil {
 				c.fail(path+".percent", "%v", err)
 			}
+			compiled.percent = percent
 			compiled.slots = percent.Slots()
 		}
+		compiled.condition = c.condition(path+".when", r)
 		p.rules = append(p.rules, compiled)
-		conditions = append(conditions, c.condition(path+".when", r))
+		conditions = append(conditions, compiled.condition)
 	}
 	if len(c.problems) == 0 {
 		p.table = expr.NewTable(conditions)

@@ -153,7 +153,7 @@ func (c *checker) checks(config Config, p *checked) *analysis.Checks {
 	plan := config.Plan
 	settings := analysis.Settings{
 		Variants: p.variants, Candidate: p.candidate, Every: p.plan.Every, Window: p.plan.Window, MinRequests: p.plan.MinRequests,
-		Alpha: c.alpha(plan.Alpha), Prometheus: p.outside.asks,
+		Alpha: c.alpha(plan.Alpha), Prometheus: p.outside.asks, Mirrored: p.comparedVariants(),
 	}
 	for _, step := range p.plan.Steps {
 		if step.Weight < balance.Full || step.For > 0 || step.Manual || step.Confirm != "" {

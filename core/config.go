@@ -42,6 +42,9 @@ type Config struct {
 	// Plan moves the candidate forward by itself. Empty: weights stay as they are, until somebody changes them.
 	Plan Plan `json:"plan,omitzero"`
 
+	// Mirrors send copies of requests to versions that no client sees, and compare the answers. Empty: nobody gets copies.
+	Mirrors []Mirror `json:"mirrors,omitempty"`
+
 	// Salt keeps the split independent of other rollouts: the same salt gives the same clients. Empty: the name.
 	Salt string `json:"salt,omitempty"`
 

@@ -2,7 +2,8 @@ package core
 
 // tallied returns what was counted of the rollout since the gateway's process began, by name, but for what never
 // happened: decisions_<reason>, checks_<verdict>, refused_tokens_<cause>, router_<what became of a question>,
-// notices_<what became of an event for a webhook>, queries_<what became of a query for Prometheus>, internal_errors.
+// mirror_<name>_<what became of a copy>, notices_<what became of an event for a webhook>,
+// queries_<what became of a query for Prometheus>, internal_errors.
 func (l *Live) tallied() map[string]int64 {
 	all := map[string]int64{}
 	add := func(name string, n int64) {
@@ -27,6 +28,9 @@ func (l *Live) tallied() map[string]int64 {
 	addAll("router_", l.Routed().ByName())
 	addAll("notices_", l.Notices().ByName())
 	addAll("queries_", l.Queries().ByName())
+	for _, ledger := range l.MirrorLedgers() {
+		addAll("mirror_"+ledger.Name()+"_", ledger.Counts.Tally())
+	}
 	add("internal_errors", l.Faults())
 	return all
 }

@@ -65,16 +65,32 @@ type Host struct {
 	// Listen is told what happens to the rollout, in the order in which it does. Nil: nobody is.
 	Listen func(events []rollout.Event)
 
+	// Copy sends a copy of a request to a variant that the gateway reaches: one of Handles, or one that has a pool. It
+	// returns the answer as a [mirror.Sender] does. Nil: no configuration with such a mirror is compiled.
+	Copy func(variant string, r *http.Request) (*http.Response, error)
+
+	// Detach returns the context of a request's copies: see [mirror.Rollout]. Nil: it has no values.
+	Detach func(r *http.Request) context.Context
+
 	// Remember tells that requests are to be decided once, and then again only where they differ in something that the
 	// decision depends on, at up to 8 MiB for a rollout. It is for interpreted hosts, where a decision costs several times
 	// what looking it up does, and not for compiled ones, where it is the other way round.
 	Remember bool
 
+	// Prepare makes of a request that [Engine.Explain] is about what the gateway would make of it before the rollout, for
+	// the gateway's own conditions and placeholders to look at. address is the client's. Nil: nothing.
+	Prepare func(r *http.Request, address string) *http.Request
+
+	// LeadsOnly tells that the gateway only leads requests to variants, and lets nobody serve in the place of one that
+	// fails, for explanations to say so.
+	LeadsOnly bool
+
 	// Log gets what an operator should know: files that cannot be read, decisions that broke. Nil: nobody.
 	Log *slog.Logger
 
-	watch func(path string, load func(content []byte) error) error
-	dry   bool // secrets are not read
+	watch   func(path string, load func(content []byte) error) error
+	dry     bool              // secrets are not read
+	missing func(what string) // is told of what is not here in a rehearsal; nil: it is no rehearsal
 
 	tokens *identity.Memory
 }
@@ -92,6 +108,7 @@ type Engine struct {
 	release    rollout.Release
 	kin        string       // of the release
 	memberName string       // of the configuration
+	missing    []string     // what the configuration names and is not here: only in rehearsals
 	phase      atomic.Value // *phase
 	renewing   sync.Mutex   // held while another phase is made
 	assigner   *assigner    // nil: assignments are not remembered
@@ -102,6 +119,7 @@ type Engine struct {
 	near       *memory      // the same if headers alone may be all that a decision needs; else one that stays empty
 	counters   []*counters  // of the variants; none if outcomes are not counted
 	reasons    map[Reason]*atomic.Int64
+	copiers    copiers
 }
 
 // Compile reads and checks a configuration and returns its engine. The error holds all problems at once, each with its
@@ -112,7 +130,9 @@ func Compile(config Config, live *Live, host Host) (*Engine, error) {
 		live = NewLive()
 	}
 	files := &watch.Files{}
-	host.watch = files.Add
+	if host.missing == nil {
+		host.watch = files.Add
+	}
 	host.tokens = &live.tokens
 	plan, problems := check(config, host)
 	if len(problems) > 0 {
@@ -148,6 +168,7 @@ func Compile(config Config, live *Live, host Host) (*Engine, error) {
 	e.memberName = config.Member
 	e.release = e.checked.released()
 	e.kin = kinOf(e.release)
+	e.copiers = newCopiers(e)
 	turn := live.turn.Load()
 	e.phase.Store(e.newPhase(live.preview(e), turn, true))
 	return e, nil

@@ -8,6 +8,7 @@ import (
 
 	"github.com/grayling-gateway/grayling/core/assign"
 	"github.com/grayling-gateway/grayling/core/identity"
+	"github.com/grayling-gateway/grayling/core/mirror"
 )
 
 // Live is what a rollout remembers while its configuration is read anew: how far it has come, and counters. A host keeps
@@ -28,6 +29,9 @@ type Live struct {
 
 	faults    atomic.Int64 // decisions that panicked
 	faultSeen atomic.Int64 // Unix second when one was logged last
+
+	mirroring *mirror.Runner // nil until it is needed; guarded by mu
+	attempt   string         // to release a revision, the last that began; guarded by mu
 
 	assigned   *assign.Memory      // nil until it is needed; guarded by mu
 	routed     assign.RouterCounts // what became of questions to the router

@@ -5,6 +5,7 @@ import (
 
 	"github.com/grayling-gateway/grayling/core/analysis"
 	"github.com/grayling-gateway/grayling/core/balance"
+	"github.com/grayling-gateway/grayling/core/mirror"
 	"github.com/grayling-gateway/grayling/core/rollout"
 )
 
@@ -13,6 +14,8 @@ import (
 // and assignments are of one time.
 type phase struct {
 	turn     int64 // of the Live, when it was looked at last
+	state    rollout.State
+	step     int // of the plan, from 1; 0 is before the first
 	position rollout.Position
 	line     *balance.Line
 	weights  []balance.Weight
@@ -22,8 +25,9 @@ type phase struct {
 	followed []*Decision
 	assigned []*Decision
 	routed   []*Decision
-	rules    []*Decision // by rule
-	trial    *trial      // nil if nothing is judged or counted
+	rules    []*Decision     // by rule
+	trial    *trial          // nil if nothing is judged or counted
+	mirrors  *mirror.Mirrors // nil: nobody gets copies
 
 	generation uint64 // of the assignments that are made
 	before     uint64 // generation of the epoch before
@@ -68,7 +72,8 @@ func (e *Engine) newPhase(v *rollout.View, turn int64, preview bool) *phase {
 	if err != nil {
 		return nil // no plan and no command makes such weights
 	}
-	p := &phase{turn: turn, position: v.Position, line: line, weights: v.Weights}
+	p := &phase{turn: turn, state: v.State, step: v.Record.Step, position: v.Position, line: line, weights: v.Weights}
+	p.mirrors = e.copiers.in(v.State)
 	epoch := v.Record.Epoch
 	p.generation = generationOf(e.generation, epoch)
 	p.before = generationOf(e.generation, epoch-1)
@@ -76,7 +81,7 @@ func (e *Engine) newPhase(v *rollout.View, turn int64, preview bool) *phase {
 		p.drained = v.Record.Since.Add(e.assigner.drain).UnixMilli()
 	}
 	judged := e.plan != nil && v.State != rollout.RolledBack
-	if e.observe && judged || e.assigner != nil {
+	if judged || e.assigner != nil {
 		p.trial = e.live.trialOf(v.Position, e.variants, v.Weights, e.candidate, preview)
 	}
 	e.fill(p, v, judged && e.observe)

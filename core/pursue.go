@@ -43,6 +43,11 @@ func (e *Engine) pursue(ctx context.Context) {
 		close(telling)
 	}()
 	l.takeOver(ctx, e)
+	mirroring := make(chan struct{})
+	go func() {
+		e.mirror(ctx)
+		close(mirroring)
+	}()
 	watching := make(chan struct{})
 	go func() {
 		l.controller.Watch(ctx, clocks)
@@ -67,6 +72,7 @@ func (e *Engine) pursue(ctx context.Context) {
 	}
 	<-watching
 	<-telling
+	<-mirroring
 }
 
 // proceed hands what was seen to the controller.
@@ -81,6 +87,7 @@ func (p *pursuit) tick(ctx context.Context) {
 	seen := rollout.Observations{}
 	now := clocks().Mono
 	view := p.live.controller.View()
+	p.live.beginAnew(view)
 	p.follow(current(p.engine).trial, now)
 	p.record(now)
 	if p.trial != nil {
@@ -153,12 +160,17 @@ func (p *pursuit) evaluate(values map[string]float64) *rollout.Evaluation {
 	p.looks++
 	look := analysis.Look{Elapsed: clocks().Mono - t.began, Number: p.looks, Prometheus: values}
 	look.Alone = view.Weights[0] == 0
+	look.Dark = view.Weights[p.engine.candidate] == 0
+	look.Mirror = func(variant string) (float64, bool) {
+		share, known := p.live.mirrorMismatch(variant, e.plan.MinRequests)
+		return share, known
+	}
 	if i := view.Record.Step - 1; i >= 0 && i < len(e.plan.Steps) {
 		look.For = e.plan.Steps[i].For
 	}
 	result := e.checks.Evaluate(t.Trial, look)
 	p.live.verdicts.count(result.Verdict)
-	return &rollout.Evaluation{Position: t.position, Verdict: result.Verdict, Requests: t.seen + result.Requests, Reason: result.Reason, Figures: result.Figures}
+	return &rollout.Evaluation{Position: t.position, Verdict: result.Verdict, Requests: t.seen + result.Requests + p.mirrored(), Reason: result.Reason, Figures: result.Figures}
 }
 
 // confirm asks the URL whose answer is all that the step waits for, as often as checks are looked at.

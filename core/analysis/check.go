@@ -28,9 +28,10 @@ type Settings struct {
 	// share Alpha in equal parts.
 	Steps int
 
-	// Prometheus, Mirror and Goals tell whether there is something to ask for prometheus(), mirror_mismatch() and
-	// conversion(). Without, these are errors that say what to configure.
-	Prometheus, Mirror, Goals bool
+	// Prometheus and Goals tell whether there is something to ask for prometheus() and conversion(), and Mirrored are the
+	// variants that mirror_mismatch() can be asked for. Without, these are errors that say what to configure.
+	Prometheus, Goals bool
+	Mirrored          []string
 }
 
 func (s *Settings) defaults() {
@@ -71,6 +72,7 @@ type Checks struct {
 	tests    int // that an evaluation makes, and shares its level among
 	queries  []string
 	watches  bool // outcomes of requests
+	mirrored bool // answers to copies are looked at
 }
 
 // check is one of them, or a part of one: what && joins are checks of their own, with their own windows.
@@ -79,6 +81,7 @@ type check struct {
 	root     *node
 	needs    []need
 	baseline bool // says nothing without the baseline
+	watches  bool // outcomes of requests
 }
 
 // ParseChecks reads the checks of a plan. If something is wrong with any, it returns nil and the problems by text, each with
@@ -159,6 +162,9 @@ func (c *Checks) add(to *check, n *node) {
 	switch n.kind {
 	case errorRate, successRate, latencyMS, requestCount, worse:
 		c.watches = true
+		to.watches = true
+	case mirrorMismatch:
+		c.mirrored = true
 	}
 	if n.isOfVariant() && n.variant == 0 {
 		to.baseline = true
@@ -183,6 +189,9 @@ func (c *Checks) Queries() []string { return c.queries }
 // Watches tells whether the checks look at outcomes of requests. Those that ask others only do not.
 func (c *Checks) Watches() bool { return c.watches }
 
+// Mirrors tells whether the checks look at the answers to copies of requests.
+func (c *Checks) Mirrors() bool { return c.mirrored }
+
 // Look is what an evaluation knows beside the trial.
 type Look struct {
 	Elapsed time.Duration // since the trial began
@@ -191,6 +200,10 @@ type Look struct {
 
 	// Alone: the candidate has all of the traffic, and checks that need the baseline are skipped.
 	Alone bool
+
+	// Dark: the candidate has no traffic of its own. Where a check looks at the answers to copies then, those that look at
+	// outcomes of requests do not hold for want of them; what they find counts.
+	Dark bool
 
 	// Prometheus are answers by query; one that is missing, or no finite number, is unknown.
 	Prometheus map[string]float64

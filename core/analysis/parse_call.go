@@ -94,6 +94,8 @@ func (c *checker) call(x *ast.CallExpr) *node {
 		goal, isText := c.argument(x.Args[1], i)
 		n.name = goal
 		ok = ok && isText
+	case mirrorMismatch:
+		ok = ok && c.isMirrored(x.Args[0].Pos(), c.settings.Variants[n.variant])
 	case worse:
 		if n.variant == 0 {
 			c.fail(x.Args[0].Pos(), "%s is the baseline, with which worse compares: name another variant%s", c.text(x.Args[0]), c.others())
@@ -111,13 +113,26 @@ func (c *checker) available(at token.Pos, k kind) bool {
 	switch {
 	case k == prometheusAnswer && !c.settings.Prometheus:
 		c.fail(at, "prometheus() needs a server: configure prometheus with its URL")
-	case k == mirrorMismatch && !c.settings.Mirror:
-		c.fail(at, "mirror_mismatch() needs a mirror that compares answers, which this version does not have")
 	case k == conversionRate && !c.settings.Goals:
 		c.fail(at, "conversion() needs a goal that is counted, which this version does not have")
 	default:
 		return true
 	}
+	return false
+}
+
+// isMirrored reports a variant of which no answers are compared.
+func (c *checker) isMirrored(at token.Pos, variant string) bool {
+	for _, name := range c.settings.Mirrored {
+		if name == variant {
+			return true
+		}
+	}
+	if variant == c.settings.Variants[0] {
+		c.fail(at, "%q is the baseline, with whose answers those of others are compared: name another variant%s", variant, c.others())
+		return false
+	}
+	c.fail(at, "no mirror compares the answers of %q: configure one to it that compares, such as the status", variant)
 	return false
 }
 

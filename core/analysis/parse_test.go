@@ -6,7 +6,7 @@ import (
 )
 
 // everything has a source for whatever a check may ask.
-var everything = Settings{Variants: []string{"stable", "canary", "b"}, Candidate: 1, Prometheus: true, Mirror: true, Goals: true}
+var everything = Settings{Variants: []string{"stable", "canary", "b"}, Candidate: 1, Prometheus: true, Mirrored: []string{"stable", "canary", "b"}, Goals: true}
 
 // problemsOf returns what is wrong with a check, a line for each.
 func problemsOf(text string, s Settings) string {
@@ -85,7 +85,7 @@ func TestFunctionsWithoutASource(t *testing.T) {
 	nothing := Settings{Variants: []string{"stable", "canary"}, Candidate: 1}
 	for check, want := range map[string]string{
 		`prometheus("up") == 1`:                  "column 1: prometheus() needs a server: configure prometheus with its URL",
-		`mirror_mismatch("canary") < 0.1`:        "column 1: mirror_mismatch() needs a mirror that compares answers, which this version does not have",
+		`mirror_mismatch("canary") < 0.1`:        `column 17: no mirror compares the answers of "canary": configure one to it that compares, such as the status`,
 		`conversion("canary", "checkout") > 0.1`: "column 1: conversion() needs a goal that is counted, which this version does not have",
 	} {
 		if got := problemsOf(check, nothing); got != want {

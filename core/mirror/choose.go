@@ -3,7 +3,6 @@ package mirror
 import (
 	"fmt"
 	"math/rand/v2"
-	"net/http"
 
 	"github.com/grayling-gateway/grayling/core/balance"
 	"github.com/grayling-gateway/grayling/core/expr"
@@ -35,7 +34,7 @@ func choose(m *Mirrors, in *expr.Input, serving string, to **Copies) {
 		}
 	}
 	if len(chosen) > 0 {
-		*to = begin(m, chosen, in.Request, serving)
+		*to = begin(m, chosen, in, serving)
 	}
 }
 
@@ -54,7 +53,8 @@ func takes(m *Mirrors, one *mirror, in *expr.Input) bool {
 }
 
 // begin starts, or prepares, the copies of a request for those that chose it.
-func begin(m *Mirrors, chosen []*mirror, r *http.Request, serving string) *Copies {
+func begin(m *Mirrors, chosen []*mirror, in *expr.Input, serving string) *Copies {
+	r := in.Request
 	var sound []*mirror
 	for _, one := range chosen {
 		if reason := refusal(one, r); reason != nil {
@@ -66,7 +66,7 @@ func begin(m *Mirrors, chosen []*mirror, r *http.Request, serving string) *Copie
 	if len(sound) == 0 {
 		return nil
 	}
-	c := newCopies(m, r)
+	c := newCopies(m, in)
 	for _, one := range sound {
 		c.add(one, m, r, serving)
 	}

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/grayling-gateway/grayling/core/expr"
 )
 
 // MaxAnswer is how much of an answer is read, in bytes: 1 MiB. The rest is cut off.
@@ -39,11 +41,13 @@ type copying struct {
 	differences *differences // where they are counted; nil: answers are not compared
 }
 
-func newCopies(m *Mirrors, r *http.Request) *Copies {
+func newCopies(m *Mirrors, in *expr.Input) *Copies {
+	r := in.Request
 	ctx := context.Background()
 	if m.rollout.Detach != nil {
 		ctx = context.WithoutCancel(m.rollout.Detach(r))
 	}
+	ctx = context.WithValue(ctx, clientKey, in.Address)
 	c := &Copies{runner: m.runner, pattern: r.WithContext(ctx), ended: make(chan struct{}), answer: &answer{}}
 	url := *r.URL
 	c.pattern.URL = &url

@@ -62,6 +62,9 @@ type Ledger struct {
 
 func newLedger(name string) *Ledger { return &Ledger{name: name, differences: newDifferences()} }
 
+// Name returns the mirror's name.
+func (l *Ledger) Name() string { return l.name }
+
 // adopt forgets what differed if answers were compared in another way.
 func (l *Ledger) adopt(s Settings) {
 	way := fmt.Sprint(s.Control != nil)

@@ -171,6 +171,7 @@ func TestBoundedDifferences(t *testing.T) {
 
 func TestOldCopiesDoNotCount(t *testing.T) {
 	r := NewRunner(nil)
+	r.Adopt(New(shop, []Settings{{Name: "canary"}}, r))
 	l := r.Ledger("canary")
 	before := l.current()
 	r.Reset()

@@ -85,7 +85,8 @@ func (r *Runner) begin() *shift {
 	return r.shift
 }
 
-// Ledger returns what was learned from the copies for a mirror.
+// Ledger returns what was learned from the copies for a mirror. That of one that no configuration in force has is a new one,
+// and nobody else's until its own is adopted.
 func (r *Runner) Ledger(name string) *Ledger {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -94,17 +95,18 @@ func (r *Runner) Ledger(name string) *Ledger {
 			return l
 		}
 	}
-	l := newLedger(name)
-	r.ledgers = append(r.ledgers, l)
-	return l
+	return newLedger(name)
 }
 
-// Adopt tells that a configuration is now in force. What was learned for mirrors that it does not have is forgotten, and so
+// Adopt tells that a configuration is now in force; nil: one without mirrors. What was learned for mirrors that it does not have is forgotten, and so
 // is what differed where answers are compared in another way.
 func (r *Runner) Adopt(m *Mirrors) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.ledgers = nil
+	if m == nil {
+		return
+	}
 	for _, one := range m.mirrors {
 		one.ledger.adopt(one.settings)
 		r.ledgers = append(r.ledgers, one.ledger)
@@ -113,7 +115,7 @@ func (r *Runner) Adopt(m *Mirrors) {
 
 // Reset forgets what differed so far, for a new revision or a new attempt to release one. Copies under way do not count.
 func (r *Runner) Reset() {
-	for _, l := range r.all() {
+	for _, l := range r.Ledgers() {
 		l.reset()
 	}
 }
@@ -121,14 +123,15 @@ func (r *Runner) Reset() {
 // Reports returns what was learned, by mirror, in the order of the configuration.
 func (r *Runner) Reports() []Report {
 	var reports []Report
-	for _, l := range r.all() {
+	for _, l := range r.Ledgers() {
 		report := l.Report()
 		reports = append(reports, report)
 	}
 	return reports
 }
 
-func (r *Runner) all() []*Ledger {
+// Ledgers returns what was learned, by mirror, in the order of the configuration that is in force.
+func (r *Runner) Ledgers() []*Ledger {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return append([]*Ledger(nil), r.ledgers...)

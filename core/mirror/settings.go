@@ -107,18 +107,41 @@ type mirror struct {
 
 // New returns the mirrors of a configuration. They send copies while the runner runs.
 func New(r Rollout, settings []Settings, runner *Runner) *Mirrors {
-	m := &Mirrors{rollout: r, runner: runner, methods: map[string]bool{}}
-	if m.rollout.Key == nil {
-		m.rollout.Key = expr.RandomKey()
+	if r.Key == nil {
+		r.Key = expr.RandomKey()
 	}
-	var conditions []*expr.Condition
+	list := make([]*mirror, 0, len(settings))
 	for _, s := range settings {
-		each := newMirror(r, s, runner)
-		m.mirrors = append(m.mirrors, each)
-		for method := range each.methods {
+		one := newMirror(r, s, runner)
+		list = append(list, one)
+	}
+	return among(r, list, runner)
+}
+
+// Without returns the mirrors but for the one of that name, or nil if there are no others. What is learned is learned by
+// both.
+func (m *Mirrors) Without(name string) *Mirrors {
+	var rest []*mirror
+	for _, one := range m.mirrors {
+		if one.settings.Name != name {
+			rest = append(rest, one)
+		}
+	}
+	if len(rest) == 0 {
+		return nil
+	}
+	return among(m.rollout, rest, m.runner)
+}
+
+// among makes mirrors of which requests choose.
+func among(r Rollout, list []*mirror, runner *Runner) *Mirrors {
+	m := &Mirrors{rollout: r, runner: runner, mirrors: list, methods: map[string]bool{}}
+	var conditions []*expr.Condition
+	for _, one := range list {
+		for method := range one.methods {
 			m.methods[method] = true
 		}
-		condition := s.When
+		condition := one.settings.When
 		if condition == nil {
 			condition = expr.Always()
 		}
