@@ -120,8 +120,7 @@ func (o *observer) finish(err error, broken bool) {
 func (o *observer) report(outcome core.Outcome) {
 	if !o.reported {
 		o.reported = true
-		now := o.begin.Add(time.Since(o.begin)) // half the price of time.Now
-		core.Report(o.decision(), &outcome, now)
+		core.Report(o.decision(), &outcome)
 	}
 }
 

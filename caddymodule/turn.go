@@ -69,7 +69,7 @@ func (t *turn) fallBack(failed core.Decision, r *http.Request) {
 	h, o := t.handler, t.observer
 	h.log.Warn("the variant failed before it answered, the baseline answers in its place",
 		zap.String("rollout", h.Name), zap.String("variant", failed.Variant), zap.Int("tries", len(t.tried)))
-	h.engine.Report(failed, core.Outcome{Failed: true}, time.Now())
+	h.engine.Report(failed, core.Outcome{Failed: true})
 	o.instead = &told{Decision: h.engine.Fallback(failed), keys: &h.keys, turn: t}
 
 	// The failed try may still be dialing in the background, and reads the variables and headers, which no lock guards:
@@ -90,7 +90,7 @@ func (t *turn) fallBack(failed core.Decision, r *http.Request) {
 // unavailable counts, and says once a minute, that a variant could not be tried.
 func (h *Handler) unavailable(d core.Decision) {
 	now := time.Now()
-	h.engine.Report(d, core.Outcome{Failed: true}, now)
+	h.engine.Report(d, core.Outcome{Failed: true})
 	if last := h.pool.warned.Load(); now.Unix()-last >= 60 && h.pool.warned.CompareAndSwap(last, now.Unix()) {
 		h.log.Warn("no upstream of the variant is available, the baseline answers in its place",
 			zap.String("rollout", h.Name), zap.String("variant", d.Variant))

@@ -166,6 +166,6 @@ func BenchmarkReport(b *testing.B) {
 	b.ReportAllocs()
 	b.ResetTimer()
 	for i := 0; i < b.N; i++ {
-		Report(&d, &o, noon)
+		Report(&d, &o)
 	}
 }

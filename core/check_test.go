@@ -146,8 +146,8 @@ func TestMistakes(t *testing.T) {
 		if err != nil && err.Error() != test.want {
 			t.Errorf("%s: Compile says\n%v\nwant\n%s", test.name, err, test.want)
 		}
-		if err != nil && len(live.variants) > 0 {
-			t.Errorf("%s: a configuration that was refused left %d variants behind", test.name, len(live.variants))
+		if err != nil && len(live.sources) > 0 {
+			t.Errorf("%s: a configuration that was refused left %d counters behind", test.name, len(live.sources))
 		}
 	}
 }

@@ -1,11 +1,6 @@
 package core
 
-import (
-	"sync/atomic"
-	"time"
-
-	"github.com/grayling-gateway/grayling/core/analysis"
-)
+import "github.com/grayling-gateway/grayling/core/analysis"
 
 // Reason says why a variant was chosen.
 type Reason string
@@ -32,26 +27,9 @@ type Decision struct {
 	// Cookie is what [Decision.SetCookie] adds to the response. Empty: nothing.
 	Cookie string
 
-	// What Report counts in. Nil: it does not.
-	decided *atomic.Int64 // decisions for this reason
-	served  *counters     // what the variant did
-	arm     *analysis.Arm // what it did in this step of the plan
+	// What Report counts in.
+	counts *outcomes
+	arm    *analysis.Arm // what the variant did in this step of the plan; nil: that does not count for it
 
 	phase *phase // in which it was made
-}
-
-// Outcome is how the variant did that served a request. A failure is a status of 5xx, or none, or an error of the proxy; a
-// client that went away is neither a failure nor a success.
-type Outcome struct {
-	// Status is the response's status code; 0 if the variant failed before it answered.
-	Status int
-
-	// Failed tells that the variant could not be reached or broke off, whatever status the client got in the end.
-	Failed bool
-
-	// Gone tells that the client went away: such a request says nothing about the variant.
-	Gone bool
-
-	// Latency is the time from the decision to the first byte of the response.
-	Latency time.Duration
 }

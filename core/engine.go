@@ -10,9 +10,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"time"
 
-	"github.com/grayling-gateway/grayling/core/analysis"
 	"github.com/grayling-gateway/grayling/core/balance"
 	"github.com/grayling-gateway/grayling/core/geo"
 	"github.com/grayling-gateway/grayling/core/identity"
@@ -117,8 +115,6 @@ type Engine struct {
 	follows    bool         // whether some callers are followed
 	memory     *memory      // nil if decisions are not remembered
 	near       *memory      // the same if headers alone may be all that a decision needs; else one that stays empty
-	counters   []*counters  // of the variants; none if outcomes are not counted
-	reasons    map[Reason]*atomic.Int64
 	copiers    copiers
 }
 
@@ -143,15 +139,6 @@ func Compile(config Config, live *Live, host Host) (*Engine, error) {
 		e.log = slog.New(slog.NewTextHandler(io.Discard, nil)) // Yaegi has no slog.DiscardHandler
 	}
 	e.generation = fingerprint(plan.revision, plan.salt)
-	if e.observe {
-		for _, name := range plan.variants {
-			e.counters = append(e.counters, live.counters(name))
-		}
-	}
-	e.reasons = map[Reason]*atomic.Int64{}
-	for _, reason := range []Reason{ByFollowing, ByRule, ByAssigned, ByRouter, BySplit, ByBase, ByFallback, ByRolledBack} {
-		e.reasons[reason] = live.reason(reason)
-	}
 	if plan.sticky != nil {
 		e.assigner = newAssigner(e, plan.sticky)
 	}
@@ -251,87 +238,16 @@ func (e *Engine) Announce(d Decision, r *http.Request) { Tell(e, &d, r) }
 // FallsBack reports whether the base may serve a request whose variant failed before a byte of the response was
 // written. The host must make sure that the request can be sent again.
 func (e *Engine) FallsBack(d Decision, r *http.Request) bool {
-	return d.Index != baseOf(d) && e.fallback[r.Method]
+	return d.Index != d.phase.base.Index && e.fallback[r.Method]
 }
 
 // Fallback returns the decision by which the base serves in the place of a variant that failed. The failure must be
 // reported with the first decision; the outcome of the base's answer counts as nothing.
 func (e *Engine) Fallback(failed Decision) Decision {
-	failed.Index = baseOf(failed)
-	failed.Variant, failed.Rule = e.variants[failed.Index], ""
-	failed.Reason = ByFallback
-	failed.decided = e.reasons[ByFallback]
-	failed.served = nil
-	failed.arm = nil
-	return failed
-}
-
-// baseOf returns the index of the variant that is the base in the phase of a decision.
-func baseOf(d Decision) int {
-	if d.phase == nil {
-		return 0 // it is nobody's
-	}
-	return d.phase.base.Index
-}
-
-// Report counts how a decision turned out, at the time when that became known. An outcome after a fallback is counted as
-// a decision only: the base did not get that request by its own merit.
-func (e *Engine) Report(d Decision, o Outcome, now time.Time) { Report(&d, &o, now) }
-
-// Report is [Engine.Report] for hosts that are interpreted, as [Decide] is.
-func Report(d *Decision, o *Outcome, now time.Time) {
-	if o.Gone || o.Failed || o.Status >= 500 || o.Status == 0 {
-		d.reportFailure(o, now)
-		return
-	}
-	Succeeded(d, o.Latency, now)
-}
-
-// Succeeded is [Report] for an outcome that is a success, as most are.
-func Succeeded(d *Decision, latency time.Duration, now time.Time) {
-	if d.decided != nil {
-		d.decided.Add(1)
-	}
-	c := d.served
-	if c == nil {
-		return
-	}
-	c.success.Add(1)
-	c.latency.Add(int64(latency))
-	c.last.Store(now.UnixNano())
-	if d.arm != nil {
-		analysis.Answered(d.arm, false, latency)
-	}
-}
-
-// reportFailure is Report for an outcome that is no success.
-func (d *Decision) reportFailure(o *Outcome, now time.Time) {
-	if d.decided != nil {
-		d.decided.Add(1)
-	}
-	if d.served != nil {
-		d.served.last.Store(now.UnixNano())
-		d.served.countFailure(o)
-	}
-	switch {
-	case d.arm == nil || o.Gone:
-	case o.Status == 0:
-		analysis.Unanswered(d.arm)
-	default:
-		analysis.Answered(d.arm, true, o.Latency)
-	}
-}
-
-// countFailure counts an outcome that is no success.
-func (c *counters) countFailure(o *Outcome) {
-	if o.Gone {
-		c.neutral.Add(1)
-		return
-	}
-	c.failure.Add(1)
-	if o.Status != 0 {
-		c.latency.Add(int64(o.Latency))
-	}
+	instead := *failed.phase.instead
+	instead.Generation = failed.Generation
+	instead.Cookie = failed.Cookie
+	return instead
 }
 
 // SetWeight gives a variant another share, as the command does: see [Live.Command]. An engine that is not in force yet

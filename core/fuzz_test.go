@@ -82,6 +82,6 @@ func FuzzDecide(f *testing.F) {
 			strings.Count(got[0], ",") >= maxMembers || len(got[0]) > maxBaggage {
 			t.Errorf("the upstream gets baggage %q, want %s in it", got, d.Variant)
 		}
-		e.Report(d, Outcome{Status: 200}, noon)
+		e.Report(d, Outcome{Status: 200})
 	})
 }

@@ -21,9 +21,8 @@ type Live struct {
 
 	pools atomic.Value // *Pools that were made last; nothing if none were ever
 
-	mu       sync.Mutex           // guards the maps
-	variants map[string]*counters // by name
-	reasons  map[Reason]*atomic.Int64
+	mu      sync.Mutex // guards what says so
+	sources map[source]*outcomes
 
 	tokens identity.Memory
 
@@ -38,13 +37,6 @@ type Live struct {
 	routerSeen atomic.Int64        // Unix second when a failure of the router was logged last
 }
 
-// counters count what a variant did. They only grow.
-type counters struct {
-	success, failure, neutral atomic.Int64
-	latency                   atomic.Int64 // nanoseconds to the first byte, of successes and failures that answered
-	last                      atomic.Int64 // Unix nanoseconds of the last outcome
-}
-
 // VariantCounts are a variant's counters.
 type VariantCounts struct {
 	Success int64 // requests answered with a status below 500
@@ -53,67 +45,64 @@ type VariantCounts struct {
 
 	// Latency is the sum of the times to the first byte of the response.
 	Latency time.Duration
-
-	// Last is when the last outcome was reported.
-	Last time.Time
 }
 
 // NewLive returns the memory of a new rollout.
 func NewLive() *Live { return &Live{} }
 
-// counters returns a variant's counters, which live as long as the rollout.
-func (l *Live) counters(variant string) *counters {
+// outcomes returns what counts the outcomes of a source, for as long as the rollout lives.
+func (l *Live) outcomes(of source) *outcomes {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	c := l.variants[variant]
-	if c == nil {
-		if l.variants == nil {
-			l.variants = map[string]*counters{}
+	o := l.sources[of]
+	if o == nil {
+		if l.sources == nil {
+			l.sources = map[source]*outcomes{}
 		}
-		c = &counters{}
-		l.variants[variant] = c
+		o = newOutcomes()
+		l.sources[of] = o
 	}
-	return c
+	return o
 }
 
-// reason returns the counter of decisions made for a reason.
-func (l *Live) reason(reason Reason) *atomic.Int64 {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	c := l.reasons[reason]
-	if c == nil {
-		if l.reasons == nil {
-			l.reasons = map[Reason]*atomic.Int64{}
-		}
-		c = &atomic.Int64{}
-		l.reasons[reason] = c
-	}
-	return c
-}
-
-// Counts returns the counters of every variant that served a request, by name.
+// Counts returns what every variant did that served a request, by name.
 func (l *Live) Counts() map[string]VariantCounts {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	counts := make(map[string]VariantCounts, len(l.variants))
-	for name, c := range l.variants {
-		counted := VariantCounts{Success: c.success.Load(), Failure: c.failure.Load(), Neutral: c.neutral.Load()}
-		if counted.Success+counted.Failure+counted.Neutral > 0 {
-			counted.Latency = time.Duration(c.latency.Load())
-			counted.Last = time.Unix(0, c.last.Load())
-			counts[name] = counted
+	all := l.tallies()
+	counts := map[string]VariantCounts{}
+	for of, t := range all {
+		if !of.merits || t.decisions() == 0 {
+			continue
 		}
+		c := counts[of.variant]
+		c.Success += t.success
+		c.Failure += t.failure
+		c.Neutral += t.neutral
+		c.Latency += t.latency
+		counts[of.variant] = c
 	}
 	return counts
 }
 
-// Reasons returns how many decisions were made for each reason that occurred, in alphabetical order of the reasons.
-func (l *Live) Reasons() []ReasonCount {
+// tallies returns what was counted of every source.
+func (l *Live) tallies() map[source]*tally {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	all := make(map[source]*tally, len(l.sources))
+	for of, o := range l.sources {
+		all[of] = o.tally()
+	}
+	return all
+}
+
+// Reasons returns how many decisions were made for each reason that occurred, in alphabetical order of the reasons.
+func (l *Live) Reasons() []ReasonCount {
+	made := map[Reason]int64{}
+	for of, t := range l.tallies() {
+		made[of.reason] += t.decisions()
+	}
 	var list []ReasonCount
-	for reason, count := range l.reasons {
-		if n := count.Load(); n > 0 {
+	for reason, n := range made {
+		if n > 0 {
 			list = append(list, ReasonCount{Reason: reason, Decisions: n})
 		}
 	}

@@ -105,7 +105,7 @@ func TestCountersOutliveAnEngine(t *testing.T) {
 	live := NewLive()
 	for i := 0; i < 3; i++ {
 		e := compile(t, checkout(), live, Host{})
-		e.Report(e.Decide(get("X-Version: v2"), "", noon), Outcome{Status: 200}, noon)
+		e.Report(e.Decide(get("X-Version: v2"), "", noon), Outcome{Status: 200})
 	}
 	if got := live.Counts()["canary"].Success; got != 3 {
 		t.Errorf("%d requests counted, want 3", got)
@@ -125,7 +125,7 @@ func TestConcurrentUse(t *testing.T) {
 				r := get(fmt.Sprintf("Cookie: uid=%d-%d", worker, i), "X-Region: eu")
 				d := e.Decide(r, "192.0.2.1", noon)
 				e.Announce(d, r)
-				e.Report(d, Outcome{Status: 200}, noon)
+				e.Report(d, Outcome{Status: 200})
 				if err := e.SetWeight("canary", fmt.Sprint(i)); err != nil {
 					t.Error(err)
 				}

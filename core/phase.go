@@ -20,6 +20,7 @@ type phase struct {
 	line     *balance.Line
 	weights  []balance.Weight
 	base     *Decision
+	instead  *Decision   // where the base serves in the place of a variant that failed
 	over     *Decision   // after the rollout's end
 	split    []*Decision // by variant, as the next three
 	followed []*Decision
@@ -100,7 +101,11 @@ func (e *Engine) fill(p *phase, v *rollout.View, counted bool) {
 		base = e.candidate
 	}
 	p.base = maker.decision(base, ByBase, "")
+	p.instead = maker.decision(base, ByFallback, "")
 	p.over = maker.decision(0, ByRolledBack, "")
+	if e.plan != nil {
+		e.counts(e.candidate, ByBase) // once it is promoted: shown from the start
+	}
 	rulesToo := counted && e.candidate > 0 && p.weights[e.candidate] == 0
 	if e.follows {
 		for i := range e.variants {
@@ -116,6 +121,8 @@ func (e *Engine) fill(p *phase, v *rollout.View, counted bool) {
 		p.split = append(p.split, maker.decision(i, BySplit, ""))
 		if e.assigner != nil {
 			p.assigned = append(p.assigned, maker.decision(i, ByAssigned, ""))
+		}
+		if e.assigner != nil && e.assigner.router != nil {
 			p.routed = append(p.routed, maker.decision(i, ByRouter, ""))
 		}
 	}
@@ -132,14 +139,12 @@ type decisions struct {
 func (m *decisions) decision(variant int, reason Reason, rule string) *Decision {
 	e := m.engine
 	counted := m.counted
+	counts := e.counts(variant, reason) // though it may be lost now: so that it is shown from the start
 	if variant == m.lost {
 		variant, reason, rule, counted = 0, ByRolledBack, "", false
+		counts = e.counts(variant, reason)
 	}
-	d := &Decision{Variant: e.variants[variant], Index: variant, Reason: reason, Rule: rule, Generation: e.generation, phase: m.phase}
-	d.decided = e.reasons[reason]
-	if e.observe {
-		d.served = e.counters[variant]
-	}
+	d := &Decision{Variant: e.variants[variant], Index: variant, Reason: reason, Rule: rule, Generation: e.generation, counts: counts, phase: m.phase}
 	if counted {
 		d.arm = m.phase.trial.Arm(variant)
 	}

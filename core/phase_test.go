@@ -232,9 +232,9 @@ func TestWhatCountsForThePlan(t *testing.T) {
 	e := inForce(t, config, live, Host{})
 	answer := func(status int, headers ...string) {
 		d := e.Decide(get(headers...), "", noon)
-		e.Report(d, Outcome{Status: status, Latency: 20 * time.Millisecond}, noon)
+		e.Report(d, Outcome{Status: status, Latency: 20 * time.Millisecond})
 		if status == 0 {
-			e.Report(e.Fallback(d), Outcome{Status: 200, Latency: time.Millisecond}, noon)
+			e.Report(e.Fallback(d), Outcome{Status: 200, Latency: time.Millisecond})
 		}
 	}
 	counted := func(what string, want ...int64) {
@@ -258,13 +258,13 @@ func TestWhatCountsForThePlan(t *testing.T) {
 	counted("testers alone", 1, 0, 2, 1)
 	before := e.Decide(get("X-Version: v2"), "", noon)
 	command(t, live, rollout.Command{Verb: rollout.Promote})
-	e.Report(before, Outcome{Status: 500}, noon)
+	e.Report(before, Outcome{Status: 500})
 	counted("a step begins", 0, 0, 0, 0)
 	answer(200, "X-Version: v2")
 	answer(0, "Cookie: uid=ada")
 	answer(503, "Cookie: uid=ada")
 	answer(200, "Cookie: uid=bob")
-	e.Report(e.Decide(get("Cookie: uid=ada"), "", noon), Outcome{Status: 499, Gone: true}, noon)
+	e.Report(e.Decide(get("Cookie: uid=ada"), "", noon), Outcome{Status: 499, Gone: true})
 	counted("testers among others", 1, 0, 2, 2)
 	rejected := config
 	rejected.Revision = "v3"
@@ -284,8 +284,8 @@ func TestWhatCountsForThePlan(t *testing.T) {
 func TestStatusCounts(t *testing.T) {
 	live := NewLive()
 	e := inForce(t, planned(), live, Host{})
-	e.Report(e.Decide(get("Cookie: uid=ada"), "", noon), Outcome{Status: 200}, noon)
-	e.Report(e.Decide(get("X-Version: v2"), "", noon), Outcome{Status: 200}, noon)
+	e.Report(e.Decide(get("Cookie: uid=ada"), "", noon), Outcome{Status: 200})
+	e.Report(e.Decide(get("X-Version: v2"), "", noon), Outcome{Status: 200})
 	live.Routed().TimedOut.Add(3)
 	status, _ := live.Status()
 	if got, want := fmt.Sprint(status.Counts), "map[decisions_rule:1 decisions_split:1 router_timed_out:3]"; got != want {

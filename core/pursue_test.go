@@ -46,7 +46,7 @@ func run(t *testing.T, config Config, live *Live, host Host, status *atomic.Int6
 				if d.Variant == "canary" {
 					o.Status = int(status.Load())
 				}
-				e.Report(d, o, time.Now())
+				e.Report(d, o)
 			}
 			time.Sleep(10 * time.Millisecond)
 		}

@@ -145,16 +145,16 @@ func (e *Engine) counted(r *recorder) []VariantStatus {
 
 // totals returns what all counters of the variants say.
 func (e *Engine) totals() []VariantStatus {
+	counts := e.live.Counts()
 	totals := make([]VariantStatus, len(e.variants))
 	for i := range totals {
 		totals[i].Name = e.variants[i]
 		if !e.observe {
 			continue
 		}
-		failures := e.counters[i].failure.Load()
-		successes := e.counters[i].success.Load()
-		totals[i].Failures = failures
-		totals[i].Requests = successes + failures
+		counted := counts[e.variants[i]]
+		totals[i].Failures = counted.Failure
+		totals[i].Requests = counted.Success + counted.Failure
 	}
 	return totals
 }

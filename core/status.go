@@ -145,8 +145,9 @@ func (e *Engine) variantStatus(p *phase, name string, i int) VariantStatus {
 		return status
 	}
 	if e.observe {
-		status.Failures = e.counters[i].failure.Load()
-		status.Requests = e.counters[i].success.Load() + status.Failures
+		counted := e.live.Counts()[name]
+		status.Failures = counted.Failure
+		status.Requests = counted.Success + counted.Failure
 	}
 	return status
 }

@@ -98,7 +98,7 @@ func respondedAtLength(e *exchange, header http.Header) {
 // finish reports how the exchange ended, unless that is known already.
 func finish(e *exchange) {
 	if e.success && e.returned {
-		core.Succeeded(e.decision, e.latency, time.Now())
+		core.Succeeded(e.decision, e.latency)
 		return
 	}
 	finishOddly(e)
@@ -121,7 +121,7 @@ func report(e *exchange, outcome core.Outcome) {
 	if !e.reported {
 		e.reported = true
 		e.success = false
-		core.Report(e.decision, &outcome, time.Now())
+		core.Report(e.decision, &outcome)
 	}
 }
 
