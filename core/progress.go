@@ -63,8 +63,7 @@ func (l *Live) preview(e *Engine) *rollout.View {
 	l.taking.Lock()
 	defer l.taking.Unlock()
 	if s, _ := l.shown.Load().(*shown); s != nil && s.view.State != "" {
-		v, _ := rollout.Preview(e.release, s.view.Record, clocks())
-		return v
+		return s.view.Configured(e.release, clocks())
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
 	defer cancel()
@@ -79,7 +78,8 @@ func (l *Live) preview(e *Engine) *rollout.View {
 	if err != nil {
 		return rollout.Unknown(e.release) // the engine in force says what is wrong
 	}
-	v, _ := rollout.Preview(e.release, record, clocks())
+	_, shared := e.host.Store.(store.Members)
+	v, _ := rollout.Preview(e.release, record, clocks(), shared)
 	return v
 }
 

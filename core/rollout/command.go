@@ -65,9 +65,12 @@ func (m *Machine) obey(c Command) error {
 	if version := m.record.Version(); c.Version != "" && c.Version != version {
 		return fmt.Errorf("%w: it has version %s, and not %.64q: look at it again", ErrVersion, version, c.Version)
 	}
-	state := m.State()
+	state := m.recorded()
 	if !strings.Contains(from, string(state)) {
 		return fmt.Errorf("%w: the rollout is %s, and has to be %s", ErrState, string(state), from)
+	}
+	if m.outdated != nil {
+		return m.obeyOutdated(c.Verb)
 	}
 	switch c.Verb {
 	case Promote:
@@ -115,11 +118,11 @@ func (m *Machine) obeyResume() {
 func (m *Machine) obeyPromote(full bool) {
 	steps := m.release.Plan.Steps
 	if !full {
-		m.goOn(move{step: m.record.Step + 1, cause: ByOperator, reason: "promote"})
+		m.goOn(move{step: m.next(), cause: ByOperator, reason: "promote"})
 		return
 	}
 	next := len(steps)
-	if steps[next-1].Weight != balance.Full || m.record.Step == next {
+	if steps[next-1].Weight != balance.Full || m.next() > next {
 		next++ // there is no step of 100% to go to
 	}
 	m.goOn(move{step: next, cause: ByOperator, reason: "promote --full"})
@@ -129,7 +132,7 @@ func (m *Machine) obeyStep(step int) error {
 	if n := len(m.release.Plan.Steps); step < 1 || step > n {
 		return fmt.Errorf("%w: there is no step %d: the plan has 1 to %d", ErrCommand, step, n)
 	}
-	if step == m.record.Step {
+	if step == m.record.Step && m.fits() {
 		return fmt.Errorf("%w: it is at step %d", ErrState, step)
 	}
 	to := move{step: step, cause: ByOperator, reason: fmt.Sprintf("step %d", step)}

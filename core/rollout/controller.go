@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -19,6 +20,9 @@ import (
 // Only a rollback happens at once, and is written as soon as it can be. While the store is away that is so with
 // everything that gives nobody more traffic, such as a pause; for the rest weights stay and steps freeze. Before the
 // store has said what it knows, the candidate of a plan gets nothing.
+//
+// A store that offers [store.Members] is one that gateways share: there, whoever comes with a revision that was superseded
+// is outdated, where the configuration of a gateway that is alone counts whatever it is.
 type Controller struct {
 	settings Settings
 	view     atomic.Value // *View
@@ -27,7 +31,10 @@ type Controller struct {
 	release Release
 	machine *Machine      // nil before the store said what it knows
 	version string        // of the record that the store had last
+	known   int64         // the last event of that record
 	unsaved bool          // whether the machine's is newer
+	pending []Event       // that are not saved yet
+	unsure  []Event       // that were to be saved, and may be in the store though it did not say so
 	saved   time.Duration // when it was saved last, on the monotonic clock
 	away    string        // why the store is; "" if it is not
 	told    told
@@ -42,7 +49,7 @@ type Settings struct {
 	Store store.Store
 
 	// Checkpoint is how often the record is saved while a step lasts and nothing happens: as much of the step's age is
-	// lost with the process at most. 0: never, as where gateways share a store, each of which has its own clock.
+	// lost with the process at most. 0: never.
 	Checkpoint time.Duration
 
 	// Veto is asked before the candidate is promoted, unless a configuration says that it is at once, and returns why it
@@ -52,9 +59,13 @@ type Settings struct {
 	// Show is shown every view at once, before anything is saved. It must call nothing of the controller. Nil: nobody is.
 	Show func(v *View)
 
-	// Listen is told what happened, in order but for what happens at the same time, and may call the controller. Nil:
-	// nobody is.
+	// Listen is told what happened here, in order but for what happens at the same time, and may call the controller. Of
+	// gateways that share a store one is told of each event, unless it had to be done while the store was away. Nil: nobody
+	// is.
 	Listen func(events []Event)
+
+	// Learn is told what another gateway did, as Listen is. Nil: nobody is.
+	Learn func(events []Event)
 
 	// Fault is told of a store that is away, of a record that nobody can read, and with nil that the store is back. Nil:
 	// nobody is.
@@ -70,15 +81,35 @@ type View struct {
 	Position Position
 	Weights  []balance.Weight // by variant
 	Awaits   string           // the URL to ask: see [Machine.Awaits]
+	Outdated *Past            // see [Machine.Outdated]; the record is of another revision then
 	Record   Record
 	Last     Evaluation // of this position; without a verdict if there was none
 	Away     string     // why the store is; "" if it is not
 }
 
-// Preview returns what a rollout would be with a release, of which a store has that record, and what would happen.
-func Preview(release Release, record Record, now Time) (*View, []Event) {
-	m, events := New(release, record, now)
+// Preview returns what a rollout would be in a process that begins with a release, of which a store has that record, and
+// what would happen. shared tells that other gateways have that store, too.
+func Preview(release Release, record Record, now Time, shared bool) (*View, []Event) {
+	m, events := begin(release, record, now, shared)
 	return viewOf(m), events
+}
+
+// Configured returns what the rollout would be if that release was configured here.
+func (v *View) Configured(release Release, now Time) *View {
+	m, _ := Follow(v.Release, v.Record, now)
+	m.Configure(release, now)
+	return viewOf(m)
+}
+
+// begin returns the machine of a process that begins.
+func begin(release Release, record Record, now Time, shared bool) (*Machine, []Event) {
+	if shared {
+		m, events := Follow(release, record, now)
+		return m, events
+	}
+	m, events := New(release, record, now)
+	events = append(events, m.TakeOver(now)...)
+	return m, events
 }
 
 // Unknown returns a rollout of which the store has not said yet what it knows: the candidate of a plan gets nothing.
@@ -92,7 +123,7 @@ func Unknown(release Release) *View {
 }
 
 func viewOf(m *Machine) *View {
-	return &View{Release: m.release, State: m.State(), Position: m.Position(), Weights: m.Weights(), Awaits: m.Awaits(), Record: m.Record(), Last: m.Evaluation()}
+	return &View{Release: m.release, State: m.State(), Position: m.Position(), Weights: m.Weights(), Awaits: m.Awaits(), Outdated: m.Outdated(), Record: m.Record(), Last: m.Evaluation()}
 }
 
 // Errors of [Controller.Command] wrap one of these, or of those of [Machine.Command].
@@ -103,8 +134,9 @@ var (
 
 // told is what others are to hear of when the controller is unlocked.
 type told struct {
-	events []Event
-	faults []error
+	events  []Event
+	learned []Event
+	faults  []error
 }
 
 // request is something to be done with the machine. act may be called several times, each time with a machine of which
@@ -112,6 +144,7 @@ type told struct {
 type request struct {
 	now     Time
 	release *Release // to be configured; nil: nothing
+	follows bool     // see [Observations.Follows]
 	act     func(m *Machine, obstacle string) ([]Event, error)
 }
 
@@ -134,7 +167,7 @@ func (c *Controller) Configure(ctx context.Context, now Time, release Release) {
 
 // Tick goes on with what was seen since, as [Machine.Tick] does.
 func (c *Controller) Tick(ctx context.Context, now Time, seen Observations) {
-	_ = c.do(ctx, request{now: now, act: func(m *Machine, obstacle string) ([]Event, error) {
+	_ = c.do(ctx, request{now: now, follows: seen.Follows, act: func(m *Machine, obstacle string) ([]Event, error) {
 		observed := seen
 		if obstacle != "" {
 			observed.Obstacle = obstacle
@@ -154,13 +187,18 @@ func (c *Controller) Watch(ctx context.Context, now func() Time) {
 	for ctx.Err() == nil {
 		var watched store.Store
 		c.locked(func() { watched = c.settings.Store })
+		began := now().Mono
 		err := watched.Watch(ctx, c.settings.Name, func(d store.Document) { c.follow(ctx, now(), d) })
 		if err != nil && ctx.Err() == nil {
 			c.locked(func() { c.isAway(err) })
 		}
+		wait := time.Second
+		if now().Mono-began > 5*time.Second { // it was fine
+			wait /= 10
+		}
 		select {
 		case <-ctx.Done():
-		case <-time.After(time.Second):
+		case <-time.After(wait + time.Duration(rand.Int63n(int64(wait)))): // many gateways lose a store at the same time
 		}
 	}
 }
@@ -194,6 +232,9 @@ func (c *Controller) locked(change func()) {
 			c.settings.Fault(fault)
 		}
 	}
+	if len(t.learned) > 0 && c.settings.Learn != nil {
+		c.settings.Learn(t.learned)
+	}
 	if len(t.events) > 0 && c.settings.Listen != nil {
 		c.settings.Listen(t.events)
 	}
@@ -203,27 +244,36 @@ func (c *Controller) locked(change func()) {
 const attempts = 10
 
 func (c *Controller) attempt(ctx context.Context, r request) error {
+	insists := false // what was in force here gives way to what is configured here, whatever others do meanwhile
 	if r.release != nil {
+		insists = c.machine != nil && c.machine.outdated == nil && !c.machine.release.same(r.release)
 		c.release = *r.release
 	}
 	if len(c.release.Variants) == 0 {
 		return fmt.Errorf("%w: the rollout is not configured", ErrState)
 	}
 	for i := 0; i < attempts; i++ {
-		if c.machine == nil {
+		begins := c.machine == nil
+		if begins {
 			c.load(ctx, r.now)
 		}
 		if c.machine == nil {
 			return fmt.Errorf("%w: %s", ErrAway, c.away)
+		}
+		if begins && r.release != nil {
+			return nil
 		}
 		trial := *c.machine
 		events, err := r.act(&trial, "")
 		if err != nil {
 			return err
 		}
-		if len(events) == 0 || trial.State() == RolledBack {
+		if insists {
+			events = append(events, trial.TakeOver(r.now)...)
+		}
+		if len(events) == 0 || trial.recorded() == RolledBack {
 			c.accept(&trial, events)
-			c.checkpoint(r.now)
+			c.checkpoint(r)
 			c.flush(ctx, r.now)
 			return nil
 		}
@@ -236,7 +286,7 @@ func (c *Controller) attempt(ctx context.Context, r request) error {
 		refusal := c.approve(ctx, r, &trial, events)
 		if refusal == nil {
 			c.accept(&trial, events)
-			c.unsaved = false
+			c.isSaved()
 			return nil
 		}
 		if errors.Is(refusal, store.ErrConflict) {
@@ -265,6 +315,7 @@ func (c *Controller) approve(ctx context.Context, r request, trial *Machine, eve
 	err := c.save(ctx, r.now, trial)
 	if err != nil && !errors.Is(err, store.ErrConflict) {
 		c.isAway(err)
+		c.isUnsure(events)
 		return fmt.Errorf("%w: %w", ErrAway, err)
 	}
 	return err
@@ -289,6 +340,7 @@ func (c *Controller) accept(m *Machine, events []Event) {
 	c.machine = m
 	if len(events) > 0 {
 		c.unsaved = true
+		c.pending = append(c.pending, events...)
 		c.told.events = append(c.told.events, events...)
 		c.publish()
 	}

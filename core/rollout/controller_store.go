@@ -9,7 +9,7 @@ import (
 )
 
 // Move goes on with another way to the store, or, unless it is the same, with another store: what is known here goes
-// there, whatever that one has.
+// there, whatever that one has, unless it is one where other gateways have something.
 func (c *Controller) Move(ctx context.Context, now Time, to store.Store, same bool) {
 	c.locked(func() {
 		c.settings.Store = to
@@ -20,16 +20,27 @@ func (c *Controller) Move(ctx context.Context, now Time, to store.Store, same bo
 		if err != nil {
 			c.isAway(err)
 		}
+		if c.shared() && (err != nil || d.Version != "") {
+			c.machine = nil
+			c.isSaved()
+			return
+		}
 		c.version = d.Version
 		c.unsaved = true
 		c.flush(ctx, now)
 	})
 }
 
-// checkpoint has the step's age saved every now and then.
-func (c *Controller) checkpoint(now Time) {
+// shared reports whether other gateways may have the store, too.
+func (c *Controller) shared() bool {
+	_, shared := c.settings.Store.(store.Members)
+	return shared
+}
+
+// checkpoint has the step's age saved every now and then, by who goes on with the plan.
+func (c *Controller) checkpoint(r request) {
 	every := c.settings.Checkpoint
-	if every > 0 && c.machine.State() == Progressing && now.Mono-c.saved >= every {
+	if every > 0 && !r.follows && c.machine.State() == Progressing && r.now.Mono-c.saved >= every {
 		c.unsaved = true
 	}
 }
@@ -58,13 +69,30 @@ func (c *Controller) save(ctx context.Context, now Time, m *Machine) error {
 		return err
 	}
 	c.version = version
-	c.unsaved = false
+	c.known = m.record.LastEvent()
 	c.saved = now.Mono
+	c.isSaved()
 	c.isBack()
 	return nil
 }
 
-// load goes on with the record in the store, unless what happened here meanwhile counts for more.
+func (c *Controller) isSaved() {
+	c.unsaved = false
+	c.pending = nil
+}
+
+// mostUnsure is how many events may be unsure: those of a step that cannot be ended for half a minute.
+const mostUnsure = 32
+
+// isUnsure remembers events of which the store did not say whether they were saved.
+func (c *Controller) isUnsure(events []Event) {
+	c.unsure = append(c.unsure, events...)
+	if extra := len(c.unsure) - mostUnsure; extra > 0 {
+		c.unsure = c.unsure[extra:]
+	}
+}
+
+// load goes on with the record in the store, and does again on top of it what happened here meanwhile and counts for more.
 func (c *Controller) load(ctx context.Context, now Time) {
 	for i := 0; i < attempts; i++ {
 		d, err := c.settings.Store.Load(ctx, c.settings.Name)
@@ -79,18 +107,18 @@ func (c *Controller) load(ctx context.Context, now Time) {
 		}
 		c.isBack()
 		c.version = d.Version
-		if c.machine != nil {
-			ours := c.machine.Record()
-			if record.State == "" || c.unsaved && outranks(&ours, &record) {
-				c.unsaved = true
-				return
-			}
+		if c.machine != nil && record.State == "" {
+			c.unsaved = true
+			return
 		}
-		m, events := New(c.release, record, now)
-		if c.machine != nil {
+		var m *Machine
+		var events []Event
+		if c.machine == nil {
+			m, events = begin(c.release, record, now, c.shared())
+		} else {
+			m, events = Follow(c.release, record, now)
 			m.remember(c.machine)
 		}
-		c.saved = now.Mono
 		if len(events) > 0 {
 			err = c.save(ctx, now, m)
 		}
@@ -103,10 +131,82 @@ func (c *Controller) load(ctx context.Context, now Time) {
 				return // a plan that begins where nothing can be remembered would begin with every process
 			}
 		}
+		c.saved = now.Mono
+		again := c.settle(m, now, &record)
+		c.isSaved()
 		c.accept(m, events)
-		c.unsaved = err != nil
+		if err == nil && len(events) > 0 {
+			c.known = events[len(events)-1].ID
+			c.isSaved()
+		}
+		c.pending = append(c.pending, again...)
+		c.unsaved = c.unsaved || len(again) > 0
 		return
 	}
+}
+
+// settle compares what happened here with a record that another gateway may have written: what that one did is learned,
+// what turns out to have been saved is told, and of what was not, a rollback or a pause is done again if it counts for more
+// than what the others did. It returns what was done again.
+func (c *Controller) settle(m *Machine, now Time, record *Record) []Event {
+	var learned []Event
+	for i := range record.Events {
+		e := &record.Events[i]
+		switch {
+		case c.machine == nil || e.ID <= c.known || contain(c.pending, e):
+		case contain(c.unsure, e):
+			c.told.events = append(c.told.events, *e)
+		default:
+			learned = append(learned, *e)
+		}
+	}
+	c.told.learned = append(c.told.learned, learned...)
+	c.known = record.LastEvent()
+	if n := len(c.unsure); n > 0 && c.unsure[n-1].ID <= c.known {
+		c.unsure = nil
+	}
+	var lost []Event // what the record has not got
+	for i := range c.pending {
+		if e := &c.pending[i]; !contain(record.Events, e) {
+			lost = append(lost, *e)
+		}
+	}
+	untold := c.untell(lost)
+	for i := len(lost) - 1; i >= 0; i-- {
+		again := m.redo(now, &lost[i])
+		if len(again) == 0 {
+			continue
+		}
+		if untold {
+			c.told.events = append(c.told.events, again...)
+		}
+		return again
+	}
+	return nil
+}
+
+// untell takes back events that nobody was told of yet, and reports whether there were any.
+func (c *Controller) untell(lost []Event) bool {
+	var kept []Event
+	for i := range c.told.events {
+		if e := &c.told.events[i]; !contain(lost, e) {
+			kept = append(kept, *e)
+		}
+	}
+	untold := len(kept) < len(c.told.events)
+	c.told.events = kept
+	return untold
+}
+
+// contain reports whether an event is among others. A number alone does not tell events from those that another gateway
+// gave the same.
+func contain(events []Event, e *Event) bool {
+	for i := range events {
+		if events[i].ID == e.ID && events[i].Kind == e.Kind && events[i].Member == e.Member && events[i].Time.Equal(e.Time) {
+			return true
+		}
+	}
+	return false
 }
 
 // decode returns the record in a document, or the zero Record if it holds none. What a newer version wrote is an error:
@@ -123,28 +223,6 @@ func (c *Controller) decode(d store.Document) (Record, error) {
 		c.told.faults = append(c.told.faults, fmt.Errorf("rollout %s: what the store has is %w; it is replaced", c.settings.Name, err))
 	}
 	return record, nil
-}
-
-// outranks reports whether a record that could not be saved counts for more than what somebody else saved meanwhile:
-// of one revision the later epoch does, and within an epoch what is rolled back, then what is paused.
-func outranks(ours, theirs *Record) bool {
-	if ours.Revision != theirs.Revision || ours.Candidate != theirs.Candidate {
-		return false
-	}
-	if ours.Epoch != theirs.Epoch {
-		return ours.Epoch > theirs.Epoch
-	}
-	return rank(ours.State) > rank(theirs.State)
-}
-
-func rank(state State) int {
-	switch state {
-	case RolledBack:
-		return 2
-	case Paused:
-		return 1
-	}
-	return 0
 }
 
 // isAway remembers that the store is away, and tells it once.

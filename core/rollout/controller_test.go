@@ -215,10 +215,10 @@ func TestRollbackOutranksWhatOthersDidMeanwhile(t *testing.T) {
 	other.expect("meanwhile", Progressing, 2, "10%", KindStepAdvanced)
 	s.cut(false)
 	one.wait(time.Second, "")
-	one.expect("back again", RolledBack, 1, "0%")
+	one.expect("back again, in the step to which the others went", RolledBack, 2, "0%")
 	other.wait(30*time.Minute, Pass)
-	other.expect("and everywhere", RolledBack, 1, "0%")
-	if record := stored(t, s); record.State != RolledBack || record.Epoch != 1 {
+	other.expect("and everywhere", RolledBack, 2, "0%")
+	if record := stored(t, s); record.State != RolledBack || record.Epoch != 1 || record.LastEvent() != 3 || record.Reason != "seen" {
 		t.Errorf("the store has %+v", record)
 	}
 }

@@ -47,6 +47,10 @@
 // A [Controller] is a machine that goroutines share and whose record a store keeps, so that it outlives reloads and
 // processes. What a host adds is the clock, a ticker, evaluations, answers of confirms, and what it does with events:
 //
+// Gateways that share a store follow one record. What one of them does is learned by the others, within the epoch of which
+// what is rolled back counts for more than what is paused, and that for more than any progress. A gateway with a revision
+// that another one superseded is outdated: it serves what its own came to, and leaves the record alone.
+//
 //	Configure    with every configuration
 //	Tick         every second, and with every observation
 //	Watch        in the background, where others may write to the store

@@ -90,6 +90,9 @@ type Event struct {
 	// Reason says what led to it, for people. Figures are the numbers behind it, by name.
 	Reason  string             `json:"reason,omitempty"`
 	Figures map[string]float64 `json:"figures,omitempty"`
+
+	// Member is the name of the gateway where it happened. Empty: that has none.
+	Member string `json:"member,omitempty"`
 }
 
 // finite returns the figures that JSON can hold, in a map of their own, or nil if there are none.

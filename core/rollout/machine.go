@@ -1,6 +1,7 @@
 package rollout
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/grayling-gateway/grayling/core/balance"
@@ -33,6 +34,9 @@ type Release struct {
 
 	// Ends is when the rollout is rolled back, whatever its state. Zero: never.
 	Ends time.Time
+
+	// Member is the name of the gateway, for its events. Empty: it has none.
+	Member string
 }
 
 // Observations are what a gateway saw since it called last. The zero value is nothing.
@@ -44,6 +48,13 @@ type Observations struct {
 	// Obstacle says why the plan may not go on for now, such as a store that is away or somebody's veto. Rollbacks happen
 	// all the same. Empty: nothing keeps it.
 	Obstacle string
+
+	// Follows tells that other gateways judge, and go on with the plan: nothing happens by itself here but its end.
+	Follows bool
+
+	// Unopposed tells that no other gateway is about what the record says: an outdated machine takes over, and one whose
+	// plan was edited goes on by that.
+	Unopposed bool
 }
 
 // Machine is a rollout's plan at work. A copy of a Machine is a machine of its own, for trying what would happen. It has
@@ -53,6 +64,8 @@ type Machine struct {
 	record  Record
 	now     Time
 	events  []Event // of the call that runs
+
+	outdated *Past // see Outdated
 
 	// Of the present position; not kept by stores, because what they say is known again with the next evaluation.
 	evaluation   Evaluation // the last; without a verdict before the first
@@ -65,90 +78,149 @@ type Machine struct {
 
 // New returns the machine of a rollout as a store knows it, and what follows from the release that is configured now.
 func New(release Release, record Record, now Time) (*Machine, []Event) {
+	m := known(record, now)
+	events := m.Configure(release, now)
+	return m, events
+}
+
+// Follow returns the machine of a rollout that other gateways go on with, too. Unlike that of [New] it leaves the rollout
+// at its weight where its own plan has no such step. Plans differ for as long as a configuration takes to reach all
+// gateways, and would push each other forward.
+func Follow(release Release, record Record, now Time) (*Machine, []Event) {
+	m := known(record, now)
+	m.configure(release)
+	events := m.take()
+	return m, events
+}
+
+// known returns a machine that is not configured yet.
+func known(record Record, now Time) *Machine {
 	m := &Machine{record: record, now: now}
 	if record.State == "" {
 		m.record.State = Idle
 	}
 	m.counted = record.Failures > 0
-	events := m.Configure(release, now)
-	return m, events
+	return m
 }
 
 // Configure goes on with another configuration.
 //
-// Another revision, or another candidate, starts anew. Otherwise the state stays, and a rollout under way goes on at the
-// first step at or above its present weight, or at the last if there is none: in the same stay if the weight is the
-// same. Without a plan nothing is forgotten, should there be one again.
+// Another revision, or another candidate, than the machine was about starts anew. Otherwise the state stays, and a rollout
+// under way goes on at the first step at or above its present weight, or at the last if there is none: in the same stay if
+// the weight is the same. Without a plan nothing is forgotten, should there be one again.
 func (m *Machine) Configure(release Release, now Time) []Event {
 	m.elapse(now)
-	m.release = release
-	m.evaluation = Evaluation{} // by checks that may have been others
-	r := &m.record
-	declaration := release.Declaration
-	if release.Plan != nil {
-		declaration += " with a plan"
+	deliberate := m.outdated == nil && len(m.release.Variants) > 0
+	edited := !m.release.Plan.sameSteps(release.Plan)
+	m.configure(release)
+	if deliberate {
+		m.takeOver(move{})
 	}
-	if r.Declaration != declaration {
-		r.Declaration = declaration
-		r.Weights = nil
-	}
-	candidate := ""
-	if release.Candidate > 0 && release.Candidate < len(release.Variants) {
-		candidate = release.Variants[release.Candidate]
-	}
-	another := r.Revision != release.Revision || r.Candidate != candidate
-	if another {
-		m.record = Record{Revision: release.Revision, Candidate: candidate, Epoch: r.epochAfter(release.Revision), Entry: r.Entry,
-			State: Idle, Since: now.utc(), Declaration: declaration, Events: r.Events}
-		m.forget()
-	}
-	switch {
-	case release.Plan == nil:
-	case r.State == Idle:
-		m.start()
-	case r.State == Progressing || r.State == Paused:
+	if edited {
 		m.refit()
 	}
 	return m.take()
 }
 
-// start begins the plan, or waits before its first step for the hours in which it may.
-func (m *Machine) start() {
-	if m.release.Plan.open(m.now.Wall) {
-		m.begin(move{kind: KindStarted, step: 1})
+// configure goes on with a configuration that need not be newer than the record: with a revision that the record's
+// superseded the machine is outdated.
+func (m *Machine) configure(release Release) {
+	m.release = release
+	m.evaluation = Evaluation{} // by checks that may have been others
+	r := &m.record
+	candidate := release.candidate()
+	another := r.Revision != release.Revision || r.Candidate != candidate
+	m.outdated = nil
+	if another && release.Plan != nil {
+		m.outdated = r.past(release.Revision, candidate)
+	}
+	if m.outdated != nil {
+		m.forget()
 		return
 	}
-	m.begin(move{kind: KindStarted, reason: waiting})
+	if another {
+		m.supersede()
+	}
+	if declaration := release.declaration(); r.Declaration != declaration {
+		r.Declaration = declaration
+		r.Weights = nil
+	}
+	switch {
+	case release.Plan == nil:
+	case r.State == Idle:
+		m.start(move{})
+	case r.State == Progressing || r.State == Paused:
+		m.place()
+	}
+}
+
+// candidate returns the name of the variant that moves forward, or "".
+func (r *Release) candidate() string {
+	if r.Candidate > 0 && r.Candidate < len(r.Variants) {
+		return r.Variants[r.Candidate]
+	}
+	return ""
+}
+
+// same reports whether two configurations are about the same release.
+func (r *Release) same(other *Release) bool {
+	return r.Revision == other.Revision && r.candidate() == other.candidate()
+}
+
+// declaration stands for what weights are set for.
+func (r *Release) declaration() string {
+	if r.Plan != nil {
+		return r.Declaration + " with a plan"
+	}
+	return r.Declaration
+}
+
+// start begins the plan, or waits before its first step for the hours in which it may.
+func (m *Machine) start(t move) {
+	t.kind = KindStarted
+	if m.release.Plan.open(m.now.Wall) || t.cause == ByOperator {
+		t.step = 1
+	} else {
+		t.reason = waiting
+	}
+	m.begin(t)
 }
 
 // waiting is why a plan is before its first step.
 const waiting = "waiting for the hours of the plan"
 
-// refit finds the step at which a plan that was edited goes on.
-func (m *Machine) refit() {
+// place finds the step at which a plan that was edited goes on: the first at or above the present weight, or the last.
+func (m *Machine) place() {
 	r := &m.record
 	if r.Step == 0 {
 		return
 	}
 	steps := m.release.Plan.Steps
-	weight, err := balance.ParseWeight(r.Weight)
-	if err != nil {
-		weight = 0 // not in a record that was decoded
-	}
+	weight := r.weight()
 	i := 0
 	for i < len(steps)-1 && steps[i].Weight < weight {
 		i++
 	}
-	if steps[i].Weight == weight {
-		r.Step = i + 1
-		if r.Age < steps[i].For { // it was shorter
-			r.Overdue = 0
-			r.Held = false
-			r.Stalled = false
-		}
-		return
+	r.Step = i + 1
+	if m.fits() && r.Age < steps[i].For { // it was shorter
+		r.Overdue = 0
+		r.Held = false
+		r.Stalled = false
 	}
-	m.transition(move{kind: KindStepAdvanced, to: r.State, step: i + 1, reason: "the plan was edited"})
+}
+
+// fits reports whether the plan has a step of the present weight.
+func (m *Machine) fits() bool {
+	return m.record.Step == 0 || m.step().Weight == m.record.weight()
+}
+
+// refit goes to the step at which a plan that was edited goes on.
+func (m *Machine) refit() {
+	state := m.State()
+	under := m.outdated == nil && (state == Progressing || state == Paused)
+	if under && !m.fits() {
+		m.transition(move{kind: KindStepAdvanced, to: state, step: m.record.Step, reason: "the plan was edited"})
+	}
 }
 
 // Tick goes on with what was seen since, and returns what happened. It is to be called about once a second, and at once
@@ -156,6 +228,16 @@ func (m *Machine) refit() {
 func (m *Machine) Tick(now Time, seen Observations) []Event {
 	m.elapse(now)
 	m.obstacle = seen.Obstacle
+	if seen.Unopposed {
+		m.takeOver(move{reason: fmt.Sprintf("no gateway releases %q any more", m.record.Revision)})
+		m.refit()
+	}
+	if m.outdated != nil {
+		return m.take()
+	}
+	if seen.Follows {
+		m.evaluation = Evaluation{} // it would be old when this gateway judges again
+	}
 	m.end()
 	if seen.Mismatch != nil {
 		m.mismatch(seen.Mismatch)
@@ -166,7 +248,7 @@ func (m *Machine) Tick(now Time, seen Observations) []Event {
 	if seen.Confirmation != nil && seen.Confirmation.Position == m.Position() && !m.confirmation.Confirmed {
 		m.confirmation = *seen.Confirmation
 	}
-	if m.State() == Progressing {
+	if m.State() == Progressing && !seen.Follows {
 		m.advance()
 	}
 	return m.take()
@@ -181,7 +263,7 @@ func (m *Machine) elapse(now Time) {
 	}
 	m.sinceCounted = later(m.sinceCounted, passed)
 	r := &m.record
-	if m.State() != Progressing || r.Step == 0 {
+	if m.outdated != nil || m.State() != Progressing || r.Step == 0 {
 		return
 	}
 	r.Age = later(r.Age, passed)
@@ -280,7 +362,7 @@ func (m *Machine) advance() {
 	}
 	g := m.gate(step)
 	if g.open {
-		m.goOn(move{step: r.Step + 1, reason: g.reason, figures: m.evaluation.Figures})
+		m.goOn(move{step: m.next(), reason: g.reason, figures: m.evaluation.Figures})
 		return
 	}
 	if g.reason != "" && !r.Held {
@@ -294,6 +376,15 @@ func (m *Machine) advance() {
 		}
 		m.report(KindStalled, "", g.reason, m.evaluation.Figures)
 	}
+}
+
+// next returns the step after the present one. At a weight of which the plan has no step that is the one above, for whose
+// time and gates the rollout has waited.
+func (m *Machine) next() int {
+	if !m.fits() && m.record.weight() < m.step().Weight {
+		return m.record.Step
+	}
+	return m.record.Step + 1
 }
 
 // gate is what stands between a step whose time is over and its end.
@@ -318,7 +409,7 @@ func (m *Machine) gate(step Step) gate {
 
 // Awaits returns the URL whose answer is all that the present step waits for, or "".
 func (m *Machine) Awaits() string {
-	if m.State() != Progressing || m.record.Step == 0 {
+	if m.outdated != nil || m.State() != Progressing || m.record.Step == 0 {
 		return ""
 	}
 	step := m.step()

@@ -80,8 +80,12 @@ func (m *Machine) forget() {
 // remember goes on with what a machine of this gateway saw in the present position, where the record came from another
 // gateway: that one has failures of its own.
 func (m *Machine) remember(before *Machine) {
-	if m.Position() != before.Position() {
+	if m.outdated != nil || m.Position() != before.Position() {
 		return
+	}
+	if r := &before.record; r.Age > m.record.Age { // by a clock that has seen the step longer than what was saved
+		m.record.Age = r.Age
+		m.record.Overdue = r.Overdue
 	}
 	m.record.Failures = before.record.Failures
 	m.evaluation = before.evaluation
@@ -116,8 +120,8 @@ func (m *Machine) goOn(t move) {
 // report remembers an event, and hands it to the caller.
 func (m *Machine) report(kind Kind, cause Cause, reason string, figures map[string]float64) {
 	r := &m.record
-	e := Event{ID: r.LastEvent() + 1, Kind: kind, Time: m.now.utc(), Revision: r.Revision, Epoch: r.Epoch, State: m.State(), Step: r.Step,
-		Cause: cause, Reason: text(reason), Figures: finite(figures)}
+	e := Event{ID: r.LastEvent() + 1, Kind: kind, Time: m.now.utc(), Revision: r.Revision, Epoch: r.Epoch, State: m.recorded(), Step: r.Step,
+		Cause: cause, Reason: text(reason), Figures: finite(figures), Member: m.release.Member}
 	kept := r.Events
 	if extra := len(kept) + 1 - MaxEvents; extra > 0 {
 		kept = kept[extra:]
@@ -150,8 +154,21 @@ func (m *Machine) weight() string {
 	return m.step().Weight.String()
 }
 
-// State returns where the rollout stands.
+// State returns where the rollout stands, as far as its own release goes.
 func (m *Machine) State() State {
+	switch {
+	case m.release.Plan == nil:
+		return Idle
+	case m.outdated != nil && m.outdated.Promoted:
+		return Promoted
+	case m.outdated != nil:
+		return RolledBack
+	}
+	return m.record.State
+}
+
+// recorded returns where the rollout stands by the record.
+func (m *Machine) recorded() State {
 	if m.release.Plan == nil {
 		return Idle
 	}
@@ -160,6 +177,9 @@ func (m *Machine) State() State {
 
 // Position returns the present position, to which observations must belong.
 func (m *Machine) Position() Position {
+	if m.outdated != nil {
+		return Position{Revision: m.outdated.Revision, Epoch: m.outdated.Epoch}
+	}
 	return Position{Revision: m.record.Revision, Epoch: m.record.Epoch, Entry: m.record.Entry}
 }
 
@@ -176,7 +196,7 @@ func (m *Machine) Weights() []balance.Weight {
 	if m.release.Plan != nil {
 		weights[m.release.Candidate] = m.share()
 	}
-	if state := m.State(); state == Idle || state == Paused {
+	if state := m.State(); m.outdated == nil && (state == Idle || state == Paused) {
 		for i, name := range m.release.Variants {
 			if set, ok := m.record.Weights[name]; ok && i > 0 {
 				if weight, err := balance.ParseWeight(set); err == nil {
@@ -193,15 +213,23 @@ func (m *Machine) Weights() []balance.Weight {
 func (m *Machine) share() balance.Weight {
 	switch m.State() {
 	case Progressing, Paused:
+		if weight := m.record.weight(); m.record.Step > 0 && weight < m.room() { // of a plan that may have been another's
+			return weight
+		}
 		if m.record.Step > 0 {
-			return m.step().Weight
+			return m.room()
 		}
 	case Promoted:
-		others := append([]balance.Weight(nil), m.release.Weights[1:]...)
-		others[m.release.Candidate-1] = 0
-		return balance.Full - sum(others)
+		return m.room()
 	}
 	return 0
+}
+
+// room returns what the other variants leave to the candidate and the baseline.
+func (m *Machine) room() balance.Weight {
+	others := append([]balance.Weight(nil), m.release.Weights[1:]...)
+	others[m.release.Candidate-1] = 0
+	return balance.Full - sum(others)
 }
 
 func sum(weights []balance.Weight) balance.Weight {

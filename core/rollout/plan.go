@@ -151,3 +151,16 @@ func (p *Plan) open(now time.Time) bool {
 	}
 	return len(p.Only) == 0
 }
+
+// sameSteps reports whether two plans have the same steps.
+func (p *Plan) sameSteps(other *Plan) bool {
+	if p == nil || other == nil || len(p.Steps) != len(other.Steps) {
+		return false
+	}
+	for i := range p.Steps {
+		if p.Steps[i] != other.Steps[i] {
+			return false
+		}
+	}
+	return true
+}

@@ -78,6 +78,9 @@ type Record struct {
 	Weights     map[string]string `json:"weights,omitempty"`
 	Declaration string            `json:"declaration,omitempty"`
 
+	// Past are the releases that this one superseded, the last one last: see [Machine.Outdated].
+	Past []Past `json:"past,omitempty"`
+
 	// Events are the last ones, oldest first.
 	Events []Event `json:"events,omitempty"`
 }
@@ -122,6 +125,9 @@ func Decode(content []byte) (Record, error) {
 	if extra := len(r.Events) - MaxEvents; extra > 0 {
 		r.Events = r.Events[extra:]
 	}
+	if extra := len(r.Past) - MaxPast; extra > 0 {
+		r.Past = r.Past[extra:]
+	}
 	return r, nil
 }
 
@@ -156,6 +162,15 @@ func (r *Record) wrong() string {
 		last = r.Events[i].ID
 	}
 	return ""
+}
+
+// weight returns the step's weight; 0 before the first.
+func (r *Record) weight() balance.Weight {
+	weight, err := balance.ParseWeight(r.Weight)
+	if err != nil {
+		return 0 // not in a record that was decoded
+	}
+	return weight
 }
 
 // LastEvent returns the ID of the last event: it changes with everything that happens. 0: nothing ever has.
