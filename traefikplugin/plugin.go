@@ -47,10 +47,14 @@ func NewFor(ctx context.Context, next http.Handler, config *core.Config, middlew
 	clients := &clients{trusted: rollout.trusted, header: rollout.clientHeader}
 	tells := rollout.engine.ResponseHeader() != ""
 	if rollout.proxy != nil {
-		mode := &proxyMode{engine: rollout.engine, proxy: rollout.proxy, clients: clients, tells: tells}
+		mode := &proxyMode{engine: rollout.engine, proxy: rollout.proxy, clients: clients, tells: tells, mirrors: rollout.engine.Mirrors()}
 		mode.proxy.upstreams.wait()
 		return mode, nil
 	}
 	observe := rollout.engine.Observes() || tells
-	return &serviceMode{engine: rollout.engine, clients: clients, next: next, observe: observe, tells: tells}, nil
+	mode := &serviceMode{engine: rollout.engine, clients: clients, next: next, observe: observe, tells: tells}
+	if rollout.engine.Mirrors() {
+		return &mirroredService{serviceMode: mode}, nil
+	}
+	return mode, nil
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/grayling-gateway/grayling/core"
 	"github.com/grayling-gateway/grayling/core/balance"
+	"github.com/grayling-gateway/grayling/core/mirror"
 	"github.com/grayling-gateway/grayling/core/replay"
 )
 
@@ -21,6 +22,7 @@ type proxyMode struct {
 	proxy   *proxy
 	clients *clients
 	tells   bool // responses tell the client which variant serves
+	mirrors bool // requests may be copied
 }
 
 // proxy reaches a rollout's upstreams.
@@ -49,9 +51,11 @@ type proxied struct {
 	target   *target
 	position int // of the target; -1 if there is none
 	attempt  balance.Attempt
-	forced   bool  // the attempt is at an upstream that is out, for want of a better one
-	tried    []int // positions of the upstreams that failed
-	tries    int   // how many of them failed for the variant that serves now
+	forced   bool           // the attempt is at an upstream that is out, for want of a better one
+	tried    []int          // positions of the upstreams that failed
+	tries    int            // how many of them failed for the variant that serves now
+	copies   *mirror.Copies // nil: there are none
+	serving  *core.Decision // by which copies began
 }
 
 // exchangeKey finds the exchange in a request's context. It is a pointer, because the interpreter gives all empty struct
@@ -72,6 +76,10 @@ func (p *proxyMode) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if !aim(e) && !aimElsewhere(w, e) {
 		return
+	}
+	if p.mirrors {
+		beginCopies(e)
+		defer endCopies(e)
 	}
 	if r.ContentLength != 0 {
 		wrapBody(e)
@@ -156,8 +164,8 @@ func newProxy(ctx context.Context, settings *allSettings, engine *core.Engine, k
 }
 
 // newReverse returns a proxy to whatever target a request has.
-func newReverse(s *proxySettings, transport *http.Transport) *httputil.ReverseProxy {
-	return &httputil.ReverseProxy{
+func newReverse(s *proxySettings, transport *http.Transport, mirrors bool) *httputil.ReverseProxy {
+	reverse := &httputil.ReverseProxy{
 		Rewrite:        rewriter(s.passHost),
 		Transport:      transport,
 		ModifyResponse: respond,
@@ -166,6 +174,10 @@ func newReverse(s *proxySettings, transport *http.Transport) *httputil.ReversePr
 		FlushInterval:  flushEvery,
 		BufferPool:     buffers,
 	}
+	if mirrors {
+		reverse.ModifyResponse = respondMirrored
+	}
+	return reverse
 }
 
 // newDirect returns a proxy to one target that does the same as another for requests without trailers. What an upstream
@@ -188,24 +200,29 @@ func newDirect(to *url.URL, s *proxySettings, reverse *httputil.ReverseProxy) *h
 // rewriter returns what turns a client's request into an upstream's.
 func rewriter(passHost bool) func(pr *httputil.ProxyRequest) {
 	return func(pr *httputil.ProxyRequest) {
-		in, out := pr.In, pr.Out
-		pr.SetURL(in.Context().Value(exchangeKey).(*proxied).target.url)
-		if in.URL.RawQuery != "" {
-			keepQuery(pr)
-		}
-		if len(in.Trailer) > 0 {
-			passTrailers(pr)
-		}
-		if passHost {
-			out.Host = in.Host
-		}
-		// Traefik has made sure of these; net/http takes them away so that nobody passes on what clients forge.
-		out.Header["X-Forwarded-For"] = in.Header["X-Forwarded-For"]
-		pr.SetXForwarded() // adds who connects
-		out.Header["Forwarded"] = in.Header["Forwarded"]
-		out.Header["X-Forwarded-Host"] = in.Header["X-Forwarded-Host"]
-		out.Header["X-Forwarded-Proto"] = in.Header["X-Forwarded-Proto"]
+		rewrite(pr, pr.In.Context().Value(exchangeKey).(*proxied).target.url, passHost)
 	}
+}
+
+// rewrite turns a client's request into that of the upstream at a URL.
+func rewrite(pr *httputil.ProxyRequest, to *url.URL, passHost bool) {
+	in, out := pr.In, pr.Out
+	pr.SetURL(to)
+	if in.URL.RawQuery != "" {
+		keepQuery(pr)
+	}
+	if len(in.Trailer) > 0 {
+		passTrailers(pr)
+	}
+	if passHost {
+		out.Host = in.Host
+	}
+	// Traefik has made sure of these; net/http takes them away so that nobody passes on what clients forge.
+	out.Header["X-Forwarded-For"] = in.Header["X-Forwarded-For"]
+	pr.SetXForwarded() // adds who connects
+	out.Header["Forwarded"] = in.Header["Forwarded"]
+	out.Header["X-Forwarded-Host"] = in.Header["X-Forwarded-Host"]
+	out.Header["X-Forwarded-Proto"] = in.Header["X-Forwarded-Proto"]
 }
 
 // keepQuery leaves a query as the client wrote it: what is odd is the upstream's to judge.

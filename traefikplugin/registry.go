@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"net/netip"
 	"sync"
 	"time"
@@ -192,6 +193,13 @@ func newRollout(config core.Config, known *remembered, host core.Host) (*rollout
 	read, problems := readOwn(config, false)
 	made.trusted = read.trusted
 	made.clientHeader = read.clientHeader
+	var copies *copier
+	if read.settings != nil {
+		host.Copy = func(variant string, r *http.Request) (*http.Response, error) {
+			response, err := copies.send(variant, r)
+			return response, err
+		}
+	}
 	engine, err := core.Compile(config, known.live, host)
 	if len(problems) > 0 {
 		return nil, errors.Join(err, core.Join(problems))
@@ -204,6 +212,7 @@ func newRollout(config core.Config, known *remembered, host core.Host) (*rollout
 	made.stop = cancel
 	if read.settings != nil {
 		made.proxy = newProxy(ctx, read.settings, engine, known.upstreams, host.Log)
+		copies = newCopier(ctx, made.proxy, &clients{trusted: made.trusted, header: made.clientHeader})
 	}
 	for _, warning := range warnings(config) {
 		host.Log.Warn(warning, "rollout", config.Name)

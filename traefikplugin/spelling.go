@@ -17,6 +17,10 @@ func asWritten(config core.Config) core.Config {
 	config.Sticky.Client = rejoined(config.Sticky.Client)
 	config.Router.Client = rejoined(config.Router.Client)
 	config.Plan.Checks = rejoined(config.Plan.Checks)
+	config.Mirrors = append([]core.Mirror(nil), config.Mirrors...)
+	for i, m := range config.Mirrors {
+		config.Mirrors[i].Ignore = rejoined(m.Ignore)
+	}
 	config.Upstreams = addressed(config.Upstreams)
 	config.Variants = append([]core.Variant(nil), config.Variants...)
 	for i, v := range config.Variants {

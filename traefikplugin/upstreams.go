@@ -37,6 +37,7 @@ type upstreams struct {
 type standing struct {
 	pools   *core.Pools
 	only    []*balance.Set // by variant: see core.Pools.Only
+	copies  *core.Pools    // from which copies of requests take turns; nil: there are none
 	targets []*target      // of every upstream, by the positions that are picked
 }
 
@@ -102,7 +103,7 @@ func (u *upstreams) connect(ctx context.Context, s *proxySettings) {
 	}
 	transport := newTransport(s)
 	u.transports[s] = transport
-	u.reverse[s] = newReverse(s, transport)
+	u.reverse[s] = newReverse(s, transport, u.engine.Mirrors())
 	context.AfterFunc(ctx, func() { transport.CloseIdleConnections() })
 }
 
@@ -141,6 +142,9 @@ func (u *upstreams) arrange(ctx context.Context) {
 	}
 	u.memory.health = health
 	now.pools = u.engine.Pools(list)
+	if u.engine.Mirrors() {
+		now.copies = u.engine.Balancer().Pools(list, nil)
+	}
 	for variant := range u.engine.Variants() {
 		now.only = append(now.only, now.pools.Only(variant))
 	}

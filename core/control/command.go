@@ -18,15 +18,6 @@ import (
 // verbs are the commands that there are.
 var verbs = []string{"promote", "step", "pause", "resume", "abort", "restart", "weight"}
 
-func isCommand(action string) bool {
-	for _, verb := range verbs {
-		if verb == action {
-			return true
-		}
-	}
-	return false
-}
-
 // members returns what the body of a command may say.
 func members(verb string) []string {
 	switch verb {

@@ -3,6 +3,7 @@
 //	GET  /rollouts                   all rollouts
 //	GET  /rollouts/{name}            one
 //	GET  /rollouts/{name}/events     what happened to it, and what happens
+//	GET  /rollouts/{name}/mirror     what copies of its requests were answered
 //	POST /rollouts/{name}/{command}  promote, step, pause, resume, abort, restart, weight
 //
 // Whoever reaches [Handler] may do everything: [Guard] lets only those through who know a token, and a gateway that has an

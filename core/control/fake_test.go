@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/grayling-gateway/grayling/core"
+	"github.com/grayling-gateway/grayling/core/mirror"
 	"github.com/grayling-gateway/grayling/core/rollout"
 )
 
@@ -25,6 +26,7 @@ type fake struct {
 	changed  chan struct{}
 	step     int
 	points   []core.Point
+	mirrors  []mirror.Report
 }
 
 func newFake() *fake { return &fake{changed: make(chan struct{})} }
@@ -71,6 +73,8 @@ func (f *fake) Series(after int64) (points []core.Point) {
 	}
 	return points
 }
+
+func (f *fake) Mirrors() []mirror.Report { return f.mirrors }
 
 // happen adds an event. Caller holds the mutex.
 func (f *fake) happen(kind rollout.Kind) {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/grayling-gateway/grayling/core"
 	"github.com/grayling-gateway/grayling/core/expr"
+	"github.com/grayling-gateway/grayling/core/mirror"
 	"github.com/grayling-gateway/grayling/core/rollout"
 )
 
@@ -35,6 +36,7 @@ type live interface {
 	Command(ctx context.Context, command rollout.Command, version string) (core.Status, error)
 	Events(after int64) (events []rollout.Event, changed <-chan struct{})
 	Series(after int64) []core.Point
+	Mirrors() []mirror.Report
 }
 
 // handler answers requests about the rollouts that run.
@@ -58,10 +60,11 @@ func (h *handler) serve(w http.ResponseWriter, r *http.Request) *refusal {
 	if !found {
 		return refuse(http.StatusNotFound, "unknown", "there is nothing here: rollouts are at /rollouts and /rollouts/{name}")
 	}
-	command := isCommand(action)
-	if action != "" && action != "events" && action != "series" && !command {
-		return refuse(http.StatusNotFound, "unknown", fmt.Sprintf("a rollout has no %.64q%s: there are events, series, %s",
-			action, expr.Suggest(action, append([]string{"events", "series"}, verbs...)), strings.Join(verbs, ", ")))
+	command := among(verbs, action)
+	if action != "" && !among(views, action) && !command {
+		known := append(append([]string{}, views...), verbs...)
+		return refuse(http.StatusNotFound, "unknown", fmt.Sprintf("a rollout has no %.64q%s: there are %s",
+			action, expr.Suggest(action, known), strings.Join(known, ", ")))
 	}
 	if refused := checkMethod(w, r, command); refused != nil {
 		return refused
@@ -78,13 +81,27 @@ func (h *handler) serve(w http.ResponseWriter, r *http.Request) *refusal {
 	if command {
 		return obey(w, r, l, action)
 	}
-	if action == "events" {
+	switch action {
+	case "events":
 		return h.events(w, r, name)
-	}
-	if action == "series" {
+	case "series":
 		return series(w, r, l)
+	case "mirror":
+		return mirrors(w, l)
 	}
 	return show(w, r, l)
+}
+
+// views are what can be read of a rollout besides its status.
+var views = []string{"events", "series", "mirror"}
+
+func among(list []string, action string) bool {
+	for _, name := range list {
+		if name == action {
+			return true
+		}
+	}
+	return false
 }
 
 // target returns what a path is about: no name is the list of all rollouts, no action a rollout's status.

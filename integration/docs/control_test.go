@@ -63,7 +63,7 @@ func TestControlPage(t *testing.T) {
 	for _, r := range rows(t, controlPage) {
 		fields = append(fields, spans(r.cells["meaning"])...) // of what is inside of a field
 	}
-	for _, file := range []string{"core/status.go", "core/rollout/event.go"} {
+	for _, file := range []string{"core/status.go", "core/rollout/event.go", "core/mirror/ledger.go"} {
 		for _, field := range tags(t, file) {
 			if !slices.Contains(fields, field) {
 				t.Errorf("%s: the field %s of %s is missing", controlPage, field, file)
