@@ -48,7 +48,7 @@ func TestAdapt(t *testing.T) {
 // TestAdaptedJSONIsTheConfiguration: what the adapter writes is what the handler reads, nothing lost and nothing added, and
 // Caddy accepts it.
 func TestAdaptedJSONIsTheConfiguration(t *testing.T) {
-	for _, name := range []string{"COOKIE_SECRET", "COOKIE_SECRET_BEFORE", "TOKEN_SECRET", "LOGIN_HOST", "HOOK_SECRET", "PROMETHEUS_PASSWORD"} {
+	for _, name := range []string{"COOKIE_SECRET", "COOKIE_SECRET_BEFORE", "TOKEN_SECRET", "LOGIN_HOST", "HOOK_SECRET", "PROMETHEUS_PASSWORD", "ETCD_PASSWORD", "ETCD_HOST"} {
 		t.Setenv(name, strings.Repeat(name, 3))
 	}
 	for _, name := range []string{"ROUTER", "GATE", "SLACK_URL"} {

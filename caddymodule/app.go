@@ -64,7 +64,10 @@ type App struct {
 	Member string `json:"member,omitempty"`
 
 	ctx       caddy.Context
-	store     store.Store
+	own       *storage // Caddy's
+	opened    *opened  // the store that is configured, with its key in stores
+	openedAs  string
+	store     store.Store // nil: memory
 	storeName string
 	events    *caddyevents.App
 
@@ -106,15 +109,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 		return err
 	}
 	a.events = events.(*caddyevents.App)
-	log := ctx.Slogger()
-	report := func(fault error) { log.Error("the state of rollouts", "error", fault) }
-	own := &storage{in: ctx.Storage(), report: report}
-	var problems []core.Problem
-	a.store, a.storeName, problems = core.OpenStore(a.Store, own, report)
-	if a.store == store.Store(own) {
-		a.storeName = own.name()
-	}
-	if err := core.Join(problems); err != nil {
+	if err := a.openStore(); err != nil {
 		return err
 	}
 	return ctx.GetMetricsRegistry().Register(metrics{a})
@@ -122,12 +117,12 @@ func (a *App) Provision(ctx caddy.Context) error {
 
 // common returns what the rollouts have in common, as the configuration of one.
 func (a *App) common() core.Config {
-	return core.Config{Prometheus: a.Prometheus, Notify: a.Notify, Member: a.Member}
+	return core.Config{Store: a.Store, Prometheus: a.Prometheus, Notify: a.Notify, Member: a.Member}
 }
 
 // check returns what is wrong with what the rollouts have in common.
 func (a *App) check() []core.Problem {
-	_, _, problems := core.OpenStore(a.Store, new(storage), func(error) {})
+	problems := core.CheckStore(a.Store, core.Host{Store: new(storage)})
 	config := a.common()
 	config.Name, config.Variants = appID, []core.Variant{{Name: appID}}
 	return append(problems, core.Check(config, core.Host{})...)
@@ -201,6 +196,7 @@ func (a *App) awaitForce() bool {
 	for {
 		if active := caddy.ActiveContext(); active.Context != nil && active.Done() == a.ctx.Done() {
 			inForce.Store(a)
+			a.opened.log.Store(a.ctx.Slogger())
 			return true
 		}
 		select {
@@ -230,6 +226,9 @@ func (a *App) Stop() error {
 func (a *App) Cleanup() error {
 	if a.stop != nil {
 		a.stop()
+	}
+	if err := a.closeStore(); err != nil {
+		return err
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()

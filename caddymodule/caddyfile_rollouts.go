@@ -4,6 +4,8 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+
+	"github.com/grayling-gateway/grayling/core"
 )
 
 func init() {
@@ -14,6 +16,18 @@ func init() {
 //
 //	rollouts {
 //		store      caddy|memory|file <path>
+//		store      etcd <endpoint...> [{
+//			prefix   <prefix>
+//			username <user>
+//			password <password>
+//			timeout  <duration>
+//			tls {
+//				ca          <pem>
+//				certificate <pem>
+//				key         <pem>
+//				server_name <name>
+//			}
+//		}]
 //		prometheus <url> [{
 //			bearer_token <token>
 //			basic_auth   <user> <password>
@@ -78,14 +92,35 @@ func (p *parser) store(app *App) error {
 	at := p.places["store"]
 	args := p.RemainingArgs()
 	switch {
+	case len(args) > 0 && args[0] == "etcd":
+		s.Kind, s.Endpoints = args[0], args[1:]
+		return p.etcd(s)
 	case len(args) == 1 && args[0] != "file" && args[0] != "":
 		s.Kind = args[0]
 	case len(args) == 2 && args[0] == "file" && args[1] != "":
 		s.Kind, s.Path = args[0], args[1]
 	default:
-		return at.errorf("where is the state kept? Write store caddy, store memory, or store file <path>")
+		return at.errorf("where is the state kept? Write store caddy, store memory, store file <path>, or store etcd <endpoint>")
 	}
 	return p.noBlock("store")
+}
+
+// etcd reads how a cluster is used.
+func (p *parser) etcd(s *core.Store) error {
+	p.here("store.endpoints", "store etcd")
+	return p.options("store", []string{"prefix", "username", "password", "timeout", "tls"}, map[string]any{
+		"prefix": &s.Prefix, "username": &s.Username, "password": &s.Password, "timeout": &s.Timeout,
+		"tls": func() error {
+			if p.NextArg() {
+				return p.Errf("store: unexpected %q: tls takes a block", p.Val())
+			}
+			p.here("store.tls", "tls")
+			t := &s.TLS
+			return p.options("store.tls", []string{"ca", "certificate", "key", "server_name"}, map[string]any{
+				"ca": &t.CA, "certificate": &t.Certificate, "key": &t.Key, "server_name": &t.ServerName,
+			})
+		},
+	})
 }
 
 // prometheus reads the server that prometheus() asks.

@@ -65,6 +65,7 @@ func warnOfShownSecrets(config core.Config, log *zap.Logger) {
 		{"the secret of tokens", []string{config.JWT.Secret}},
 		{"the URL of unsigned notices", hooks},
 		{"the secret of notices", signing},
+		{"what authenticates to etcd", []string{config.Store.Password, config.Store.TLS.Key}},
 		{"what authenticates to Prometheus", []string{config.Prometheus.BearerToken, config.Prometheus.Password}},
 	} {
 		if slices.ContainsFunc(s.secrets, isShown) {
@@ -104,10 +105,23 @@ func resolved(config core.Config) core.Config {
 		n := &config.Notify[i]
 		n.URL, n.Secret = resolvedSecret(n.URL, replacer), resolvedSecret(n.Secret, replacer)
 	}
+	config.Store = resolvedStore(config.Store, replacer)
 	p := &config.Prometheus
 	p.URL, p.Username = resolvedSecret(p.URL, replacer), replacer.ReplaceAll(p.Username, "")
 	p.BearerToken, p.Password = resolvedSecret(p.BearerToken, replacer), resolvedSecret(p.Password, replacer)
 	return config
+}
+
+func resolvedStore(s core.Store, replacer *caddy.Replacer) core.Store {
+	s.Endpoints = slices.Clone(s.Endpoints)
+	for i := range s.Endpoints {
+		s.Endpoints[i] = replacer.ReplaceAll(s.Endpoints[i], "")
+	}
+	s.Prefix, s.Username, s.Password = replacer.ReplaceAll(s.Prefix, ""), replacer.ReplaceAll(s.Username, ""), resolvedSecret(s.Password, replacer)
+	for _, text := range []*string{&s.TLS.CA, &s.TLS.Certificate, &s.TLS.Key} {
+		*text = resolvedSecret(*text, replacer)
+	}
+	return s
 }
 
 // resolvedSecret resolves the placeholders in a secret. One without a value is no secret, and no reason to do without: it

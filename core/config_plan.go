@@ -86,19 +86,6 @@ type Notify struct {
 	Rest map[string]any `json:"-" mapstructure:",remain"`
 }
 
-// Store is where the state of rollouts is kept.
-type Store struct {
-	// Kind is "memory", which ends with the process, "file", or "caddy", which is Caddy's storage. Empty: caddy in Caddy,
-	// elsewhere memory.
-	Kind string `json:"kind,omitempty"`
-
-	// Path is the file of the kind "file". Its directory must be there.
-	Path string `json:"path,omitempty"`
-
-	// Rest catches unknown keys, as in Config.
-	Rest map[string]any `json:"-" mapstructure:",remain"`
-}
-
 // Prometheus is a server that prometheus() asks. Secrets are "env:NAME", "file:/path", or the text itself.
 type Prometheus struct {
 	// URL is the server's, such as http://10.0.0.9:9090; Mimir, Thanos and VictoriaMetrics have one with a path. Empty:

@@ -45,8 +45,9 @@ func readOwn(config core.Config, dry bool) (*own, []core.Problem) {
 		problems = append(problems, core.Problem{Path: "clientHeader", Text: "nobody is trusted to write it: name the trustedProxies"})
 	}
 	problems = append(problems, cutHours(config.Plan.Only)...)
-	_, _, storeProblems := core.OpenStore(config.Store, nil, nil)
-	problems = append(problems, storeProblems...)
+	if dry { // else it is opened
+		problems = append(problems, core.CheckStore(config.Store, core.Host{CamelCase: true})...)
+	}
 	settings, proxyProblems := readSettings(config, dry)
 	read.settings = settings
 	problems = append(problems, proxyProblems...)

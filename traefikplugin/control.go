@@ -98,7 +98,7 @@ func (c *commander) readToken(text string, files *watch.Files) error {
 	if file, isFile := strings.CutPrefix(text, "file:"); isFile {
 		return files.Add(file, func(content []byte) error { return c.believe(strings.TrimRight(string(content), "\r\n")) })
 	}
-	token, err := readSecret(text)
+	token, err := core.ReadSecret(text)
 	if err != nil {
 		return err
 	}

@@ -46,6 +46,7 @@ type rollout struct {
 	proxy         *proxy // nil in service mode
 	store         store.Store
 	storeName     string // tells the store from others
+	openedAs      string // what the store is configured with
 	stop          context.CancelFunc
 }
 
@@ -70,8 +71,8 @@ func (g *registry) join(ctx context.Context, config core.Config, host core.Host)
 	if known == nil {
 		known = &remembered{live: core.NewLive(), upstreams: &memory{}}
 	}
-	g.openStore(config.Store, &host)
-	made, err := newRollout(config, known, host)
+	problems := g.openStore(config.Store, &host)
+	made, err := newRollout(config, known, host, problems)
 	if err != nil {
 		return nil, fmt.Errorf("rollout %q:\n%w", config.Name, err)
 	}
@@ -109,18 +110,22 @@ func (g *registry) warnOfControl(config core.Config, log *slog.Logger) {
 	}
 }
 
-// openStore gives the host the store of a configuration: the one that other rollouts have in the same place already, if
-// there are any. Caller holds the registry's mutex.
-func (g *registry) openStore(config core.Store, host *core.Host) {
-	log := host.Log
-	opened, name, _ := core.OpenStore(config, nil, func(fault error) { log.Error("the store of rollouts", "error", fault) })
-	host.Store = opened
-	host.StoreName = name
+// openStore gives the host the store of a configuration: the one that other rollouts have opened with the same already,
+// if there are any. Caller holds the registry's mutex.
+func (g *registry) openStore(config core.Store, host *core.Host) []core.Problem {
+	specification := fmt.Sprintf("%+v", config)
 	for _, other := range g.byName {
-		if other.current.storeName == name {
+		if other.current.openedAs == specification {
 			host.Store = other.current.store
+			host.StoreName = other.current.storeName
+			return nil
 		}
 	}
+	log := host.Log
+	opened, name, problems := core.OpenStore(config, core.Host{CamelCase: true}, func(fault error) { log.Error("the store of rollouts", "error", fault) })
+	host.Store = opened
+	host.StoreName = name
+	return problems
 }
 
 // add counts a middleware in. Caller holds the registry's mutex.
@@ -187,10 +192,11 @@ func (r *rollout) end() {
 	r.proxy = nil
 }
 
-// newRollout compiles a configuration and starts its background work.
-func newRollout(config core.Config, known *remembered, host core.Host) (*rollout, error) {
-	made := &rollout{specification: fmt.Sprintf("%+v", config), store: host.Store, storeName: host.StoreName}
-	read, problems := readOwn(config, false)
+// newRollout compiles a configuration and starts its background work, unless there are problems.
+func newRollout(config core.Config, known *remembered, host core.Host, problems []core.Problem) (*rollout, error) {
+	made := &rollout{specification: fmt.Sprintf("%+v", config), store: host.Store, storeName: host.StoreName, openedAs: fmt.Sprintf("%+v", config.Store)}
+	read, others := readOwn(config, false)
+	problems = append(problems, others...)
 	made.trusted = read.trusted
 	made.clientHeader = read.clientHeader
 	var copies *copier

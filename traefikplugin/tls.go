@@ -3,10 +3,7 @@ package traefikplugin
 import (
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
 	"fmt"
-	"os"
-	"strings"
 	"sync/atomic"
 
 	"github.com/grayling-gateway/grayling/core"
@@ -53,11 +50,11 @@ func (r *settingsReader) tls(path string, own core.TLS, s *proxySettings) {
 
 // readPair returns the certificate and key that two texts stand for.
 func readPair(certificate, key string) (*tls.Certificate, error) {
-	certificate, err := readSecret(certificate)
+	certificate, err := core.ReadSecret(certificate)
 	if err != nil {
 		return nil, err
 	}
-	if key, err = readSecret(key); err != nil {
+	if key, err = core.ReadSecret(key); err != nil {
 		return nil, err
 	}
 	pair, err := tls.X509KeyPair([]byte(certificate), []byte(key))
@@ -79,30 +76,9 @@ func renewed(pair *tls.Certificate, certificate, key string) func(request *tls.C
 
 // secret returns what a text like file:/path or env:NAME stands for; any other text is itself.
 func (r *settingsReader) secret(path, text string) string {
-	value, err := readSecret(text)
+	value, err := core.ReadSecret(text)
 	if err != nil {
 		r.fail(path, "%v", err)
 	}
 	return value
-}
-
-func readSecret(text string) (string, error) {
-	if name, ok := strings.CutPrefix(text, "env:"); ok {
-		value := os.Getenv(name)
-		if value == "" {
-			return "", fmt.Errorf("the environment variable %s is empty", name)
-		}
-		return value, nil
-	}
-	if file, ok := strings.CutPrefix(text, "file:"); ok {
-		content, err := os.ReadFile(file)
-		if err != nil {
-			return "", fmt.Errorf("reading a file: %w", err)
-		}
-		if len(content) == 0 {
-			return "", errors.New(file + " is empty")
-		}
-		return string(content), nil
-	}
-	return text, nil
 }

@@ -19,17 +19,18 @@ import (
 //
 // How large a document may be the cluster says, by --max-request-bytes: 1.5 MiB if nobody changed it.
 type Etcd struct {
-	prefix string
-	client *etcdClient
-	renew  time.Duration // etcdRenew
+	documents string // what their keys begin with
+	client    *etcdClient
+	watches   etcdWatches
+	renew     time.Duration // etcdRenew
 }
 
 // NewEtcd returns the store in a cluster. It asks nothing of it yet. An error names the setting that is wrong.
 func NewEtcd(s EtcdSettings) (*Etcd, error) {
-	if err := s.check(); err != nil {
-		return nil, err
+	if faults := s.Faults(); len(faults) > 0 {
+		return nil, errors.New(faults[0].Setting + ": " + faults[0].Text)
 	}
-	return &Etcd{prefix: s.prefix(), client: newEtcdClient(s), renew: etcdRenew}, nil
+	return &Etcd{documents: s.prefix() + "state/", client: newEtcdClient(s), renew: etcdRenew}, nil
 }
 
 // etcdKV is a key and its value: https://etcd.io/docs/latest/learning/api/#key-value-pair.
@@ -46,7 +47,10 @@ type etcdHeader struct {
 }
 
 type etcdRangeRequest struct {
-	Key []byte `json:"key"`
+	Key      []byte `json:"key"`
+	RangeEnd []byte `json:"range_end,omitempty"` // empty: the key alone
+	Limit    int64  `json:"limit,omitempty,string"`
+	KeysOnly bool   `json:"keys_only,omitempty"`
 }
 
 type etcdRange struct {
@@ -90,17 +94,11 @@ func (e *Etcd) Load(ctx context.Context, name string) (Document, error) {
 // read returns a document and the revision of the cluster that it was read at.
 func (e *Etcd) read(ctx context.Context, name string) (Document, int64, error) {
 	key := e.key(name)
-	request, err := json.Marshal(etcdRangeRequest{Key: key})
+	found, err := e.find(ctx, etcdRangeRequest{Key: key})
 	if err != nil {
 		return Document{}, 0, err
 	}
-	reply := e.client.call(ctx, "/v3/kv/range", request)
-	if reply.err != nil {
-		return Document{}, 0, fmt.Errorf("reading %s: %w", key, reply.err)
-	}
-	var found etcdRange
-	err = json.Unmarshal(reply.content, &found)
-	if err != nil || found.Header.Revision <= 0 || len(found.KVs) > 1 {
+	if len(found.KVs) > 1 {
 		return Document{}, 0, fmt.Errorf("reading %s: %w", key, errEtcdAnswer)
 	}
 	if len(found.KVs) == 0 {
@@ -108,6 +106,31 @@ func (e *Etcd) read(ctx context.Context, name string) (Document, int64, error) {
 	}
 	document, err := found.KVs[0].document(key)
 	return document, found.Header.Revision, err
+}
+
+// find returns what is in a range of keys.
+func (e *Etcd) find(ctx context.Context, wanted etcdRangeRequest) (*etcdRange, error) {
+	found := &etcdRange{}
+	request, err := json.Marshal(wanted)
+	if err != nil {
+		return nil, err
+	}
+	reply := e.client.call(ctx, "/v3/kv/range", request)
+	if reply.err != nil {
+		return nil, fmt.Errorf("reading %s: %w", wanted.Key, reply.err)
+	}
+	err = json.Unmarshal(reply.content, found)
+	if err != nil || found.Header.Revision <= 0 {
+		return nil, fmt.Errorf("reading %s: %w", wanted.Key, errEtcdAnswer)
+	}
+	return found, nil
+}
+
+// after returns the end of the range of keys that begin with a prefix, which ends with a slash.
+func after(prefix string) []byte {
+	end := []byte(prefix)
+	end[len(end)-1]++
+	return end
 }
 
 // Swap replaces the content of a document.
@@ -153,7 +176,7 @@ func (e *Etcd) Swap(ctx context.Context, name, version string, content []byte) (
 }
 
 // key returns where a document is. No two names share one, and none is under another.
-func (e *Etcd) key(name string) []byte { return []byte(e.prefix + url.PathEscape(name)) }
+func (e *Etcd) key(name string) []byte { return []byte(e.documents + url.PathEscape(name)) }
 
 // document returns what a key holds.
 func (kv etcdKV) document(key []byte) (Document, error) {

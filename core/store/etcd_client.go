@@ -3,6 +3,7 @@ package store
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,9 +18,6 @@ import (
 )
 
 const (
-	// etcdAttempt is how long one member may take to answer; etcd itself gives up after five seconds and more.
-	etcdAttempt = 3 * time.Second
-
 	// etcdDial is how long a connection may take: one lost packet is sent again within it.
 	etcdDial = 1500 * time.Millisecond
 
@@ -37,6 +35,7 @@ type etcdClient struct {
 	username  string
 	password  func() string
 	report    func(error)
+	attempt   time.Duration // how long one member may take
 	transport *http.Transport
 
 	working atomic.Int64 // the index of the endpoint that answered last
@@ -63,7 +62,10 @@ const (
 )
 
 func newEtcdClient(s EtcdSettings) *etcdClient {
-	c := &etcdClient{username: s.Username, password: s.Password, report: s.Report, signing: make(chan bool, 1)}
+	c := &etcdClient{username: s.Username, password: s.Password, report: s.Report, attempt: s.Timeout, signing: make(chan bool, 1)}
+	if c.attempt == 0 {
+		c.attempt = DefaultEtcdTimeout
+	}
 	for _, endpoint := range s.Endpoints {
 		c.endpoints = append(c.endpoints, strings.TrimRight(endpoint, "/"))
 	}
@@ -75,24 +77,60 @@ func newEtcdClient(s EtcdSettings) *etcdClient {
 		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
 			return dialer.DialContext(ctx, network, address)
 		},
-		TLSClientConfig:     s.TLS,
-		TLSHandshakeTimeout: etcdAttempt,
+		TLSHandshakeTimeout: c.attempt,
 		MaxIdleConnsPerHost: 4,
 		IdleConnTimeout:     time.Minute,
+	}
+	if s.TLS != nil {
+		c.transport.DialTLSContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+			return dialEtcd(ctx, dialer, s.TLS, c.attempt, address)
+		}
+		if config, err := s.TLS(); err == nil {
+			c.transport.TLSClientConfig = config // for connections through a proxy
+		}
 	}
 	return c
 }
 
-// call posts a request to the member that answered last or, while none answers, to the others.
+// dialEtcd opens a connection with the certificates that there are now.
+func dialEtcd(ctx context.Context, dialer *net.Dialer, current func() (*tls.Config, error), timeout time.Duration, address string) (net.Conn, error) {
+	config, err := current()
+	if err != nil {
+		return nil, err
+	}
+	plain, err := dialer.DialContext(ctx, "tcp", address)
+	if err != nil {
+		return nil, err
+	}
+	if config = config.Clone(); config.ServerName == "" {
+		name, _, _ := net.SplitHostPort(address) // it was dialled
+		config.ServerName = name
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	conn := tls.Client(plain, config)
+	if err := conn.HandshakeContext(ctx); err != nil {
+		_ = plain.Close() // nothing was written to it
+		return nil, err
+	}
+	return conn, nil
+}
+
+// call posts a request to the member that answered last or, while none answers, to the others. None of them gets more
+// than half of the caller's time, as long as there is another to ask.
 func (c *etcdClient) call(ctx context.Context, path string, body []byte) etcdReply {
 	first := int(c.working.Load())
 	var faults []string
 	sent := false
 	for i := 0; i < len(c.endpoints); i++ {
 		at := (first + i) % len(c.endpoints)
-		reply := c.signed(ctx, at, path, body)
+		asking, cancel := portion(ctx, i+1 == len(c.endpoints))
+		reply := c.signed(asking, at, path, body)
+		cancel()
 		if ctx.Err() != nil && reply.err != nil {
-			return etcdReply{err: ctx.Err()}
+			c.avoid(at)
+			faults = append(faults, host(c.endpoints[at]))
+			return etcdReply{err: fmt.Errorf("%s: %w", strings.Join(faults, "; "), ctx.Err())}
 		}
 		if reply.err == nil || final(reply) {
 			reply.unsure = sent
@@ -103,6 +141,15 @@ func (c *etcdClient) call(ctx context.Context, path string, body []byte) etcdRep
 		faults = append(faults, reply.err.Error())
 	}
 	return etcdReply{err: errors.New(strings.Join(faults, "; "))}
+}
+
+// portion returns a context for one of those to ask.
+func portion(ctx context.Context, last bool) (context.Context, context.CancelFunc) {
+	deadline, limited := ctx.Deadline()
+	if last || !limited {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, time.Until(deadline)/2)
 }
 
 // final reports whether all members would refuse the same.
@@ -125,16 +172,17 @@ func (c *etcdClient) avoid(at int) {
 
 // post sends a request to one member and reads the answer.
 func (c *etcdClient) post(ctx context.Context, at int, path, token string, body []byte) etcdReply {
-	ctx, cancel := context.WithTimeout(ctx, etcdAttempt)
+	began := time.Now()
+	ctx, cancel := context.WithTimeout(ctx, c.attempt)
 	defer cancel()
 	response, err := c.send(ctx, at, path, token, body)
 	if err != nil {
-		return c.lost(at, err)
+		return c.lost(at, began, err)
 	}
 	defer response.Body.Close()
 	content, err := io.ReadAll(io.LimitReader(response.Body, maxEtcdAnswer+1))
 	if err != nil {
-		return c.lost(at, err)
+		return c.lost(at, began, err)
 	}
 	if len(content) > maxEtcdAnswer {
 		return etcdReply{err: fmt.Errorf("%s: the answer is longer than %d bytes", host(c.endpoints[at]), maxEtcdAnswer), sent: true}
@@ -169,7 +217,7 @@ func (c *etcdClient) send(ctx context.Context, at int, path, token string, body 
 }
 
 // lost says why there is no answer.
-func (c *etcdClient) lost(at int, err error) etcdReply {
+func (c *etcdClient) lost(at int, began time.Time, err error) etcdReply {
 	var failed net.Error
 	var connecting *net.OpError
 	reply := etcdReply{sent: true}
@@ -178,7 +226,8 @@ func (c *etcdClient) lost(at int, err error) etcdReply {
 	}
 	late := errors.Is(err, context.Canceled) || errors.As(err, &failed) && failed.Timeout()
 	if late && reply.sent {
-		reply.err = fmt.Errorf("%s: no answer within %s", host(c.endpoints[at]), etcdAttempt.String())
+		waited := time.Since(began).Round(100 * time.Millisecond)
+		reply.err = fmt.Errorf("%s: no answer within %s", host(c.endpoints[at]), waited.String())
 		return reply
 	}
 	reply.err = fmt.Errorf("%s: %w", host(c.endpoints[at]), err)

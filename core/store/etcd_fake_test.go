@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"sort"
 	"strconv"
 	"sync"
 	"testing"
@@ -15,7 +16,9 @@ type fakeEtcd struct {
 	revision int64
 	keys     map[string]fakeKey
 	changed  chan bool // closed with the next change
-	password string    // of the user "gateway"; empty: there are no users
+	events   []fakeEvent
+	leases   map[string]bool // that there are
+	password string          // of the user "gateway"; empty: there are no users
 	logins   int
 
 	// before is asked first, and reports whether it has answered. Nil: nobody is.
@@ -25,11 +28,22 @@ type fakeEtcd struct {
 type fakeKey struct {
 	value       []byte
 	mod, create int64
+	lease       string
+}
+
+// fakeEvent is what was changed, as a watch tells it.
+type fakeEvent struct {
+	key  string
+	mod  int64
+	told map[string]any
 }
 
 type fakeRequest struct {
-	Key     []byte `json:"key"`
-	Compare []struct {
+	Key      []byte `json:"key"`
+	RangeEnd []byte `json:"range_end"`
+	Limit    int    `json:"limit,string"`
+	KeysOnly bool   `json:"keys_only"`
+	Compare  []struct {
 		Target         string `json:"target"`
 		ModRevision    int64  `json:"mod_revision,string"`
 		CreateRevision int64  `json:"create_revision,string"`
@@ -38,10 +52,16 @@ type fakeRequest struct {
 		Put struct {
 			Key   []byte `json:"key"`
 			Value []byte `json:"value"`
+			Lease string `json:"lease"`
 		} `json:"request_put"`
+		Delete struct {
+			Key []byte `json:"key"`
+		} `json:"request_delete_range"`
 	} `json:"success"`
+	ID     string `json:"ID"`
 	Create struct {
 		Key           []byte `json:"key"`
+		RangeEnd      []byte `json:"range_end"`
 		StartRevision int64  `json:"start_revision,string"`
 	} `json:"create_request"`
 	Name     string `json:"name"`
@@ -49,7 +69,7 @@ type fakeRequest struct {
 }
 
 func newFakeEtcd() *fakeEtcd {
-	return &fakeEtcd{revision: 1, keys: map[string]fakeKey{}, changed: make(chan bool)}
+	return &fakeEtcd{revision: 1, keys: map[string]fakeKey{}, changed: make(chan bool), leases: map[string]bool{}}
 }
 
 // serve starts a member.
@@ -98,6 +118,10 @@ func (f *fakeEtcd) dispatch(w http.ResponseWriter, r *http.Request) {
 		f.txn(w, request)
 	case "/v3/watch":
 		f.watch(w, r, request)
+	case "/v3/lease/grant":
+		f.grant(w)
+	case "/v3/lease/keepalive":
+		f.keep(w, request)
 	default:
 		refuse(w, 404, 5, "Not Found")
 	}
@@ -141,30 +165,66 @@ func (f *fakeEtcd) kv(key string) map[string]any {
 	return map[string]any{"key": []byte(key), "value": k.value, "mod_revision": strconv.FormatInt(k.mod, 10), "create_revision": strconv.FormatInt(k.create, 10)}
 }
 
+// in reports whether a key is in a range.
+func in(key string, from, end []byte) bool {
+	if len(end) == 0 {
+		return key == string(from)
+	}
+	return key >= string(from) && key < string(end)
+}
+
 func (f *fakeEtcd) find(w http.ResponseWriter, request fakeRequest) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	answer := map[string]any{"header": f.header()}
-	if f.keys[string(request.Key)].mod > 0 {
-		answer["kvs"] = []map[string]any{f.kv(string(request.Key))}
+	var names []string
+	for key := range f.keys {
+		if in(key, request.Key, request.RangeEnd) {
+			names = append(names, key)
+		}
 	}
-	_ = json.NewEncoder(w).Encode(answer)
+	sort.Strings(names)
+	if request.Limit > 0 && len(names) > request.Limit {
+		names = names[:request.Limit]
+	}
+	var kvs []map[string]any
+	for _, key := range names {
+		kv := f.kv(key)
+		if request.KeysOnly {
+			delete(kv, "value")
+		}
+		kvs = append(kvs, kv)
+	}
+	_ = json.NewEncoder(w).Encode(map[string]any{"header": f.header(), "kvs": kvs})
 }
 
 func (f *fakeEtcd) txn(w http.ResponseWriter, request fakeRequest) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	put := request.Success[0].Put
-	k := f.keys[string(put.Key)]
+	k := f.keys[string(request.Success[0].Put.Key)]
 	answer := map[string]any{"header": f.header()}
-	same := len(request.Compare) == 2
+	same := true
 	for _, c := range request.Compare {
 		if c.Target == "MOD" && c.ModRevision != k.mod || c.Target == "CREATE" && c.CreateRevision != k.create {
 			same = false
 		}
 	}
+	for _, operation := range request.Success {
+		if lease := operation.Put.Lease; lease != "" && !f.leases[lease] {
+			refuse(w, 404, 5, "etcdserver: requested lease not found")
+			return
+		}
+	}
 	if same {
-		f.put(string(put.Key), put.Value)
+		for _, operation := range request.Success {
+			if len(operation.Delete.Key) > 0 {
+				f.remove(string(operation.Delete.Key))
+				continue
+			}
+			f.put(string(operation.Put.Key), operation.Put.Value)
+			k := f.keys[string(operation.Put.Key)]
+			k.lease = operation.Put.Lease
+			f.keys[string(operation.Put.Key)] = k
+		}
 		answer = map[string]any{"header": f.header(), "succeeded": true}
 	}
 	_ = json.NewEncoder(w).Encode(answer)
@@ -180,8 +240,49 @@ func (f *fakeEtcd) put(key string, value []byte) {
 		k.create = f.revision
 	}
 	f.keys[key] = k
+	f.events = append(f.events, fakeEvent{key: key, mod: f.revision, told: map[string]any{"kv": f.kv(key)}})
 	close(f.changed)
 	f.changed = make(chan bool)
+}
+
+// remove removes a key. f.mu is held.
+func (f *fakeEtcd) remove(key string) {
+	delete(f.keys, key)
+	f.revision++
+	told := map[string]any{"type": "DELETE", "kv": map[string]any{"key": []byte(key), "mod_revision": strconv.FormatInt(f.revision, 10)}}
+	f.events = append(f.events, fakeEvent{key: key, mod: f.revision, told: told})
+	close(f.changed)
+	f.changed = make(chan bool)
+}
+
+func (f *fakeEtcd) grant(w http.ResponseWriter) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	id := strconv.Itoa(len(f.leases) + 7)
+	f.leases[id] = true
+	_ = json.NewEncoder(w).Encode(map[string]any{"header": f.header(), "ID": id, "TTL": "15"})
+}
+
+func (f *fakeEtcd) keep(w http.ResponseWriter, request fakeRequest) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	kept := map[string]any{"header": f.header(), "ID": request.ID}
+	if f.leases[request.ID] {
+		kept["TTL"] = "15"
+	}
+	_ = json.NewEncoder(w).Encode(map[string]any{"result": kept})
+}
+
+// expire ends all leases, and what they keep. f.mu is held.
+func (f *fakeEtcd) expire() {
+	for id := range f.leases {
+		f.leases[id] = false
+	}
+	for key, k := range f.keys {
+		if k.lease != "" {
+			f.remove(key)
+		}
+	}
 }
 
 func (f *fakeEtcd) watch(w http.ResponseWriter, r *http.Request, request fakeRequest) {
@@ -190,16 +291,20 @@ func (f *fakeEtcd) watch(w http.ResponseWriter, r *http.Request, request fakeReq
 		_ = http.NewResponseController(w).Flush()
 	}
 	say(map[string]any{"created": true})
-	from := request.Create.StartRevision
+	told := request.Create.StartRevision - 1
 	for {
+		var news []map[string]any
 		f.mu.Lock()
-		k := f.keys[string(request.Create.Key)]
-		event := f.kv(string(request.Create.Key))
+		for _, event := range f.events {
+			if event.mod > told && in(event.key, request.Create.Key, request.Create.RangeEnd) {
+				news = append(news, event.told)
+				told = event.mod
+			}
+		}
 		next := f.changed
 		f.mu.Unlock()
-		if k.mod >= from {
-			say(map[string]any{"events": []map[string]any{{"kv": event}}})
-			from = k.mod + 1
+		if len(news) > 0 {
+			say(map[string]any{"events": news})
 		}
 		select {
 		case <-next:

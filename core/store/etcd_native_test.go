@@ -21,7 +21,7 @@ func TestEtcdSilentWatch(t *testing.T) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		_, _ = io.WriteString(w, `{"result":{"created":true}}`+"\n")
 		_ = http.NewResponseController(w).Flush()
-		fake.change(func() { fake.put("/grayling/a", []byte("2")) })
+		fake.change(func() { fake.put("/grayling/state/a", []byte("2")) })
 		<-r.Context().Done()
 		return true
 	}

@@ -45,16 +45,16 @@ func TestEtcdSettings(t *testing.T) {
 		settings store.EtcdSettings
 		text     string
 	}{
-		{store.EtcdSettings{}, "endpoints: there are none"},
+		{store.EtcdSettings{}, "endpoints: name the members"},
 		{store.EtcdSettings{Endpoints: []string{"http://a:1", "10.0.0.1:2379"}}, "endpoints[1]: not a URL"},
 		{store.EtcdSettings{Endpoints: []string{"http://"}}, "endpoints[0]: not a URL"},
 		{store.EtcdSettings{Endpoints: []string{"etcd://a:1"}}, "endpoints[0]: not a URL"},
 		{store.EtcdSettings{Endpoints: []string{"http://root:hush@a:1"}}, "endpoints[0]: a:1: a name and password"},
 		{store.EtcdSettings{Endpoints: []string{"http://a:1/v3"}}, "endpoints[0]: a:1: leave out"},
 		{store.EtcdSettings{Endpoints: []string{"http://a:1?key=hush"}}, "endpoints[0]: a:1: leave out"},
-		{store.EtcdSettings{Endpoints: []string{"http://a:1"}, TLS: &tls.Config{MinVersion: tls.VersionTLS12}}, "write https://a:1"},
+		{store.EtcdSettings{Endpoints: []string{"http://a:1"}, TLS: func() (*tls.Config, error) { return nil, nil }}, "write https://a:1"},
 		{store.EtcdSettings{Endpoints: []string{"http://a:1"}, Password: password}, "username: "},
-		{store.EtcdSettings{Endpoints: []string{"http://a:1"}, Username: "me"}, "password: me has none"},
+		{store.EtcdSettings{Endpoints: []string{"http://a:1"}, Username: "me"}, "password: the user me needs"},
 	} {
 		_, err := store.NewEtcd(c.settings)
 		if err == nil || !strings.Contains(err.Error(), c.text) || strings.Contains(err.Error(), "hush") {
@@ -66,10 +66,10 @@ func TestEtcdSettings(t *testing.T) {
 // TestEtcdKeys: each name has a key of its own under the prefix, whatever is in it.
 func TestEtcdKeys(t *testing.T) {
 	for _, c := range []struct{ prefix, name, key string }{
-		{"", "checkout", "/grayling/checkout"},
-		{"/team", "checkout", "/team/checkout"},
-		{"team//", "../a/b c", "team/..%2Fa%2Fb%20c"},
-		{"/", "日", "/%E6%97%A5"},
+		{"", "checkout", "/grayling/state/checkout"},
+		{"/team", "checkout", "/team/state/checkout"},
+		{"team//", "../a/b c", "team/state/..%2Fa%2Fb%20c"},
+		{"/", "日", "/state/%E6%97%A5"},
 	} {
 		c := c
 		fake := newFakeEtcd()
@@ -89,9 +89,9 @@ func TestEtcdKeys(t *testing.T) {
 var damages = []string{
 	"", "null", "{}", "[]", "<html>", `{"header":{}}`, `{"header":{"revision":"x"}}`, `{"header":{"revision":"-1"}}`, `{"header":{"revision":"7"}`,
 	`{"header":{"revision":"7"},"kvs":[{}]}`,
-	`{"header":{"revision":"7"},"kvs":[{"key":"L2dyYXlsaW5nL2E=","mod_revision":"7","value":"MQ=="}]}`,
-	`{"header":{"revision":"7"},"kvs":[{"key":"L2dyYXlsaW5nL2I=","mod_revision":"7","create_revision":"7","value":"MQ=="}]}`,
-	`{"header":{"revision":"7"},"kvs":[{"key":"L2dyYXlsaW5nL2E=","mod_revision":"7","create_revision":"7","value":"%"}]}`,
+	`{"header":{"revision":"7"},"kvs":[{"key":"L2dyYXlsaW5nL3N0YXRlL2E=","mod_revision":"7","value":"MQ=="}]}`,
+	`{"header":{"revision":"7"},"kvs":[{"key":"L2dyYXlsaW5nL3N0YXRlL2I=","mod_revision":"7","create_revision":"7","value":"MQ=="}]}`,
+	`{"header":{"revision":"7"},"kvs":[{"key":"L2dyYXlsaW5nL3N0YXRlL2E=","mod_revision":"7","create_revision":"7","value":"%"}]}`,
 	strings.Repeat(" ", 6<<20) + `{"header":{"revision":"7"}}`,
 }
 
@@ -123,9 +123,9 @@ func TestEtcdDamagedAnswers(t *testing.T) {
 // TestEtcdForeignValue: what is no document is none, and an error says where it is.
 func TestEtcdForeignValue(t *testing.T) {
 	fake := newFakeEtcd()
-	fake.put("/grayling/a", []byte("{"))
+	fake.put("/grayling/state/a", []byte("{"))
 	e := openEtcd(t, fake.serve(t).URL)
-	if _, err := e.Load(context.Background(), "a"); !errors.Is(err, store.ErrDocument) || !strings.Contains(err.Error(), "/grayling/a") {
+	if _, err := e.Load(context.Background(), "a"); !errors.Is(err, store.ErrDocument) || !strings.Contains(err.Error(), "/grayling/state/a") {
 		t.Errorf("error %v", err)
 	}
 }
@@ -177,11 +177,13 @@ func TestEtcdRefusedWatch(t *testing.T) {
 func TestEtcdCompacted(t *testing.T) {
 	fake := newFakeEtcd()
 	var watches atomic.Int64
+	first := make(chan bool)
 	fake.before = func(w http.ResponseWriter, r *http.Request) bool {
 		if r.URL.Path != "/v3/watch" || watches.Add(1) > 1 {
 			return false
 		}
-		fake.change(func() { fake.put("/grayling/a", []byte("2")) })
+		<-first
+		fake.change(func() { fake.put("/grayling/state/a", []byte("2")) })
 		_, _ = io.WriteString(w, `{"result":{"created":true}}`+"\n"+`{"result":{"canceled":true,"compact_revision":"3"}}`+"\n")
 		return true
 	}
@@ -191,6 +193,9 @@ func TestEtcdCompacted(t *testing.T) {
 	var seen []string
 	err := e.Watch(ctx, "a", func(d store.Document) {
 		seen = append(seen, string(d.Content))
+		if len(seen) == 1 {
+			close(first)
+		}
 		if string(d.Content) == "2" {
 			cancel()
 		}

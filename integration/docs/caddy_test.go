@@ -21,7 +21,7 @@ func caddy(t *testing.T, args ...string) *exec.Cmd {
 	home := t.TempDir()
 	cmd.Env = append(os.Environ(), "HOME="+home, "XDG_CONFIG_HOME="+home, "XDG_DATA_HOME="+home,
 		"TOKEN_SECRET=a secret of thirty-two bytes, or more", "COOKIE_SECRET=another secret of thirty-two bytes",
-		"HOOK_SECRET=a secret of notices", "PROMETHEUS_PASSWORD=a password", "SLACK_URL=http://127.0.0.1:9/", "GATE=http://127.0.0.1:9/")
+		"HOOK_SECRET=a secret of notices", "PROMETHEUS_PASSWORD=a password", "ETCD_PASSWORD=another password", "SLACK_URL=http://127.0.0.1:9/", "GATE=http://127.0.0.1:9/")
 	return cmd
 }
 
@@ -77,6 +77,9 @@ func loads(t *testing.T, config string) {
 func validates(t *testing.T, config, adapter string) {
 	t.Helper()
 	config = strings.ReplaceAll(config, "/var/lib/GeoIP/", filepath.Join("..", "..", "core", "geo", "testdata")+"/")
+	if strings.Contains(config, "/etc/etcd/") {
+		config = strings.ReplaceAll(config, "/etc/etcd/", certificates(t)+"/")
+	}
 	args := []string{"validate", "--config", "-"}
 	if adapter != "" {
 		args = append(args, "--adapter", adapter)
@@ -84,4 +87,18 @@ func validates(t *testing.T, config, adapter string) {
 	if _, complaint := output(t, config, args...); complaint != "" {
 		t.Fatalf("%s\n%s", complaint, config)
 	}
+}
+
+// certificates returns a directory with an authority's certificate, and a client's with its key.
+func certificates(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	authority := gateway.NewAuthority(t, dir)
+	client := authority.Issue(t, "gateway")
+	for name, file := range map[string]string{"ca.pem": authority.File, "client.pem": client.File, "client-key.pem": client.KeyFile} {
+		if err := os.Rename(file, filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
 }

@@ -30,7 +30,7 @@ func TestUsers(t *testing.T) {
 		w.sees(t, swapped(t, e, "checkout", "1").Version)
 		token := login(t, c.Members[0], "gateway", "hush")
 		gateway.Eventually(t, "the token expires", func() bool {
-			err := c.Members[0].Post(token, "/v3/kv/range", map[string]any{"key": []byte("/grayling/checkout")}, nil)
+			err := c.Members[0].Post(token, "/v3/kv/range", map[string]any{"key": []byte("/grayling/state/checkout")}, nil)
 			return err != nil && strings.Contains(err.Error(), "invalid auth token")
 		})
 		d, err := e.Load(t.Context(), "checkout")

@@ -3,6 +3,7 @@ package etcdstore
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"net/http"
 	"net/http/httptest"
@@ -39,7 +40,9 @@ func open(t *testing.T, c *Cluster, settings store.EtcdSettings) *store.Etcd {
 	if settings.Endpoints == nil {
 		settings.Endpoints = c.Endpoints()
 	}
-	settings.TLS = c.TLS
+	if c.TLS != nil {
+		settings.TLS = func() (*tls.Config, error) { return c.TLS, nil }
+	}
 	e, err := store.NewEtcd(settings)
 	if err != nil {
 		t.Fatal(err)
@@ -169,7 +172,7 @@ func quickChanges(t *testing.T, c *Cluster) {
 		version = next
 	}
 	w.sees(t, version)
-	if err := c.Members[0].Post("", "/v3/kv/deleterange", map[string]any{"key": []byte("/grayling/quick")}, nil); err != nil {
+	if err := c.Members[0].Post("", "/v3/kv/deleterange", map[string]any{"key": []byte("/grayling/state/quick")}, nil); err != nil {
 		t.Fatal(err)
 	}
 	w.sees(t, "")
