@@ -198,6 +198,9 @@ type Look struct {
 	For     time.Duration // how long the step lasts. 0: it is manual, or has no duration
 	Number  int           // of this look during the stay, from 1
 
+	// Judges is how many gateways look, each of which may be wrong: together they are as seldom as one alone. 0: one.
+	Judges int
+
 	// Alone: the candidate has all of the traffic, and checks that need the baseline are skipped.
 	Alone bool
 

@@ -36,6 +36,9 @@ func (c *Checks) level(look Look) float64 {
 	if tests < 1 {
 		tests = 1
 	}
+	if look.Judges > 1 {
+		tests *= look.Judges
+	}
 	return level(c.settings.Alpha, steps, look.For, c.settings.Every, look.Number, tests)
 }
 

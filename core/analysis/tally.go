@@ -11,9 +11,9 @@ type Tally struct {
 	P50, P95, P99 time.Duration
 }
 
-// Tally returns what was counted of a variant. Any goroutine may ask.
+// Tally returns what was counted of a variant, elsewhere too. Any goroutine may ask.
 func (t *Trial) Tally(variant int) Tally {
-	s := sample{from: &snapshot{}, to: t.arms[variant].snapshot()}
+	s := sample{from: &snapshot{}, to: t.snapshot(variant)}
 	return s.tally()
 }
 

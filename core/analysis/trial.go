@@ -23,6 +23,8 @@ type Trial struct {
 	arms     []*Arm
 	assigned []int64
 
+	elsewhere elsewhere
+
 	now     time.Duration // since the trial began, and never back
 	clock   time.Duration // what Turn was told last
 	moments []*moment     // the trial's beginning first
@@ -79,8 +81,8 @@ func (t *Trial) Turn(elapsed time.Duration) {
 
 func (t *Trial) look() *moment {
 	m := &moment{at: t.now}
-	for _, a := range t.arms {
-		m.arms = append(m.arms, a.snapshot())
+	for i := range t.arms {
+		m.arms = append(m.arms, t.snapshot(i))
 	}
 	return m
 }
