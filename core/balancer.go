@@ -69,10 +69,12 @@ func (b *Balancer) Last() int { return len(b.variants) - 1 }
 // that are the same as before go on where they are.
 func (b *Balancer) Pools(upstreams []Upstream, previous *Pools) *Pools {
 	plain := make([]balance.Upstream, 0, len(upstreams))
+	names := make([]string, 0, len(upstreams))
 	for _, u := range upstreams {
 		plain = append(plain, u.Upstream)
+		names = append(names, u.Name)
 	}
-	p := &Pools{balancer: b, pools: make([]*balance.Pool, len(b.variants)), wholes: make([]*balance.Set, len(b.variants))}
+	p := &Pools{balancer: b, pools: make([]*balance.Pool, len(b.variants)), wholes: make([]*balance.Set, len(b.variants)), names: names}
 	for i, m := range b.variants {
 		if !m.pooled {
 			continue

@@ -3,6 +3,7 @@ package core
 import (
 	"fmt"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/grayling-gateway/grayling/core/balance"
@@ -15,6 +16,9 @@ type Pools struct {
 	pools    []*balance.Pool // by variant; nil if it has none
 	wholes   []*balance.Set  // by variant all members; nil if it has no pool, or none with a weight
 	engine   *Engine         // that is told of what breaks; nil for a balancer that stands alone
+
+	names    []string     // of all upstreams
+	observed atomic.Value // *availability; nothing where the host does not tell
 }
 
 // pool returns the pool of a named variant, or nil. Nil pools have none.

@@ -1,6 +1,7 @@
 package core
 
 import (
+	"fmt"
 	"os"
 	"strings"
 )
@@ -10,7 +11,7 @@ import (
 // in them then, the secret before stays. What load returns must not contain the secret.
 func (c *checker) secret(path, text string, load func(secret string) error) {
 	named := strings.HasPrefix(text, "file:") || strings.HasPrefix(text, "env:") || strings.Contains(text, "{")
-	if c.host.dry && named {
+	if c.host.dry && named && c.host.missing == nil {
 		return // the secret needs to be there only where the gateway runs, and so does a placeholder's value
 	}
 	if file, ok := strings.CutPrefix(text, "file:"); ok {
@@ -21,7 +22,12 @@ func (c *checker) secret(path, text string, load func(secret string) error) {
 		return
 	}
 	if name, ok := strings.CutPrefix(text, "env:"); ok {
-		if text = os.Getenv(name); text == "" {
+		text = os.Getenv(name)
+		if text == "" && c.host.missing != nil {
+			c.host.missing(fmt.Sprintf("%s: the environment variable %s is empty here", path, name))
+			return
+		}
+		if text == "" {
 			c.fail(path, "the environment variable %s is empty", name)
 			return
 		}

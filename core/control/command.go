@@ -91,23 +91,32 @@ func disobeyed(err error) *refusal {
 // readCommand reads a command's body, which may be empty.
 func readCommand(r *http.Request, verb string) (rollout.Command, *refusal) {
 	command := rollout.Command{Verb: rollout.Verb(verb)}
-	content, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
-	if err != nil {
-		return command, refuse(http.StatusBadRequest, "request", "reading the body: "+err.Error())
-	}
-	if len(content) > maxBody {
-		return command, refuse(http.StatusRequestEntityTooLarge, "size", fmt.Sprintf("the body is larger than %d bytes", maxBody))
-	}
-	if len(bytes.TrimSpace(content)) == 0 {
-		return command, nil
-	}
-	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
-		return command, refuse(http.StatusUnsupportedMediaType, "type", "the body of a command is application/json, and Content-Type must say so")
+	content, refused := readBody(r)
+	if refused != nil || len(content) == 0 {
+		return command, refused
 	}
 	if wrong := decode(content, &command); wrong != "" {
 		return command, refuse(http.StatusBadRequest, "request", wrong)
 	}
 	return command, nil
+}
+
+// readBody reads a body of JSON, which may be empty.
+func readBody(r *http.Request) ([]byte, *refusal) {
+	content, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
+	if err != nil {
+		return nil, refuse(http.StatusBadRequest, "request", "reading the body: "+err.Error())
+	}
+	if len(content) > maxBody {
+		return nil, refuse(http.StatusRequestEntityTooLarge, "size", fmt.Sprintf("the body is larger than %d bytes", maxBody))
+	}
+	if len(bytes.TrimSpace(content)) == 0 {
+		return nil, nil
+	}
+	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
+		return nil, refuse(http.StatusUnsupportedMediaType, "type", "the body is application/json, and Content-Type must say so")
+	}
+	return content, nil
 }
 
 // decode reads the members of a JSON object that a command has, and returns what is wrong with them.

@@ -76,6 +76,10 @@ func (f *fake) Series(after int64) (points []core.Point) {
 
 func (f *fake) Mirrors() []mirror.Report { return f.mirrors }
 
+func (f *fake) Explain(_ context.Context, _ core.Question) (explained *core.Explanation, runs bool, err error) {
+	return nil, false, nil
+}
+
 // happen adds an event. Caller holds the mutex.
 func (f *fake) happen(kind rollout.Kind) {
 	f.list = append(f.list, rollout.Event{ID: int64(len(f.list) + 1), Kind: kind, State: rollout.Progressing, Step: f.step, Reason: "because"})

@@ -35,6 +35,7 @@ type live interface {
 	Status() (core.Status, bool)
 	Command(ctx context.Context, command rollout.Command, version string) (core.Status, error)
 	Events(after int64) (events []rollout.Event, changed <-chan struct{})
+	Explain(ctx context.Context, question core.Question) (explained *core.Explanation, runs bool, err error)
 	Series(after int64) []core.Point
 	Mirrors() []mirror.Report
 }
@@ -60,9 +61,9 @@ func (h *handler) serve(w http.ResponseWriter, r *http.Request) *refusal {
 	if !found {
 		return refuse(http.StatusNotFound, "unknown", "there is nothing here: rollouts are at /rollouts and /rollouts/{name}")
 	}
-	command := among(verbs, action)
+	command := among(verbs, action) || action == explanation
 	if action != "" && !among(views, action) && !command {
-		known := append(append([]string{}, views...), verbs...)
+		known := append(append([]string{explanation}, views...), verbs...)
 		return refuse(http.StatusNotFound, "unknown", fmt.Sprintf("a rollout has no %.64q%s: there are %s",
 			action, expr.Suggest(action, known), strings.Join(known, ", ")))
 	}
@@ -77,6 +78,9 @@ func (h *handler) serve(w http.ResponseWriter, r *http.Request) *refusal {
 	l, known := rollouts[name]
 	if !known {
 		return unknown(name, rollouts)
+	}
+	if action == explanation {
+		return explain(w, r, l)
 	}
 	if command {
 		return obey(w, r, l, action)

@@ -45,8 +45,9 @@ func Always() *Condition { return &Condition{root: &node{kind: isTrue}} }
 // node is a condition as a tree, before it becomes a program.
 type node struct {
 	kind        kind
-	left, right *node // isAnd, isOr; isNot has only left
-	test        test  // isTest
+	left, right *node  // isAnd, isOr; isNot has only left
+	test        test   // isTest
+	text        string // as it is written; empty inside !=, and of conditions that nobody wrote
 }
 
 type kind uint8

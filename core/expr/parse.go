@@ -73,6 +73,14 @@ func insteadOf(name string) string {
 
 // condition checks a condition. It returns nil if something is wrong with it, which has then been reported.
 func (c *checker) condition(x ast.Expr) *node {
+	n := c.conditionOf(x)
+	if n != nil && n.text == "" { // else it stands in parentheses
+		n.text = c.source[x.Pos()-1 : x.End()-1]
+	}
+	return n
+}
+
+func (c *checker) conditionOf(x ast.Expr) *node {
 	switch x := x.(type) {
 	case *ast.ParenExpr:
 		return c.condition(x.X)

@@ -38,6 +38,8 @@ type value struct {
 	where  func(address netip.Addr) string                   // fromGeo
 	claims func(r *http.Request) [][]string                  // fromClaim
 	index  int                                               // fromClaim: among these
+
+	isPlace bool // somebody said it of geo(), so that it is fromPlaceholder
 }
 
 // nothing is the value of tests that look at none.

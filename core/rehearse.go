@@ -1,0 +1,78 @@
+package core
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/grayling-gateway/grayling/core/analysis"
+	"github.com/grayling-gateway/grayling/core/rollout"
+)
+
+// Rehearse returns an engine that decides for a configuration away from its gateway, for [Engine.Explain] and for
+// simulations. It never runs. Files and secrets that are not here are no errors: [Engine.Missing] names them, and nothing
+// is in them. A rollout with a plan is in its first step, until [Engine.Suppose] says otherwise.
+func Rehearse(config Config, host Host) (*Engine, error) {
+	missing := &[]string{}
+	host.dry = true
+	host.missing = func(what string) { *missing = append(*missing, what) }
+	host.watch = func(path string, load func(content []byte) error) error {
+		content, err := os.ReadFile(path)
+		if err != nil {
+			host.missing(fmt.Sprintf("the file %s cannot be read here, as if it were empty", path))
+			return nil
+		}
+		return load(content)
+	}
+	host.Store = nil
+	host.Remember = false
+	e, err := Compile(config, nil, host)
+	if err != nil {
+		return nil, err
+	}
+	e.missing = *missing
+	if e.plan != nil {
+		err = e.Suppose(rollout.Progressing, 1)
+	}
+	return e, err
+}
+
+// Missing says what the configuration of a rehearsed engine names and is not here.
+func (e *Engine) Missing() []string { return append([]string(nil), e.missing...) }
+
+// Suppose has a rehearsed engine decide as if its rollout were in a state, and in a step of its plan; 0 is the first.
+func (e *Engine) Suppose(state rollout.State, step int) error {
+	if e.plan == nil {
+		return errors.New("the rollout has no plan, and so neither states nor steps")
+	}
+	if step == 0 {
+		step = 1
+	}
+	if n := len(e.plan.Steps); step < 1 || step > n {
+		return fmt.Errorf("there is no step %d: the plan has 1 to %d", step, n)
+	}
+	switch state {
+	case rollout.Progressing, rollout.Paused, rollout.Promoted, rollout.RolledBack:
+	default:
+		return fmt.Errorf("%.40q is no state: there are %s, %s, %s and %s", string(state), string(rollout.Progressing), string(rollout.Paused),
+			string(rollout.Promoted), string(rollout.RolledBack))
+	}
+	record := rollout.Record{
+		Revision: e.release.Revision, Candidate: e.variants[e.candidate], State: state, Step: step,
+		Weight: e.plan.Steps[step-1].Weight.String(), Since: clocks().Wall,
+	}
+	m, _ := rollout.New(e.release, record, clocks())
+	view := &rollout.View{Release: e.release, State: m.State(), Position: m.Position(), Weights: m.Weights(), Record: m.Record()}
+	p := e.newPhase(view, e.live.turn.Load(), true)
+	if p == nil {
+		return fmt.Errorf("the weights of step %d make no split", step)
+	}
+	e.phase.Store(p)
+	return nil
+}
+
+// Release returns what the engine's configuration says of its rollout, for simulations of the plan.
+func (e *Engine) Release() rollout.Release { return e.release }
+
+// Checks returns the checks of the plan; nil without one.
+func (e *Engine) Checks() *analysis.Checks { return e.checks }
