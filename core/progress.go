@@ -67,7 +67,8 @@ func (l *Live) preview(e *Engine) *rollout.View {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
 	defer cancel()
-	document, err := e.keeper(l).Load(ctx, e.name)
+	keeper := e.keeper(l)
+	document, err := keeper.Load(ctx, e.name)
 	if err != nil {
 		return rollout.Unknown(e.release)
 	}
@@ -78,7 +79,7 @@ func (l *Live) preview(e *Engine) *rollout.View {
 	if err != nil {
 		return rollout.Unknown(e.release) // the engine in force says what is wrong
 	}
-	_, shared := e.host.Store.(store.Members)
+	_, shared := keeper.(store.Members) // never of nil, which Yaegi cannot ask
 	v, _ := rollout.Preview(e.release, record, clocks(), shared)
 	return v
 }
