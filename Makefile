@@ -96,6 +96,10 @@ simulate-checks: ## simulate rollouts, and hold docs/statistics.md to what comes
 	$(call step,2000 rollouts of each kind)
 	go -C integration run ./statistics -check ../docs/statistics.md
 
+.PHONY: reference
+reference: ## write docs/reference anew, from the comments of the code
+	go -C integration run ./reference
+
 .PHONY: fmt
 fmt: ## format the Go code and group its imports
 	gofmt -w .

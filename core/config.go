@@ -89,12 +89,15 @@ type Config struct {
 	// (Traefik). A variant's own settings take precedence, one by one.
 	Proxy Proxy `json:"-"`
 
-	// Store is where the state is kept, Prometheus the server that prometheus() asks, and Member the name that this gateway
-	// goes by in what it tells others, where the gateway has no place of its own for what its rollouts have in common
-	// (Traefik).
-	Store      Store      `json:"-"`
+	// Store is where the state is kept, where the gateway has no place of its own for what its rollouts have in common, as
+	// for the next two (Traefik).
+	Store Store `json:"-"`
+
+	// Prometheus is the server that prometheus() asks. Empty: prometheus() is an error.
 	Prometheus Prometheus `json:"-"`
-	Member     string     `json:"-"`
+
+	// Member is the name that this gateway goes by in what it tells others. Empty: its host's name.
+	Member string `json:"-"`
 
 	// Control makes of this no rollout, but the place where all rollouts of the gateway can be seen and commanded: nothing
 	// else may be written then (Traefik).
@@ -244,9 +247,11 @@ type TLS struct {
 	// CA holds the certificate authorities that an upstream's certificate must come from. Empty: the system's.
 	CA string `json:"-"`
 
-	// Certificate and Key authenticate the gateway to the upstream. Both or none.
+	// Certificate authenticates the gateway to the upstream. Empty: nothing does.
 	Certificate string `json:"-"`
-	Key         string `json:"-"`
+
+	// Key is that of the certificate: both or none.
+	Key string `json:"-"`
 
 	// ServerName is the name that the upstream's certificate must be for. Empty: the host of its address.
 	ServerName string `json:"-"`

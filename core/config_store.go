@@ -39,9 +39,11 @@ type StoreTLS struct {
 	// CA holds the certificate authorities that a member's certificate must come from. Empty: the system's.
 	CA string `json:"ca,omitempty"`
 
-	// Certificate and Key authenticate the gateway to the members. Both or none.
+	// Certificate authenticates the gateway to the members. Empty: nothing does.
 	Certificate string `json:"certificate,omitempty"`
-	Key         string `json:"key,omitempty"`
+
+	// Key is that of the certificate: both or none.
+	Key string `json:"key,omitempty"`
 
 	// ServerName is the name that the members' certificates must be for. Empty: the host of each one's URL.
 	ServerName string `json:"server_name,omitempty"`
