@@ -20,8 +20,10 @@ import (
 // How large a document may be the cluster says, by --max-request-bytes: 1.5 MiB if nobody changed it.
 type Etcd struct {
 	documents string // what their keys begin with
+	members   string // what the keys of their reports begin with
 	client    *etcdClient
 	watches   etcdWatches
+	reports   etcdReports
 	renew     time.Duration // etcdRenew
 }
 
@@ -30,7 +32,11 @@ func NewEtcd(s EtcdSettings) (*Etcd, error) {
 	if faults := s.Faults(); len(faults) > 0 {
 		return nil, errors.New(faults[0].Setting + ": " + faults[0].Text)
 	}
-	return &Etcd{documents: s.prefix() + "state/", client: newEtcdClient(s), renew: etcdRenew}, nil
+	e := &Etcd{documents: s.prefix() + "state/", members: s.prefix() + "members/", client: newEtcdClient(s), renew: etcdRenew}
+	e.reports.hurry = make(chan bool, 1)
+	e.reports.kept = map[string]etcdReport{}
+	e.reports.leases = map[int64]etcdLease{}
+	return e, nil
 }
 
 // etcdKV is a key and its value: https://etcd.io/docs/latest/learning/api/#key-value-pair.

@@ -55,6 +55,7 @@ type etcdReply struct {
 // Of gRPC's codes, those that tell what to do.
 const (
 	etcdInvalidArgument   = 3
+	etcdNotFound          = 5 // a lease has expired
 	etcdPermissionDenied  = 7
 	etcdResourceExhausted = 8
 	etcdPrecondition      = 9
@@ -154,7 +155,7 @@ func portion(ctx context.Context, last bool) (context.Context, context.CancelFun
 
 // final reports whether all members would refuse the same.
 func final(r etcdReply) bool {
-	return r.code == etcdInvalidArgument || r.code == etcdPermissionDenied || r.code == etcdUnauthenticated || errors.Is(r.err, ErrDocument)
+	return r.code == etcdInvalidArgument || r.code == etcdNotFound || r.code == etcdPermissionDenied || r.code == etcdUnauthenticated || errors.Is(r.err, ErrDocument)
 }
 
 // moved remembers which member answered, and tells why those before it did not, once of all calls at the same time.

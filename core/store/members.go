@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 	"time"
 )
 
@@ -32,3 +34,14 @@ type Report struct {
 
 // MaxReport is how many bytes a report may have.
 const MaxReport = 64 << 10
+
+// CheckReport returns the error, an ErrDocument, with which every store refuses content that is no report.
+func CheckReport(content []byte) error {
+	if len(content) > MaxReport {
+		return fmt.Errorf("%w: a report of %d bytes, and it may have %d", ErrDocument, len(content), MaxReport)
+	}
+	if !json.Valid(content) {
+		return fmt.Errorf("%w: a report that is not JSON", ErrDocument)
+	}
+	return nil
+}

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/grayling-gateway/grayling/core/store"
 
@@ -39,6 +40,13 @@ func TestUsers(t *testing.T) {
 		}
 		w.sees(t, swapped(t, e, "checkout", "2").Version)
 
+		if err := e.Report(t.Context(), "checkout", "a", []byte("1"), time.Minute); err != nil {
+			t.Errorf("reporting: %v", err)
+		}
+		if list, err := e.Reports(t.Context(), "checkout", 0); err != nil || len(list) != 1 {
+			t.Errorf("%d reports, error %v", len(list), err)
+		}
+
 		c.Members[0].Kill()
 		c.Members[0].Start(t)
 		w.sees(t, swapped(t, e, "checkout", "3").Version)
@@ -50,8 +58,9 @@ func TestUsers(t *testing.T) {
 		} {
 			other := open(t, c, s)
 			_, loading := other.Load(t.Context(), "checkout")
+			reporting := other.Report(t.Context(), "checkout", "a", []byte("1"), time.Minute)
 			watching := other.Watch(t.Context(), "checkout", func(store.Document) { t.Errorf("%s: seen", what) })
-			for _, err := range []error{loading, watching} {
+			for _, err := range []error{loading, reporting, watching} {
 				if err == nil || strings.Contains(err.Error(), "hush") {
 					t.Errorf("%s: error %v", what, err)
 				}

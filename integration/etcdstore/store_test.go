@@ -119,6 +119,9 @@ func TestOneMember(t *testing.T) {
 		t.Run("contract", func(t *testing.T) {
 			storetest.Contract(t, func() store.Store { return open(t, c, store.EtcdSettings{Prefix: "/contract"}) })
 		})
+		t.Run("members", func(t *testing.T) {
+			storetest.Members(t, func() store.Members { return open(t, c, store.EtcdSettings{Prefix: "/contract"}) })
+		})
 		t.Run("races", func(t *testing.T) { races(t, c) })
 		t.Run("quick changes", func(t *testing.T) { quickChanges(t, c) })
 		t.Run("compaction", func(t *testing.T) { compaction(t, c) })
