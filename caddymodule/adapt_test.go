@@ -51,7 +51,7 @@ func TestAdaptedJSONIsTheConfiguration(t *testing.T) {
 	for _, name := range []string{"COOKIE_SECRET", "COOKIE_SECRET_BEFORE", "TOKEN_SECRET", "LOGIN_HOST", "HOOK_SECRET", "PROMETHEUS_PASSWORD", "ETCD_PASSWORD", "ETCD_HOST"} {
 		t.Setenv(name, strings.Repeat(name, 3))
 	}
-	for _, name := range []string{"ROUTER", "GATE", "SLACK_URL"} {
+	for _, name := range []string{"ROUTER", "GATE", "SLACK_URL", "CANARY_URL"} {
 		t.Setenv(name, "http://127.0.0.1:9/")
 	}
 	for _, path := range goldens(t) {

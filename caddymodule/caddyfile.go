@@ -29,7 +29,7 @@ var weightPattern = regexp.MustCompile(`^\d+(\.\d+)?%?$`)
 var looksLikeWeight = regexp.MustCompile(`^[-+]?[\d.,]+%?$`)
 
 // subdirectives are the words that a rollout's block may begin a line with.
-var subdirectives = []string{"variant", "upstreams", "subset", "rule", "key", "sticky", "router", "jwt", "salt", "revision", "plan", "notify", "announce", "ends", "fallback_methods", "observe", "geo"}
+var subdirectives = []string{"variant", "upstreams", "subset", "rule", "key", "sticky", "router", "jwt", "salt", "revision", "plan", "mirror", "notify", "announce", "ends", "fallback_methods", "observe", "geo"}
 
 // parseRollout sets up a rollout from its directive:
 //
@@ -94,6 +94,19 @@ var subdirectives = []string{"variant", "upstreams", "subset", "rule", "key", "s
 //			on_fail      rollback|pause
 //			deadline     <duration>
 //			only         [<days>] [<from>-<to>] [<time zone>]
+//		}]
+//		mirror   <variant|url> [<percent>] [{
+//			name        <name>
+//			when        <condition>
+//			methods     <method...>
+//			timeout     <duration>
+//			max_body    <size>
+//			concurrency <requests>
+//			drop        <header...>
+//			compare     <status|header <name>|body|json>...
+//			ignore      <order|path...>
+//			control     [<url>]
+//			show        content
 //		}]
 //		notify   <url> [{
 //			events <event...>
@@ -174,7 +187,7 @@ func (at place) errorf(format string, args ...any) error {
 
 func (p *parser) subdirective() error {
 	name := p.Val()
-	if !slices.Contains([]string{"variant", "rule", "subset", "geo", "notify"}, name) {
+	if !slices.Contains([]string{"variant", "rule", "subset", "geo", "mirror", "notify"}, name) {
 		if p.seen[name] {
 			return p.Errf("%s is given twice", name)
 		}
@@ -204,6 +217,8 @@ func (p *parser) subdirective() error {
 		return p.jwt()
 	case "plan":
 		return p.plan()
+	case "mirror":
+		return p.mirror()
 	case "notify":
 		return p.notify(&c.Notify)
 	case "salt":

@@ -8,6 +8,7 @@ import (
 	"github.com/grayling-gateway/grayling/core"
 	"github.com/grayling-gateway/grayling/core/balance"
 	"github.com/grayling-gateway/grayling/core/identity"
+	"github.com/grayling-gateway/grayling/core/mirror"
 	machine "github.com/grayling-gateway/grayling/core/rollout"
 )
 
@@ -29,11 +30,15 @@ var (
 	evaluations    = describe("evaluations_total", "Evaluations of the plan's checks, by what they said.", "verdict")
 	storeUp        = describe("store_up", "Whether the store of the plan's state answers: 1 or 0.")
 	notices        = describe("notices_total", "Events that webhooks were to be told, by what became of them; and retried, which are attempts.", "outcome")
+	mirrorRequests = describe("mirror_requests_total", "Requests that a mirror chose to copy, by what became of their copies.", "mirror", "outcome")
+	mirrorCompared = describe("mirror_comparisons_total", "Answers to copies, by how they compare with those of the baseline: same, different, uncompared.", "mirror", "outcome")
+	mirrorMismatch = describe("mirror_mismatch_ratio", "Share of the requests that the target of a mirror answers differently, beyond the noise, from 0 to 1; 0 before any were compared.", "mirror")
 	queries        = describe("prometheus_queries_total", "Queries to Prometheus, by what became of them.", "outcome")
 )
 
 var described = []*prometheus.Desc{
 	weightRatio, requests, decisions, internalErrors, refusedTokens, routerLookups, planState, planStep, planEpoch, evaluations, storeUp, notices, queries,
+	mirrorRequests, mirrorCompared, mirrorMismatch,
 }
 
 // describe describes a metric of rollouts. Its labels come from the configuration or from a closed list, and never from a
@@ -95,6 +100,9 @@ func (m metrics) collect(s series, r *rollout) {
 	if len(r.config.Notify)+len(m.app.Notify) > 0 {
 		s.counts(notices, r.live.Notices().ByName())
 	}
+	for _, ledger := range r.live.MirrorLedgers() {
+		s.mirror(ledger)
+	}
 	if m.app.Prometheus.URL != "" {
 		s.counts(queries, r.live.Queries().ByName())
 	}
@@ -145,6 +153,18 @@ func (s series) counts(d *prometheus.Desc, byName map[string]int64) {
 	for name, n := range byName {
 		s.count(d, n, name)
 	}
+}
+
+// mirror sends what became of copies.
+func (s series) mirror(l *mirror.Ledger) {
+	for outcome, n := range l.Counts.Requests() {
+		s.count(mirrorRequests, n, l.Name(), outcome)
+	}
+	for outcome, n := range l.Counts.Comparisons() {
+		s.count(mirrorCompared, n, l.Name(), outcome)
+	}
+	share, _ := l.Mismatch(1)
+	s.gauge(mirrorMismatch, share, l.Name())
 }
 
 // plan sends how far the plan has come.

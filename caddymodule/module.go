@@ -53,8 +53,9 @@ type Handler struct {
 	log      *zap.Logger
 	variants []served
 	keys     keys
-	nextKey  string // of the variable that holds the handler after this one
-	logged   bool   // whether the server may have an access log
+	nextKey  string  // of the variable that holds the handler after this one
+	logged   bool    // whether the server may have an access log
+	sender   *sender // nil without mirrors
 }
 
 // Variant is one version that can serve.
@@ -80,7 +81,7 @@ type keys struct {
 	variant, reason, rule         string // placeholders
 	logVariant, logReason         string
 	attributeVariant, attributeBy string
-	told                          string // variable
+	told, response                string // variables
 }
 
 // CaddyModule returns the Caddy module information.
@@ -107,8 +108,9 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		variant: "http.rollout." + h.Name + ".variant", reason: "http.rollout." + h.Name + ".reason",
 		rule: "http.rollout." + h.Name + ".rule", logVariant: "rollout_" + h.Name, logReason: "rollout_" + h.Name + "_reason",
 		attributeVariant: "rollout." + h.Name + ".variant", attributeBy: "rollout." + h.Name + ".reason",
-		told: "rollout_told_" + h.Name,
+		told: "rollout_told_" + h.Name, response: "rollout_response_" + h.Name,
 	}
+	h.sender = newSender(h)
 	module, err := ctx.App(appID)
 	if err != nil {
 		return err
@@ -120,6 +122,9 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		host.Placeholder, host.Conditions, host.Handles, host.Address = placeholder, conditions, h.handles(), checkDial
 		host.Log, host.Geo = ctx.Slogger(), openGeo
 		host.Secret = func() (string, error) { return cookieSecret(ctx) }
+		if h.sender != nil {
+			host.Copy, host.Detach = h.sender.send, h.sender.detach
+		}
 		return core.Compile(resolved(h.config()), live, host)
 	})
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/grayling-gateway/grayling/core"
+	"github.com/grayling-gateway/grayling/core/mirror"
 )
 
 // statusClientGone is what reverse_proxy writes when the client went away.
@@ -30,6 +31,7 @@ type observer struct {
 	latency  time.Duration
 	begun    bool // whether anything was written, informational responses too
 	reported bool
+	copies   *mirror.Copies // of the request, which are told how it is answered; nil: nothing
 }
 
 // WriteHeader sees the response begin. Informational responses (1xx) come before it, except 101, which is final.
@@ -44,12 +46,19 @@ func (o *observer) WriteHeader(status int) {
 // Write begins the response if nothing did.
 func (o *observer) Write(p []byte) (int, error) {
 	o.respondImplicitly()
-	return o.ResponseWriterWrapper.Write(p)
+	n, err := o.ResponseWriterWrapper.Write(p)
+	if o.copies != nil {
+		o.copies.Wrote(p[:n])
+	}
+	return n, err
 }
 
 // ReadFrom begins the response if nothing did, and leaves the copying to the wrapped writer: the kernel may do it.
 func (o *observer) ReadFrom(r io.Reader) (int64, error) {
 	o.respondImplicitly()
+	if o.copies != nil {
+		r = o.copies.Tee(r)
+	}
 	return o.ResponseWriterWrapper.ReadFrom(r)
 }
 
@@ -80,6 +89,9 @@ func (o *observer) respondImplicitly() {
 func (o *observer) respond(status int) {
 	o.status, o.latency = status, time.Since(o.begin)
 	header := o.Header() // once: there may be several writers below
+	if o.copies != nil {
+		o.copies.Answered(status, header)
+	}
 	core.TellClient(o.engine, o.decision(), header)
 	// A stream counts when its header is sent: how long it lasts, and how it ends, says nothing about the variant.
 	if status == http.StatusSwitchingProtocols || o.request.Method == http.MethodConnect || isEventStream(header) {
@@ -112,9 +124,27 @@ func (o *observer) finish(err error, broken bool) {
 	if err != nil {
 		outcome.Status = errorStatus(err)
 	}
+	if o.copies != nil && !broken {
+		o.tellCopies(err)
+	}
 	incomplete := broken || err != nil || o.status == 0
 	outcome.Gone = outcome.Status == statusClientGone || incomplete && o.request.Context().Err() != nil
 	o.report(outcome)
+}
+
+// tellCopies tells the copies that the answer is whole, if it is, and the variant's own.
+func (o *observer) tellCopies(err error) {
+	status := http.StatusOK
+	if err != nil {
+		status = errorStatus(err)
+	}
+	switch {
+	case o.instead != nil, o.request.Context().Err() != nil, status >= http.StatusInternalServerError, err != nil && o.status != 0:
+		return
+	case o.status == 0:
+		o.copies.Answered(status, o.Header())
+	}
+	o.copies.End(true)
 }
 
 func (o *observer) report(outcome core.Outcome) {

@@ -13,6 +13,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 
 	"github.com/grayling-gateway/grayling/core"
+	"github.com/grayling-gateway/grayling/core/mirror"
 )
 
 // pool is the reverse_proxy that all variants without routes share, so that an upstream's health is checked once. It
@@ -103,9 +104,10 @@ func (p *pool) served(name string) served {
 // choice is who is to serve a request.
 type choice struct {
 	core.Decision
-	client   string // its address
-	upstream int    // the first to try; -1 if none is available, or the variant has routes of its own
-	refusal  error  // why nobody may
+	client   string         // its address
+	upstream int            // the first to try; -1 if none is available, or the variant has routes of its own
+	refusal  error          // why nobody may
+	copies   *mirror.Copies // of the request; nil: nothing has to be told them
 }
 
 // yields reports whether the baseline may serve in the place of the chosen variant. It may not if a subset says so.

@@ -100,6 +100,11 @@ func resolved(config core.Config) core.Config {
 		step := &config.Plan.Steps[i]
 		step.Confirm = resolvedSecret(step.Confirm, replacer)
 	}
+	config.Mirrors = slices.Clone(config.Mirrors)
+	for i := range config.Mirrors {
+		m := &config.Mirrors[i]
+		m.Target, m.Control = resolvedSecret(m.Target, replacer), resolvedSecret(m.Control, replacer)
+	}
 	config.Notify = slices.Clone(config.Notify)
 	for i := range config.Notify {
 		n := &config.Notify[i]

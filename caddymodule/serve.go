@@ -22,6 +22,11 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	decision := h.engine.Decide(r, address, begin)
 	guardTrailer(r, h.announced())
 	c := h.choose(decision, r, address, nil)
+	if h.sender != nil && vars != nil && c.refusal == nil {
+		if c.copies = h.sender.begin(w, r, c, vars); c.copies != nil {
+			defer c.copies.End(false) // unless the answer was whole
+		}
+	}
 	if c.refusal != nil || !h.engine.FallsBack(c.Decision, r) {
 		_, err := h.try(w, r, next, c, vars, begin)
 		return err
@@ -43,7 +48,7 @@ func (h *Handler) try(w http.ResponseWriter, r *http.Request, next caddyhttp.Han
 	o = &observer{
 		ResponseWriterWrapper: caddyhttp.ResponseWriterWrapper{ResponseWriter: w},
 		told:                  told{Decision: c.Decision, keys: &h.keys},
-		engine:                h.engine, request: r, begin: begin,
+		engine:                h.engine, request: r, begin: begin, copies: c.copies,
 	}
 	if h.variants[c.Index].pooled {
 		o.told.turn = &turn{handler: h, observer: o, client: c.client, upstream: c.upstream}

@@ -21,6 +21,7 @@ type turn struct {
 	client   string      // its address
 	upstream int         // that is being tried; -1 if none is
 	tried    []int       // that failed before
+	stays    bool        // whether it is a copy, which goes to its variant or to nobody
 	header   http.Header // of the proxy's copy of the request, as it was before the first try; nil before
 }
 
@@ -47,7 +48,7 @@ func (t *turn) retry(p *pool, r *http.Request) int {
 	o := t.observer
 	d := o.decision()
 	may := func(picked core.Pick) bool {
-		return picked.Upstream >= 0 && (picked.Variant == d.Index || t.handler.engine.FallsBack(*d, o.request))
+		return picked.Upstream >= 0 && (picked.Variant == d.Index || !t.stays && t.handler.engine.FallsBack(*d, o.request))
 	}
 	picked := pick(p.pools, d.Index, p.proxy.Upstreams, o.request, t.client, t.tried)
 	if !may(picked) { // all were tried: those that are available get another chance

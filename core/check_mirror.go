@@ -42,7 +42,7 @@ func (c *checker) mirrors(mirrors []Mirror, p *checked) {
 		m := c.mirror(path, mirrors[i], p)
 		name := m.settings.Name
 		if name != "" && seen[name] {
-			c.fail(path, "there are two mirrors %q: names are unique, and the target's is one's own unless it has another", name)
+			c.fail(path, "there are two mirrors %q: give this one a name of its own", name)
 		}
 		seen[name] = true
 		p.mirrors = append(p.mirrors, m)
@@ -105,12 +105,13 @@ func (c *checker) mirrorTarget(path string, config Mirror, p *checked, m *mirror
 			m.settings.Name = m.url.Host
 		}
 	default:
-		m.variant = config.Target
-		m.settings.Name = config.Target
 		if config.Name != "" && config.Name != config.Target {
 			c.fail(path+".name", "a mirror to a variant has that one's name: leave %q out", config.Name)
 		}
-		c.mirrorVariant(path+".target", config.Target, p)
+		if c.mirrorVariant(path+".target", config.Target, p) {
+			m.variant = config.Target
+			m.settings.Name = config.Target
+		}
 		return
 	}
 	if config.Name != "" {
@@ -127,21 +128,23 @@ func (c *checker) mirrorTarget(path string, config Mirror, p *checked, m *mirror
 	m.settings.Outside = m.variant == ""
 }
 
-// mirrorVariant checks a target that is a variant.
-func (c *checker) mirrorVariant(path, name string, p *checked) {
+// mirrorVariant checks a target that is a variant, and reports whether there is one of that name.
+func (c *checker) mirrorVariant(path, name string, p *checked) bool {
 	_, _, isAddress := strings.Cut(name, ":")
 	if isAddress {
 		c.fail(path, "%q is neither a variant nor a URL: write http://%s", name, name)
-		return
+		return false
 	}
 	i := c.variant(path, name, p.variants)
 	switch {
 	case len(p.variants) == 0 || p.variants[i] != name: // which was a problem
+		return false
 	case i == 0:
 		c.fail(path, "%q is the baseline, whose answers are compared with those of the copies: name another variant, or a URL", name)
 	case !c.reaches(name, p):
 		c.fail(path, "the gateway cannot send copies to %q by itself: write the variant's URL here, such as http://10.0.1.1:8080, and %q as the mirror's name", name, name)
 	}
+	return true
 }
 
 // reaches reports whether the host can send a request to a variant by itself.
@@ -181,9 +184,10 @@ func (c *checker) mirrorURL(path, text string) *url.URL {
 
 func (c *checker) mirrorControl(path string, config Mirror, p *checked, m *mirroring) {
 	m.controlled = true
-	switch {
-	case m.settings.Compare == nil:
+	if m.settings.Compare == nil {
 		c.fail(path, "control measures how much the baseline's own answers differ, and none are compared: write what compare looks at, such as status, or leave it out")
+	}
+	switch {
 	case config.Control != "baseline":
 		m.controlURL = c.mirrorURL(path, config.Control)
 	case len(p.variants) > 0 && !c.reaches(p.variants[0], p):

@@ -103,6 +103,14 @@ func (c *Copies) Watch(response *http.Response) {
 	}
 }
 
+// Tee returns a reader that does what Wrote does with all that is read from another.
+func (c *Copies) Tee(from io.Reader) io.Reader {
+	if !c.keeps {
+		return from
+	}
+	return &watched{source: io.NopCloser(from), copies: c}
+}
+
 // watched is the body of a response that is passed on.
 type watched struct {
 	source io.ReadCloser

@@ -46,8 +46,8 @@ type outcome struct {
 	pair       Pair // without its fields
 }
 
-// add counts one comparison.
-func (d *differences) add(o *outcome) {
+// add counts one comparison, and reports whether the target alone differs in anything.
+func (d *differences) add(o *outcome) bool {
 	d.controlled = o.controlled
 	if o.latency.baseline > 0 && o.latency.target > 0 {
 		d.addLatency(o.latency)
@@ -66,6 +66,7 @@ func (d *differences) add(o *outcome) {
 	if only {
 		d.show(o)
 	}
+	return only
 }
 
 // discover makes room for fields that never differed before, in an order that does not depend on which answer differs: the

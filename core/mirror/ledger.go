@@ -24,23 +24,36 @@ type Counts struct {
 
 	AnswersCut atomic.Int64 // answers that were longer than MaxAnswer
 	Compared   atomic.Int64 // answers that were compared
+	Different  atomic.Int64 // of these, where the target's differed, and the baseline's second answer, if there was one, did not
 	Uncompared atomic.Int64 // answers that were not: the client's is not known in time or in full, or is encoded otherwise, or the release is another by now
+}
+
+// Requests returns what became of the requests that the mirror chose, by name: each is one of these.
+func (c *Counts) Requests() map[string]int64 {
+	return map[string]int64{
+		"answered": c.Answered.Load(), "timed_out": c.TimedOut.Load(), "failed": c.Failed.Load(), "stopped": c.Stopped.Load(),
+		"dropped_concurrency": c.DroppedConcurrency.Load(), "body_too_long": c.BodyTooLong.Load(), "body_incomplete": c.BodyIncomplete.Load(),
+		"upgrade": c.Upgrade.Load(), "loop": c.Loop.Load(),
+	}
+}
+
+// Comparisons returns what became of the comparisons of answers, by name: each is one of these.
+func (c *Counts) Comparisons() map[string]int64 {
+	different := c.Different.Load() // first: it never exceeds Compared then
+	return map[string]int64{"same": c.Compared.Load() - different, "different": different, "uncompared": c.Uncompared.Load()}
 }
 
 // Tally returns what was counted, by name, but for what never happened.
 func (c *Counts) Tally() map[string]int64 {
-	all := map[string]int64{}
-	for _, counted := range []struct {
-		name  string
-		count *atomic.Int64
-	}{
-		{"sent", &c.Sent}, {"answered", &c.Answered}, {"timed_out", &c.TimedOut}, {"failed", &c.Failed}, {"stopped", &c.Stopped},
-		{"dropped_concurrency", &c.DroppedConcurrency}, {"body_too_long", &c.BodyTooLong}, {"body_incomplete", &c.BodyIncomplete},
-		{"upgrade", &c.Upgrade}, {"loop", &c.Loop},
-		{"answers_cut", &c.AnswersCut}, {"compared", &c.Compared}, {"uncompared", &c.Uncompared},
-	} {
-		if n := counted.count.Load(); n > 0 {
-			all[counted.name] = n
+	all := c.Requests()
+	all["sent"] = c.Sent.Load()
+	all["answers_cut"] = c.AnswersCut.Load()
+	all["compared"] = c.Compared.Load()
+	all["different"] = c.Different.Load()
+	all["uncompared"] = c.Uncompared.Load()
+	for name, n := range all {
+		if n == 0 {
+			delete(all, name)
 		}
 	}
 	return all
@@ -102,7 +115,9 @@ func (l *Ledger) record(to *differences, o *outcome) {
 		return
 	}
 	l.Counts.Compared.Add(1)
-	to.add(o)
+	if to.add(o) {
+		l.Counts.Different.Add(1)
+	}
 }
 
 // Mismatch returns the share of requests, from 0 to 1, that the target answers differently from the baseline, beyond what
