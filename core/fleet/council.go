@@ -1,0 +1,265 @@
+package fleet
+
+import (
+	"sort"
+	"time"
+
+	"github.com/grayling-gateway/grayling/core/analysis"
+	"github.com/grayling-gateway/grayling/core/store"
+)
+
+const (
+	// MostJudges is how many gateways judge.
+	MostJudges = 5
+
+	// FirstReports is how many reports those look at that do not judge.
+	FirstReports = 32
+
+	// patience is for how long nobody else must have been about a release before it is taken to be nobody's, and for how long
+	// two have to have one name before that is told: gateways that begin again are gone for a moment, or there twice.
+	patience = 15 * time.Second
+)
+
+// Council is what one gateway makes of the reports of all. It belongs to one goroutine.
+type Council struct {
+	id      string
+	mine    Report
+	record  Release
+	members []*Member // in the order of their ids, this one too
+	met     map[string]*Member
+	all     bool // whether the reports of all were seen last, and not only the first
+
+	unopposed time.Duration // since when nobody else is about the record's release
+	opposed   bool
+	twin      bool // whether another process has this one's name
+	twinSince time.Duration
+
+	trial *analysis.Trial // to which counts were added
+	added map[string]*sighting
+}
+
+// Release is what the record of a rollout is about.
+type Release struct{ Revision, Candidate string }
+
+// Member is a gateway of the fleet.
+type Member struct {
+	// ID is the name of its process.
+	ID string
+	*Report
+
+	// Heard is when it reported last, on the clock of this gateway.
+	Heard time.Duration
+
+	// Judges tells that it judges the sum of all.
+	Judges bool
+
+	// Differs says in what it differs from this gateway, so that its counts are not added, or its judgement may be another.
+	// Empty: in nothing.
+	Differs string
+
+	summed bool
+}
+
+// sighting is what was added of a gateway last.
+type sighting struct {
+	counts []analysis.Counts
+	at     time.Duration // since the trial began
+	number int64
+}
+
+// NewCouncil returns the council of a process that is called id in the store.
+func NewCouncil(id string) *Council {
+	return &Council{id: id, met: map[string]*Member{}, opposed: true}
+}
+
+// Limit returns how many reports this gateway has to look at: 0, all of them.
+func (c *Council) Limit() int {
+	eligible := 0
+	for i := 0; i < len(c.members) && i < FirstReports; i++ {
+		if c.members[i].eligible(c.record) {
+			eligible++
+		}
+	}
+	if c.judges(c.id) || eligible < MostJudges {
+		return 0
+	}
+	return FirstReports
+}
+
+// Hear takes in the reports that are in the store now, at a time: the first of them, or all. mine is what this gateway said
+// itself, and record what the rollout is about. Reports that cannot be read are as good as none.
+func (c *Council) Hear(reports []store.Report, all bool, mine Report, record Release, now time.Duration) {
+	c.mine = mine
+	c.record = record
+	c.all = all
+	own := mine // its own memory
+	me := &Member{ID: c.id, Report: &own, Heard: now}
+	met := map[string]*Member{c.id: me}
+	c.members = []*Member{me}
+	for i := range reports {
+		if m := c.meet(&reports[i], now); m != nil {
+			met[m.ID] = m
+			c.members = append(c.members, m)
+		}
+	}
+	c.met = met
+	sort.Slice(c.members, func(a, b int) bool { return c.members[a].ID < c.members[b].ID })
+	twin := false
+	judges := 0
+	for _, m := range c.members {
+		if m.eligible(record) && judges < MostJudges {
+			m.Judges = true
+			judges++
+		}
+		if m.ID == c.id {
+			continue
+		}
+		m.compare(me, record)
+		twin = twin || m.Name == own.Name && own.Name != ""
+	}
+	c.settle(twin, now)
+}
+
+// meet returns the gateway of a report, unless it is this one, or the report cannot be read.
+func (c *Council) meet(report *store.Report, now time.Duration) *Member {
+	if report.Member == c.id {
+		return nil
+	}
+	r, err := Decode(report.Content)
+	if err != nil {
+		return nil
+	}
+	before := c.met[report.Member]
+	if before == nil {
+		return &Member{ID: report.Member, Report: r, Heard: now}
+	}
+	if r.Number <= before.Number { // it has said nothing since, or this is older
+		return &Member{ID: report.Member, Report: before.Report, Heard: before.Heard}
+	}
+	return &Member{ID: report.Member, Report: r, Heard: now}
+}
+
+// compare says in what a gateway differs from this one.
+func (m *Member) compare(me *Member, record Release) {
+	same := m.Position() == me.Position() && m.Candidate == me.Candidate && !m.Outdated && !me.Outdated
+	m.summed = same && m.Division == me.Division && m.Division != ""
+	switch {
+	case m.Outdated:
+		m.Differs = "its revision was superseded"
+	case !m.releases(record.Revision, record.Candidate):
+		m.Differs = "it has another revision or candidate"
+	case m.Plan == "":
+		m.Differs = "it has no plan"
+	case same && m.Division != "" && me.Division != "" && !m.summed:
+		m.Differs = "its variants have other weights: what it counts is not added"
+	case !me.Outdated && m.Plan != me.Plan:
+		m.Differs = "it has another plan, or other checks"
+	}
+}
+
+// settle notes for how long something has been so.
+func (c *Council) settle(twin bool, now time.Duration) {
+	opposed := c.spoken() || !c.all
+	if opposed || c.opposed {
+		c.unopposed = now
+	}
+	c.opposed = opposed
+	if twin && !c.twin {
+		c.twinSince = now
+	}
+	c.twin = twin
+}
+
+// eligible reports whether a gateway may judge.
+func (m *Member) eligible(record Release) bool {
+	return m.Plan != "" && m.releases(record.Revision, record.Candidate)
+}
+
+// spoken reports whether another gateway is about the record's release.
+func (c *Council) spoken() bool {
+	for _, m := range c.members {
+		if m.ID != c.id && m.releases(c.record.Revision, c.record.Candidate) {
+			return true
+		}
+	}
+	return false
+}
+
+// judges reports whether a gateway judges.
+func (c *Council) judges(id string) bool {
+	m := c.met[id]
+	return m != nil && m.Judges
+}
+
+// Judges returns how many gateways judge, and whether this one does.
+func (c *Council) Judges() (n int, me bool) {
+	for _, m := range c.members {
+		if m.Judges {
+			n++
+		}
+	}
+	me = c.judges(c.id)
+	return n, me
+}
+
+// Unopposed reports whether no other gateway has been about the record's release for some time.
+func (c *Council) Unopposed(now time.Duration) bool {
+	return !c.opposed && now-c.unopposed >= patience
+}
+
+// Twin reports whether another process has had this one's name for some time.
+func (c *Council) Twin(now time.Duration) bool {
+	return c.twin && now-c.twinSince >= 2*patience
+}
+
+// Members returns the gateways, in the order of their ids. They do not change.
+func (c *Council) Members() []*Member { return c.members }
+
+// Others returns the names of gateways that are about the record's release, a few of them.
+func (c *Council) Others() []string {
+	const most = 5
+	var names []string
+	for _, m := range c.members {
+		if m.ID != c.id && m.releases(c.record.Revision, c.record.Candidate) && len(names) < most {
+			names = append(names, m.Name)
+		}
+	}
+	return names
+}
+
+// AddTo adds to a trial what the others counted since they were heard last. at is how long the trial has lasted. It must be
+// that of the position and division of which this gateway reported.
+func (c *Council) AddTo(t *analysis.Trial, at time.Duration) {
+	if t != c.trial {
+		c.trial = t
+		c.added = map[string]*sighting{}
+	}
+	for _, m := range c.members {
+		if m.ID != c.id && m.summed && len(m.Counts) == len(c.mine.Counts) {
+			c.addOne(m, at)
+		}
+	}
+}
+
+func (c *Council) addOne(m *Member, at time.Duration) {
+	before := c.added[m.ID]
+	if before == nil {
+		before = &sighting{counts: make([]analysis.Counts, len(m.Counts)), number: -1}
+	}
+	if m.Number <= before.number {
+		return
+	}
+	news := make([]analysis.Counts, 0, len(m.Counts))
+	for i := range m.Counts {
+		since, possible := m.Counts[i].Since(before.counts[i])
+		if !possible {
+			m.Differs = "it counts what cannot be: that is not added"
+			return
+		}
+		news = append(news, since)
+	}
+	for i := range news {
+		c.trial.Add(i, news[i], before.at)
+	}
+	c.added[m.ID] = &sighting{counts: m.Counts, at: at, number: m.Number}
+}

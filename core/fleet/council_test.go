@@ -1,0 +1,290 @@
+package fleet
+
+import (
+	"fmt"
+	"math/rand"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/grayling-gateway/grayling/core/analysis"
+	"github.com/grayling-gateway/grayling/core/store"
+)
+
+var release = Release{Revision: "v2", Candidate: "canary"}
+
+// gateway counts, and reports what it counted.
+type gateway struct {
+	id     string
+	number int64
+	trial  *analysis.Trial
+	edit   func(r *Report)
+}
+
+func newGateway(id string) *gateway {
+	return &gateway{id: id, trial: analysis.NewTrial([]string{"stable", "canary"})}
+}
+
+func (g *gateway) report() Report {
+	g.number++
+	r := Report{Number: g.number, Name: "edge-" + g.id, Revision: "v2", Candidate: "canary", Plan: "plan", State: "progressing", Entry: 1, Division: "99 1"}
+	r.Counts = []analysis.Counts{g.trial.Counts(0), g.trial.Counts(1)}
+	if g.edit != nil {
+		g.edit(&r)
+	}
+	return r
+}
+
+func (g *gateway) filed(t *testing.T) store.Report {
+	t.Helper()
+	content, err := g.report().Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return store.Report{Member: g.id, Content: content}
+}
+
+// TestSumWhateverHappensToReports: of reports that get lost, come late, twice or in another order, from gateways that come
+// and go, a judge makes the sum of all that was counted.
+func TestSumWhateverHappensToReports(t *testing.T) {
+	for seed := int64(1); seed <= 6; seed++ {
+		random := rand.New(rand.NewSource(seed))
+		all := analysis.NewTrial([]string{"stable", "canary"})
+		judge := newGateway("j")
+		council := NewCouncil(judge.id)
+		others := []*gateway{newGateway("a"), newGateway("b"), newGateway("z")}
+		var sent, old []store.Report
+		hear := func(at time.Duration, reports []store.Report) {
+			council.Hear(reports, true, judge.report(), release, at)
+			council.AddTo(judge.trial, at)
+			all.Turn(at)
+			judge.trial.Turn(at)
+		}
+		for round := 1; round <= 60; round++ {
+			for i := range others {
+				g := others[i]
+				for n := random.Intn(30); n > 0; n-- {
+					variant, failure := random.Intn(2), random.Intn(20) == 0
+					latency := time.Duration(random.ExpFloat64() * float64(20*time.Millisecond))
+					analysis.Answered(all.Arm(variant), failure, latency)
+					analysis.Answered(g.trial.Arm(variant), failure, latency)
+				}
+			}
+			analysis.Unanswered(all.Arm(1))
+			analysis.Unanswered(judge.trial.Arm(1))
+			sent = nil
+			for i := range others {
+				if report := others[i].filed(t); random.Intn(3) > 0 {
+					sent = append(sent, report)
+				}
+				if len(old) > 0 && random.Intn(3) == 0 { // an older one in its place, or besides
+					sent = append(sent, old[random.Intn(len(old))])
+				}
+			}
+			old = append(old, sent...)
+			hear(time.Duration(round)*5*time.Second, sent)
+			if random.Intn(10) == 0 { // it has said all, and begins again as another one
+				i := random.Intn(len(others))
+				hear(time.Duration(round)*5*time.Second, []store.Report{others[i].filed(t)})
+				another := newGateway(fmt.Sprintf("n%d", round))
+				others[i] = another
+			}
+		}
+		sent = nil
+		for i := range others {
+			sent = append(sent, others[i].filed(t))
+		}
+		hear(301*time.Second, sent)
+		for variant := 0; variant < 2; variant++ {
+			if want, got := all.Tally(variant), judge.trial.Tally(variant); want != got {
+				t.Errorf("seed %d: variant %d is %+v, want %+v", seed, variant, got, want)
+			}
+		}
+	}
+}
+
+// TestNewcomersAreNotRecent: what a gateway counted before it was met is no news.
+func TestNewcomersAreNotRecent(t *testing.T) {
+	checks, problems := analysis.ParseChecks([]string{`error_rate("canary") <= 0.1`},
+		analysis.Settings{Variants: []string{"stable", "canary"}, Candidate: 1, Window: time.Minute, Every: 10 * time.Second, MinRequests: 50, Alpha: 0.01})
+	if checks == nil {
+		t.Fatal(problems)
+	}
+	judge, other := newGateway("j"), newGateway("a")
+	council := NewCouncil(judge.id)
+	at := time.Duration(0)
+	for ; at < 10*time.Minute; at += time.Second {
+		analysis.AnsweredAlike(judge.trial.Arm(1), 10, false, time.Millisecond)
+		judge.trial.Turn(at)
+	}
+	analysis.AnsweredAlike(other.trial.Arm(1), 300, true, time.Millisecond)
+	council.Hear([]store.Report{other.filed(t)}, true, judge.report(), release, at)
+	council.AddTo(judge.trial, at)
+	result := checks.Evaluate(judge.trial, analysis.Look{Elapsed: at, For: time.Hour, Number: 60})
+	if result.Verdict != "pass" || result.Requests != 6300 || result.Figures["canary_error_rate"] != 0 {
+		t.Errorf("%s of %d requests: %s", string(result.Verdict), result.Requests, result.Reason)
+	}
+	analysis.AnsweredAlike(other.trial.Arm(1), 300, true, time.Millisecond)
+	at += 5 * time.Second
+	council.Hear([]store.Report{other.filed(t)}, true, judge.report(), release, at)
+	council.AddTo(judge.trial, at)
+	result = checks.Evaluate(judge.trial, analysis.Look{Elapsed: at, For: time.Hour, Number: 61})
+	if result.Verdict == "pass" || result.Requests != 6600 || result.Figures["canary_error_rate"] < 0.3 {
+		t.Errorf("%s of %d requests: %s", string(result.Verdict), result.Requests, result.Reason)
+	}
+}
+
+func TestJudges(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		id     string
+		others int
+		edit   func(r *Report)
+		n      int
+		me     bool
+		limit  int
+	}{
+		{"alone", "50", 0, nil, 1, true, 0},
+		{"few", "50", 3, nil, 4, true, 0},
+		{"first", "00", 60, nil, 5, true, 0},
+		{"fifth", "14", 60, nil, 5, true, 0},
+		{"sixth", "16", 60, nil, 5, false, FirstReports},
+		{"last", "99", 60, nil, 5, false, FirstReports},
+		{"among outdated ones", "99", 60, func(r *Report) { r.Outdated = true }, 1, true, 0},
+		{"among those without a plan", "99", 60, func(r *Report) { r.Plan = "" }, 1, true, 0},
+		{"among those of another revision", "99", 60, func(r *Report) { r.Revision = "v3" }, 1, true, 0},
+		{"among those of another candidate", "99", 60, func(r *Report) { r.Candidate = "green" }, 1, true, 0},
+		{"among those with other checks", "99", 60, func(r *Report) { r.Plan = "other" }, 5, false, FirstReports},
+	} {
+		judge := newGateway(test.id)
+		council := NewCouncil(judge.id)
+		if council.Limit() != 0 {
+			t.Errorf("%s: a gateway that begins looks at %d reports only", test.name, council.Limit())
+		}
+		var reports []store.Report
+		for i := 0; i < test.others; i++ {
+			g := newGateway(fmt.Sprint(10 + i))
+			g.edit = test.edit
+			if g.id != test.id {
+				reports = append(reports, g.filed(t))
+			}
+		}
+		council.Hear(reports, true, judge.report(), release, 0)
+		if n, me := council.Judges(); n != test.n || me != test.me || council.Limit() != test.limit {
+			t.Errorf("%s: %d judges, it is one: %v, and it looks at %d; want %d, %v, %d", test.name, n, me, council.Limit(), test.n, test.me, test.limit)
+		}
+		if len(reports) > FirstReports && test.limit > 0 {
+			council.Hear(reports[:FirstReports], false, judge.report(), release, 0)
+			if n, me := council.Judges(); n != test.n || me || council.Limit() != test.limit {
+				t.Errorf("%s, by the first reports: %d judges, it is one: %v, and it looks at %d", test.name, n, me, council.Limit())
+			}
+		}
+	}
+}
+
+// TestWhoDiffers: gateways that differ are told, and only counts of the same division of the same stay are added.
+func TestWhoDiffers(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		edit    func(r *Report)
+		differs string
+		added   bool
+	}{
+		{"nothing", nil, "", true},
+		{"outdated", func(r *Report) { r.Outdated = true }, "its revision was superseded", false},
+		{"revision", func(r *Report) { r.Revision = "v3" }, "another revision", false},
+		{"candidate", func(r *Report) { r.Candidate = "green" }, "another revision or candidate", false},
+		{"no plan", func(r *Report) { r.Plan = "" }, "no plan", true},
+		{"plan", func(r *Report) { r.Plan = "other" }, "another plan, or other checks", true},
+		{"division", func(r *Report) { r.Division = "50 50" }, "other weights", false},
+		{"another step, for now", func(r *Report) { r.Entry = 2 }, "", false},
+		{"another epoch", func(r *Report) { r.Epoch = 7 }, "", false},
+		{"nothing counted", func(r *Report) { r.Division = ""; r.Counts = nil }, "", false},
+		{"fewer variants", func(r *Report) { r.Counts = r.Counts[:1] }, "", false},
+		{"impossible", func(r *Report) { r.Counts[1].Failures = 1 << 40 }, "what cannot be", false},
+	} {
+		judge, other := newGateway("j"), newGateway("a")
+		other.edit = test.edit
+		analysis.AnsweredAlike(other.trial.Arm(1), 7, false, time.Millisecond)
+		council := NewCouncil(judge.id)
+		council.Hear([]store.Report{other.filed(t)}, true, judge.report(), release, 0)
+		council.AddTo(judge.trial, 0)
+		m := council.Members()[0]
+		if m.ID != "a" || !strings.Contains(m.Differs, test.differs) || test.differs == "" && m.Differs != "" {
+			t.Errorf("%s: %q differs: %q, want %q", test.name, m.ID, m.Differs, test.differs)
+		}
+		if n := judge.trial.Tally(1).Requests; (n == 7) != test.added {
+			t.Errorf("%s: %d requests were added", test.name, n)
+		}
+	}
+}
+
+func TestUnopposed(t *testing.T) {
+	mine, other := newGateway("j"), newGateway("a")
+	mine.edit = func(r *Report) { r.Outdated, r.Revision = true, "v1" }
+	council := NewCouncil(mine.id)
+	speaks := []store.Report{other.filed(t)}
+	hear := func(at time.Duration, reports []store.Report, all bool) {
+		council.Hear(reports, all, mine.report(), release, at)
+	}
+	if council.Unopposed(time.Hour) {
+		t.Error("before anything was heard")
+	}
+	hear(0, speaks, true)
+	hear(time.Minute, nil, true)
+	if council.Unopposed(time.Minute) || council.Unopposed(time.Minute+patience-1) {
+		t.Error("a gateway may be about to begin again")
+	}
+	if !council.Unopposed(time.Minute + patience) {
+		t.Error("nobody is left")
+	}
+	hear(2*time.Minute, nil, false)
+	if council.Unopposed(time.Hour) {
+		t.Error("those who were not looked at may be about it")
+	}
+	hear(3*time.Minute, nil, true)
+	hear(4*time.Minute, speaks, true)
+	hear(5*time.Minute, nil, true)
+	if council.Unopposed(5*time.Minute + patience - 1) {
+		t.Error("one came in between")
+	}
+	if names := council.Others(); len(names) != 0 {
+		t.Errorf("there are %q", names)
+	}
+}
+
+func TestTwins(t *testing.T) {
+	mine, other := newGateway("j"), newGateway("a")
+	other.edit = func(r *Report) { r.Name = "edge-j" }
+	council := NewCouncil(mine.id)
+	for _, at := range []time.Duration{0, 29 * time.Second, 30 * time.Second} {
+		council.Hear([]store.Report{other.filed(t)}, true, mine.report(), release, at)
+		if council.Twin(at) != (at == 30*time.Second) {
+			t.Errorf("after %s: %v", at.String(), council.Twin(at))
+		}
+	}
+	council.Hear(nil, true, mine.report(), release, time.Hour)
+	if council.Twin(time.Hour) {
+		t.Error("it is gone")
+	}
+}
+
+func TestReportsThatAreNone(t *testing.T) {
+	for _, content := range []string{"", "null", "{}", `{"format":2}`, `[]`, `{"format":1,"number":"x"}`, `{"format":1,"counts":[` + strings.Repeat("{},", 1000) + `{}]}`,
+		`{"format":1,"name":"` + strings.Repeat("x", 201) + `"}`} {
+		if r, err := Decode([]byte(content)); err == nil {
+			t.Errorf("%.50s is taken for %+v", content, r)
+		}
+		council := NewCouncil("j")
+		council.Hear([]store.Report{{Member: "a", Content: []byte(content)}}, true, newGateway("j").report(), release, 0)
+		if len(council.Members()) != 1 {
+			t.Errorf("%.50s is a gateway", content)
+		}
+	}
+	g := newGateway("a")
+	analysis.AnsweredAlike(g.trial.Arm(1), 7, true, time.Millisecond)
+	r, err := Decode(g.filed(t).Content)
+	if err != nil || r.Requests() != 7 || r.Failures() != 7 || r.Name != "edge-a" || r.Position().Entry != 1 {
+		t.Errorf("%+v, %v", r, err)
+	}
+}
