@@ -206,6 +206,7 @@ func (c *Controller) Watch(ctx context.Context, now func() Time) {
 // follow goes on with what somebody else wrote.
 func (c *Controller) follow(ctx context.Context, now Time, d store.Document) {
 	c.locked(func() {
+		c.isBack()
 		if len(c.release.Variants) > 0 && (c.machine == nil || d.Version != c.version) {
 			c.load(ctx, now)
 			c.flush(ctx, now)
@@ -274,6 +275,9 @@ func (c *Controller) attempt(ctx context.Context, r request) error {
 		if len(events) == 0 || trial.recorded() == RolledBack {
 			c.accept(&trial, events)
 			c.checkpoint(r)
+			if !c.unsaved && c.away != "" { // what it did not say then may be what others did
+				c.load(ctx, r.now)
+			}
 			c.flush(ctx, r.now)
 			return nil
 		}

@@ -59,7 +59,18 @@ func (c *Controller) flush(ctx context.Context, now Time) {
 	}
 }
 
+// save keeps the record of a machine, of which nothing is unsaved then.
 func (c *Controller) save(ctx context.Context, now Time, m *Machine) error {
+	err := c.put(ctx, now, m)
+	if err == nil {
+		c.known = m.record.LastEvent()
+		c.isSaved()
+	}
+	return err
+}
+
+// put has the store keep the record of a machine.
+func (c *Controller) put(ctx context.Context, now Time, m *Machine) error {
 	content, err := m.Record().Encode()
 	if err != nil {
 		return err
@@ -69,9 +80,7 @@ func (c *Controller) save(ctx context.Context, now Time, m *Machine) error {
 		return err
 	}
 	c.version = version
-	c.known = m.record.LastEvent()
 	c.saved = now.Mono
-	c.isSaved()
 	c.isBack()
 	return nil
 }
@@ -120,7 +129,7 @@ func (c *Controller) load(ctx context.Context, now Time) {
 			m.remember(c.machine)
 		}
 		if len(events) > 0 {
-			err = c.save(ctx, now, m)
+			err = c.put(ctx, now, m)
 		}
 		if errors.Is(err, store.ErrConflict) {
 			continue
@@ -128,6 +137,7 @@ func (c *Controller) load(ctx context.Context, now Time) {
 		if err != nil {
 			c.isAway(err)
 			if c.machine == nil && forward(events) {
+				c.isUnsure(events)
 				return // a plan that begins where nothing can be remembered would begin with every process
 			}
 		}
@@ -153,9 +163,10 @@ func (c *Controller) settle(m *Machine, now Time, record *Record) []Event {
 	for i := range record.Events {
 		e := &record.Events[i]
 		switch {
-		case c.machine == nil || e.ID <= c.known || contain(c.pending, e):
+		case e.ID <= c.known || contain(c.pending, e):
 		case contain(c.unsure, e):
 			c.told.events = append(c.told.events, *e)
+		case c.machine == nil:
 		default:
 			learned = append(learned, *e)
 		}

@@ -108,7 +108,7 @@ func TestSupersededRevisionAtStart(t *testing.T) {
 	late.expect("a process with an old configuration", RolledBack, 1, "0%")
 	late.tick(time.Hour, Observations{})
 	late.expect("is outdated as long as others go by the newer", RolledBack, 1, "0%")
-	late.tick(time.Second, Observations{Unopposed: true})
+	late.tick(time.Second, Observations{Unopposed: late.c.View().Record.Version()})
 	late.expect("and takes over then", Progressing, 1, "1%", KindStarted)
 	if reason := late.c.View().Record.Reason; reason != `no gateway releases "v3" any more` {
 		t.Errorf("because %s", reason)
@@ -308,7 +308,7 @@ func TestBackFromAway(t *testing.T) {
 		{"advanced", rollback, obey(Command{Verb: Promote}), RolledBack, 2, "v2"},
 		{"paused", rollback, obey(Command{Verb: Pause}), RolledBack, 1, "v2"},
 		{"rolled back too", rollback, obey(Command{Verb: Abort}), RolledBack, 1, "v2"},
-		{"restarted at once", rollback, obey(Command{Verb: Restart}), RolledBack, 1, "v2"},
+		{"restarted at once", rollback, obey(Command{Verb: Restart}), Progressing, 1, "v2"},
 		{"rolled back, and restarted", rollback, obey(Command{Verb: Abort}, Command{Verb: Restart}), Progressing, 1, "v2"},
 		{"another revision", rollback, func(g *gateway) { g.configure(revised("v3")) }, RolledBack, 1, "v3"},
 		{"a pause, and advanced", pause, obey(Command{Verb: Promote}), Paused, 2, "v2"},

@@ -52,9 +52,9 @@ type Observations struct {
 	// Follows tells that other gateways judge, and go on with the plan: nothing happens by itself here but its end.
 	Follows bool
 
-	// Unopposed tells that no other gateway is about what the record says: an outdated machine takes over, and one whose
-	// plan was edited goes on by that.
-	Unopposed bool
+	// Unopposed is the version of the record, see [Record.Version], that no other gateway is about: an outdated machine takes
+	// over, and one whose plan was edited goes on by that. Empty: others are, or nobody knows.
+	Unopposed string
 }
 
 // Machine is a rollout's plan at work. A copy of a Machine is a machine of its own, for trying what would happen. It has
@@ -228,7 +228,7 @@ func (m *Machine) refit() {
 func (m *Machine) Tick(now Time, seen Observations) []Event {
 	m.elapse(now)
 	m.obstacle = seen.Obstacle
-	if seen.Unopposed {
+	if seen.Unopposed == m.record.Version() {
 		m.takeOver(move{reason: fmt.Sprintf("no gateway releases %q any more", m.record.Revision)})
 		m.refit()
 	}

@@ -83,7 +83,8 @@ func (m *Machine) remember(before *Machine) {
 	if m.outdated != nil || m.Position() != before.Position() {
 		return
 	}
-	if r := &before.record; r.Age > m.record.Age { // by a clock that has seen the step longer than what was saved
+	// A clock that has seen the same stay begin and not end, as who paused it has, knows better than what was saved.
+	if r := &before.record; r.Age > m.record.Age && r.Since.Equal(m.record.Since) {
 		m.record.Age = r.Age
 		m.record.Overdue = r.Overdue
 	}

@@ -93,7 +93,7 @@ func (m *Machine) obeyOutdated(verb Verb) error {
 
 // redo does again, on top of what other gateways did meanwhile, what this one did while it could not tell them. Of one
 // revision the later epoch counts, and within an epoch what is rolled back, then what is paused: so a rollback is undone
-// neither by an advance nor by a promotion, and by a restart only if that came after another rollback or promotion.
+// neither by an advance nor by a promotion, but by a restart.
 func (m *Machine) redo(now Time, done *Event) []Event {
 	m.elapse(now)
 	r := &m.record
@@ -103,13 +103,18 @@ func (m *Machine) redo(now Time, done *Event) []Event {
 	}
 	t := move{kind: done.Kind, step: r.Step, cause: done.Cause, reason: done.Reason, figures: done.Figures}
 	switch {
-	case done.Kind == KindRolledBack && r.Epoch <= done.Epoch && (state == Progressing || state == Paused || state == Promoted):
+	case done.Kind == KindRolledBack && state == Promoted && r.Epoch <= done.Epoch: // both are counted with the next epoch
+		t.to = RolledBack
+	case done.Kind == KindRolledBack && (state == Progressing || state == Paused) && r.Epoch < done.Epoch:
 		t.to = RolledBack
 	case done.Kind == KindPaused && r.Epoch == done.Epoch && state == Progressing:
 		t.to = Paused
 	default:
 		return nil
 	}
+	wall := m.now.Wall
+	m.now.Wall = done.Time // at which people were told of it
 	m.transition(t)
+	m.now.Wall = wall
 	return m.take()
 }
