@@ -65,7 +65,7 @@ test-yaegi: ## the same tests of core interpreted by Yaegi, as in Traefik
 .PHONY: test-integration
 test-integration: build ## scenarios against the real Caddy and the real Traefik
 	$(call step,tools of the integration tests)
-	for name in traefik etcd prometheus yaegi; do integration/tools/build.sh $$name; done
+	for name in traefik etcd prometheus promtool yaegi; do integration/tools/build.sh $$name; done
 	$(call step,integration tests)
 	export GRAYLING_CADDY=$(CURDIR)/bin/caddy GRAYLING_COMMAND=$(CURDIR)/bin/grayling GRAYLING_TRAEFIK=$(call tool,traefik); \
 		cd integration && go test -count=1 -parallel=5 ./... # most of them wait most of the time

@@ -80,7 +80,6 @@ type App struct {
 
 // rollout is one engine with the specification that it was compiled from.
 type rollout struct {
-	config        core.Config // as it was written
 	live          *core.Live
 	engine        *core.Engine
 	pool          *pool // nil if no variant needs it, or no handler was provisioned yet
@@ -163,7 +162,7 @@ func (a *App) rollout(config core.Config, specification string, compile func(*co
 	if a.rollouts == nil {
 		a.rollouts = make(map[string]*rollout)
 	}
-	compiled := &rollout{config: config, live: live, engine: engine, specification: specification}
+	compiled := &rollout{live: live, engine: engine, specification: specification}
 	a.rollouts[name] = compiled
 	return compiled, nil
 }

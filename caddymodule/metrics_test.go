@@ -44,7 +44,7 @@ func scrape(t *testing.T, name string) map[string]float64 {
 			for _, label := range slices.Backward(slices.Sorted(maps.Keys(labels))) { // the variant is the last
 				key += " " + labels[label]
 			}
-			found[key] = m.GetGauge().GetValue() + m.GetCounter().GetValue()
+			found[key] = m.GetGauge().GetValue() + m.GetCounter().GetValue() + float64(m.GetHistogram().GetSampleCount())
 		}
 	}
 	return found
@@ -87,7 +87,8 @@ func TestMetrics(t *testing.T) {
 		router ` + router.URL
 	g := start(t, site("12.5%", asking))
 
-	const series = 2 + 2*3 + 8 + 1 + 11 + 6 // weights, outcomes, reasons, errors, causes, lookups
+	// Weights, outcomes of the reasons of both variants, latencies, reasons, errors, causes, assignments, clients, lookups.
+	const series = 2 + (5+4)*3 + 2 + 8 + 1 + 11 + 2 + 1 + 6
 	if got, want := scrape(t, name), map[string]float64{"weight_ratio stable": .875, "weight_ratio canary": .125}; len(got) != series || !maps.Equal(nonzero(got), want) {
 		t.Errorf("before any request: %d series, want %d: %v", len(got), series, got)
 	}
@@ -99,14 +100,15 @@ func TestMetrics(t *testing.T) {
 
 	want := map[string]float64{
 		"weight_ratio stable": .875, "weight_ratio canary": .125,
-		"requests_total canary failure": 1, "requests_total stable success": 3,
+		"requests_total canary rule failure": 1, "requests_total stable base success": 2, "requests_total stable split success": 1,
+		"response_duration_seconds canary": 1, "response_duration_seconds stable": 3,
 		"decisions_total rule": 1, "decisions_total fallback": 1, "decisions_total base": 2, "decisions_total split": 1,
 		"internal_errors_total": 1, "refused_tokens_total malformed": 1, "router_lookups_total failed": 1,
 	}
 	got := map[string]float64{}
 	eventually(t, "all outcomes are counted", func() bool {
 		got = nonzero(scrape(t, name))
-		return got["requests_total stable success"] == 3
+		return got["response_duration_seconds stable"] == 3
 	})
 	if !maps.Equal(got, want) {
 		t.Errorf("got  %v\nwant %v", got, want)
@@ -169,7 +171,9 @@ func TestMetricsOfAPlan(t *testing.T) {
 	if err := g.load(site); err != nil {
 		t.Fatal(err)
 	}
-	const series = 2 + 2*3 + 8 + 1 + 5 + 1 + 1 + 1 + 3 + 5 + 8 // weights, outcomes, reasons, errors, states, step, epoch, store, verdicts, notices, queries
+	// Weights, outcomes of the reasons of both variants, latencies, reasons, errors, states, step, epoch, held, stalled,
+	// verdicts, events, store, notices, queries.
+	const series = 2 + (3+2)*3 + 2 + 8 + 1 + 5 + 1 + 1 + 1 + 1 + 3 + 11 + 1 + 5 + 8
 	if got := scrape(t, name); len(got) != series {
 		t.Errorf("%d series, want %d: %v", len(got), series, got)
 	}
@@ -185,7 +189,7 @@ func TestMetricsOfAPlan(t *testing.T) {
 	}
 	tell(t, name, machine.Abort)
 	got = nonzero(scrape(t, name))
-	for key, want := range map[string]float64{"weight_ratio canary": 0, "weight_ratio stable": 1, "state progressing": 0, "state rolled_back": 1, "epoch": 1, "store_up": 1} {
+	for key, want := range map[string]float64{"weight_ratio canary": 0, "weight_ratio stable": 1, "state progressing": 0, "state rolled_back": 1, "epoch": 1, "store_up": 1, "events_total started": 1, "events_total rolled_back": 1, "events_total promoted": 0} {
 		if got[key] != want {
 			t.Errorf("%s is %v, want %v", key, got[key], want)
 		}

@@ -41,6 +41,13 @@ func (o *outside) take(tell *notify.Notifier, ask *prometheus.Client) {
 	}
 }
 
+// tells reports whether there is anybody to tell.
+func (o *outside) tells() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return len(o.targets) > 0
+}
+
 // outside reads who is told and asked: those of the rollout, and those of the gateway.
 func (c *checker) outside(config Config) *outside {
 	o := &outside{changed: true}

@@ -9,6 +9,7 @@ import (
 	"github.com/grayling-gateway/grayling/core/assign"
 	"github.com/grayling-gateway/grayling/core/identity"
 	"github.com/grayling-gateway/grayling/core/mirror"
+	"github.com/grayling-gateway/grayling/core/rollout"
 )
 
 // Live is what a rollout remembers while its configuration is read anew: how far it has come, and counters. A host keeps
@@ -23,6 +24,8 @@ type Live struct {
 
 	mu      sync.Mutex // guards what says so
 	sources map[source]*outcomes
+	given   map[string]*atomic.Int64 // assignments, by variant
+	toldOf  map[rollout.Kind]int64   // events
 
 	tokens identity.Memory
 
@@ -81,6 +84,21 @@ func (l *Live) Counts() map[string]VariantCounts {
 		counts[of.variant] = c
 	}
 	return counts
+}
+
+// assignmentsTo returns what counts the assignments to a variant.
+func (l *Live) assignmentsTo(variant string) *atomic.Int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n := l.given[variant]
+	if n == nil {
+		if l.given == nil {
+			l.given = map[string]*atomic.Int64{}
+		}
+		n = &atomic.Int64{}
+		l.given[variant] = n
+	}
+	return n
 }
 
 // tallies returns what was counted of every source.

@@ -115,6 +115,17 @@ var latencyLimits = []time.Duration{
 	time.Second, 2500 * time.Millisecond, 5 * time.Second, 10 * time.Second, 30 * time.Second, math.MaxInt64,
 }
 
+// latencySeconds are the same in seconds, without that of the last bucket, which takes all.
+var latencySeconds = limitsInSeconds()
+
+func limitsInSeconds() []float64 {
+	var seconds []float64
+	for _, limit := range latencyLimits[:len(latencyLimits)-1] {
+		seconds = append(seconds, limit.Seconds())
+	}
+	return seconds
+}
+
 // firstBuckets are the buckets of the shortest latencies that take so many bits: among those with as many bits there is the
 // end of one bucket at most. Clocks that go backwards make 64 bits: that took no time.
 var firstBuckets = bucketsByBits()
@@ -151,6 +162,16 @@ type tally struct {
 	success, failure, neutral int64
 	latency                   time.Duration // the sum
 	buckets                   []int64       // requests that were answered, by their latencies
+}
+
+func (t *tally) add(other *tally) {
+	t.success += other.success
+	t.failure += other.failure
+	t.neutral += other.neutral
+	t.latency += other.latency
+	for i, n := range other.buckets {
+		t.buckets[i] += n
+	}
 }
 
 func (t *tally) decisions() int64 { return t.success + t.failure + t.neutral }

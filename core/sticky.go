@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"net/http"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/grayling-gateway/grayling/core/assign"
@@ -19,14 +20,16 @@ type assigner struct {
 	memory   *assign.Memory // nil: it has none
 	router   *assign.Router // nil: it asks nobody
 	variants map[string]int
-	names    bool // what the memory or the split knows the client by has to be found out
-	draws    bool // some rule takes a percentage, by the client's key
+	given    []*atomic.Int64 // assignments, by variant
+	names    bool            // what the memory or the split knows the client by has to be found out
+	draws    bool            // some rule takes a percentage, by the client's key
 }
 
 func newAssigner(e *Engine, plan *stickiness) *assigner {
 	a := &assigner{stickiness: plan, variants: map[string]int{}}
 	for i, name := range e.variants {
 		a.variants[name] = i
+		a.given = append(a.given, e.live.assignmentsTo(name))
 	}
 	for _, r := range e.rules {
 		a.draws = a.draws || r.slots < balance.Slots
@@ -152,6 +155,9 @@ func assignAnew(e *Engine, p *phase, d **Decision, in *expr.Input, v *visitor, n
 				return
 			}
 			if err == nil {
+				if answer.Expires > now.UnixMilli() {
+					a.given[a.variants[answer.Variant]].Add(1)
+				}
 				*d = withCookie(a, p.routed[a.variants[answer.Variant]], in.Request, answer, v, now)
 				return
 			}
@@ -177,9 +183,15 @@ func assignAnew(e *Engine, p *phase, d **Decision, in *expr.Input, v *visitor, n
 		assigned = a.assignment(*d, p.generation, now)
 	}
 	*d = withCookie(a, *d, in.Request, assigned, v, now)
-	if a.remember && v.name != "" && assigned.Expires > now.UnixMilli() {
-		a.memory.Remember(v.name, assigned)
+	if assigned.Expires <= now.UnixMilli() {
+		return
 	}
+	if a.remember && v.name != "" {
+		a.memory.Remember(v.name, assigned)
+	} else if a.cookie == nil {
+		return // nothing remembers it
+	}
+	a.given[(*d).Index].Add(1)
 }
 
 // assignment returns what is to be remembered of a decision.

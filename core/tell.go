@@ -47,11 +47,31 @@ func (e *Engine) tellOf(events []rollout.Event) {
 	for i := range events {
 		e.logEvent(&events[i])
 	}
+	e.live.countTold(events)
 	notifier, _ := e.live.messengers(e)
 	notifier.Send(e.name, e.member(), events)
 	if e.host.Listen != nil {
 		e.host.Listen(events)
 	}
+}
+
+// countTold counts events that others were told of.
+func (l *Live) countTold(events []rollout.Event) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.toldOf == nil {
+		l.toldOf = map[rollout.Kind]int64{}
+	}
+	for i := range events {
+		l.toldOf[events[i].Kind]++
+	}
+}
+
+// told returns how many events of a kind others were told of.
+func (l *Live) told(kind rollout.Kind) int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.toldOf[kind]
 }
 
 // logEvent writes an event as one line. What people should look at is a warning.

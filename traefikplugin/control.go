@@ -79,7 +79,8 @@ func newCommander(ctx context.Context, config core.Config, g *registry, log *slo
 	if len(problems) > 0 {
 		return nil, core.Join(problems)
 	}
-	c := &commander{ctx: ctx, rollouts: control.Handler(func() map[string]*core.Live { return g.running() })}
+	answers := control.Handler(func() map[string]*core.Live { return g.running() })
+	c := &commander{ctx: ctx, rollouts: newExposition(g, answers)}
 	files := &watch.Files{}
 	if err := c.readToken(config.Control.Token, files); err != nil {
 		return nil, fmt.Errorf("control.token: %w", err)

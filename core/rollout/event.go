@@ -70,6 +70,10 @@ const (
 	KindMismatch     Kind = "sample_ratio_mismatch" // clients are not divided as the weights say; once for a stay in a step
 )
 
+// Kinds are all kinds of events.
+var Kinds = []Kind{KindStarted, KindStepAdvanced, KindHeld, KindStalled, KindPaused, KindResumed, KindPromoted, KindRolledBack,
+	KindRestarted, KindWeightSet, KindMismatch}
+
 // Event is one transition, or something else that people want to know of.
 type Event struct {
 	// ID numbers the events of a rollout from 1, without gaps.

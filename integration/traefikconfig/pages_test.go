@@ -8,6 +8,7 @@ import (
 	"go/token"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -30,7 +31,7 @@ type block struct {
 func blocks(t *testing.T) []block {
 	t.Helper()
 	var list []block
-	for _, page := range []string{"README.md", "docs/traefik.md", "docs/balancing.md", "docs/decisions.md", "docs/stickiness.md", "docs/expressions.md", "docs/geography.md", "docs/identity.md", "docs/rollouts.md"} {
+	for _, page := range []string{"README.md", "docs/traefik.md", "docs/balancing.md", "docs/decisions.md", "docs/stickiness.md", "docs/expressions.md", "docs/geography.md", "docs/identity.md", "docs/rollouts.md", "docs/metrics.md"} {
 		var open *block
 		for i, line := range strings.SplitAfter(read(t, page), "\n") {
 			fence, isFence := strings.CutPrefix(strings.TrimSpace(line), "```")
@@ -53,6 +54,7 @@ func blocks(t *testing.T) []block {
 //   - a dynamic configuration, which begins with http;
 //   - labels;
 //   - a static configuration;
+//   - one of Prometheus;
 //   - a part of the plugin's configuration, which gets what it lacks.
 func TestConfigurationsOfPages(t *testing.T) {
 	found := 0
@@ -77,6 +79,8 @@ func TestConfigurationsOfPages(t *testing.T) {
 				accepts(t, start(t, "--providers.file.filename="+file(t, "dynamic.toml", text)))
 			case content["http"] != nil:
 				accepts(t, start(t, "--providers.file.filename="+file(t, "dynamic.yaml", text)))
+			case content["scrape_configs"] != nil:
+				understands(t, file(t, "prometheus.yml", text))
 			case content["labels"] != nil:
 				labels := make(map[string]string)
 				for key, value := range content["labels"].(map[string]any) {
@@ -92,6 +96,18 @@ func TestConfigurationsOfPages(t *testing.T) {
 	}
 	if found < 10 {
 		t.Errorf("%d configurations found: the pages show more", found)
+	}
+}
+
+// understands has Prometheus look at a configuration of its own.
+func understands(t *testing.T, file string) {
+	t.Helper()
+	promtool, err := exec.Command("../tools/build.sh", "promtool").Output()
+	if err != nil {
+		t.Fatalf("building promtool: %v", err)
+	}
+	if out, err := exec.Command(strings.TrimSpace(string(promtool)), "check", "config", "--syntax-only", file).CombinedOutput(); err != nil {
+		t.Errorf("%v: %s", err, out)
 	}
 }
 
