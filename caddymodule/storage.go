@@ -27,6 +27,7 @@ import (
 type storage struct {
 	in     certmagic.Storage
 	report func(error) // is told what an operator should know
+	seen   *sightings  // of what members report
 }
 
 const (

@@ -19,6 +19,7 @@ var stores = caddy.NewUsagePool()
 type opened struct {
 	store store.Store // nil: memory
 	name  string
+	seen  sightings                   // in Caddy's storage, if that is the store
 	log   atomic.Pointer[slog.Logger] // of the app that was provisioned or in force last
 }
 
@@ -45,6 +46,7 @@ func (a *App) openStore() error {
 	a.opened.log.CompareAndSwap(nil, log)
 	a.store, a.storeName = a.opened.store, a.opened.name
 	if _, is := a.store.(*storage); is { // which a configuration loads anew
+		a.own.seen = &a.opened.seen
 		a.store, a.storeName = a.own, a.own.name()
 	}
 	return nil

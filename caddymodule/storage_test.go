@@ -18,7 +18,7 @@ import (
 // what it reported since.
 func storageIn(directory string) (s *storage, reported func() string) {
 	var reports []string
-	s = &storage{in: &certmagic.FileStorage{Path: directory}, report: func(err error) { reports = append(reports, err.Error()) }}
+	s = &storage{in: &certmagic.FileStorage{Path: directory}, report: func(err error) { reports = append(reports, err.Error()) }, seen: &sightings{}}
 	return s, func() string {
 		text := strings.Join(reports, "\n")
 		reports = nil
@@ -30,6 +30,10 @@ func TestStorage(t *testing.T) {
 	directory := t.TempDir()
 	storetest.Contract(t, func() store.Store {
 		return &storage{in: &certmagic.FileStorage{Path: directory}, report: func(err error) { t.Errorf("reported: %v", err) }}
+	})
+	storetest.Members(t, func() store.Members {
+		s, _ := storageIn(directory)
+		return s
 	})
 	locks, err := os.ReadDir(filepath.Join(directory, "locks"))
 	if err != nil || len(locks) > 0 {
