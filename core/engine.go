@@ -56,6 +56,9 @@ type Host struct {
 	Notify     []Notify
 	Member     string
 
+	// Gateway is what the gateway is, such as "caddy v2.11.4", for people who look at several.
+	Gateway string
+
 	// Veto is asked before a candidate is promoted, and returns why it must not be; nil, or a Veto that is nil: nobody is
 	// against it.
 	Veto func(promotion rollout.Event) error
@@ -106,6 +109,7 @@ type Engine struct {
 	release    rollout.Release
 	kin        string       // of the release
 	memberName string       // of the configuration
+	planned    string       // stands for the plan and its checks; empty without a plan
 	missing    []string     // what the configuration names and is not here: only in rehearsals
 	phase      atomic.Value // *phase
 	renewing   sync.Mutex   // held while another phase is made
@@ -154,6 +158,8 @@ func Compile(config Config, live *Live, host Host) (*Engine, error) {
 	}
 	e.memberName = config.Member
 	e.release = e.checked.released()
+	e.release.Member = e.sharedName()
+	e.planned = e.planPrint()
 	e.kin = kinOf(e.release)
 	e.copiers = newCopiers(e)
 	turn := live.turn.Load()

@@ -75,10 +75,10 @@ func (e *Engine) newPhase(v *rollout.View, turn int64, preview bool) *phase {
 	}
 	p := &phase{turn: turn, state: v.State, step: v.Record.Step, position: v.Position, line: line, weights: v.Weights}
 	p.mirrors = e.copiers.in(v.State)
-	epoch := v.Record.Epoch
+	epoch := v.Position.Epoch
 	p.generation = generationOf(e.generation, epoch)
 	p.before = generationOf(e.generation, epoch-1)
-	if v.Record.State == rollout.Promoted && e.assigner != nil {
+	if v.Record.State == rollout.Promoted && v.Outdated == nil && e.assigner != nil {
 		p.drained = v.Record.Since.Add(e.assigner.drain).UnixMilli()
 	}
 	judged := e.plan != nil && v.State != rollout.RolledBack

@@ -3,6 +3,8 @@ package core
 import (
 	"context"
 	"fmt"
+	"math/rand"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -33,6 +35,7 @@ type progress struct {
 	notifier *notify.Notifier // nil until it is needed; guarded by Live's mu, as the client
 	client   *prometheus.Client
 	census   census
+	company  company
 	series   series
 
 	trial *trial        // of the present position; guarded by Live's mu
@@ -103,13 +106,18 @@ func (l *Live) takeOver(ctx context.Context, e *Engine) {
 	defer cancel()
 	keeper := e.keeper(l)
 	if l.controller == nil {
-		l.controller = rollout.NewController(rollout.Settings{Name: e.name, Store: keeper, Checkpoint: time.Minute,
-			Veto: l.veto, Show: l.show, Listen: l.hear, Fault: l.fault})
+		l.controller = rollout.NewController(rollout.Settings{Name: e.name, Store: keeper, Checkpoint: checkpoint(),
+			Veto: l.veto, Show: l.show, Listen: l.hear, Learn: l.learn, Fault: l.fault})
 	}
 	l.engine.Store(e)
 	l.controller.Move(ctx, clocks(), keeper, e.host.StoreName == l.storeName)
 	l.storeName = e.host.StoreName
 	l.controller.Configure(ctx, clocks(), e.release)
+}
+
+// checkpoint is how often the age of a step is saved: not by all gateways of a fleet at the same time.
+func checkpoint() time.Duration {
+	return time.Minute + time.Duration(rand.Int63n(int64(time.Minute/2)))
 }
 
 // inForce returns the engine whose configuration counts, or nil.
@@ -161,7 +169,7 @@ func (l *Live) trialOf(position rollout.Position, variants []string, weights []b
 	defer l.mu.Unlock()
 	last := l.trial
 	same := last != nil && last.position == position
-	division := fmt.Sprint(variants, weights, candidate)
+	division := divisionOf(variants, weights, candidate)
 	if same && last.division == division {
 		return last
 	}
@@ -176,6 +184,15 @@ func (l *Live) trialOf(position rollout.Position, variants []string, weights []b
 	return next
 }
 
+// divisionOf stands for how traffic is divided. It is the same in all gateways.
+func divisionOf(variants []string, weights []balance.Weight, candidate int) string {
+	parts := []string{strconv.Itoa(candidate)}
+	for i, name := range variants {
+		parts = append(parts, name, weights[i].String())
+	}
+	return strings.Join(parts, "\x00")
+}
+
 func (l *Live) veto(promotion rollout.Event) error {
 	if e := l.inForce(); e != nil && e.host.Veto != nil {
 		return e.host.Veto(promotion)
@@ -183,16 +200,31 @@ func (l *Live) veto(promotion rollout.Event) error {
 	return nil
 }
 
-// hear tells everybody what happened.
+// hear tells everybody what happened here.
 func (l *Live) hear(events []rollout.Event) {
+	l.wake()
+	if e := l.inForce(); e != nil {
+		e.tellOf(events)
+	}
+}
+
+// learn tells those who ask this gateway what happened at another, which tells everybody else.
+func (l *Live) learn(events []rollout.Event) {
+	l.wake()
+	if e := l.inForce(); e != nil {
+		for i := range events {
+			e.logEvent(&events[i])
+		}
+	}
+}
+
+// wake tells those who wait for events that there are some.
+func (l *Live) wake() {
 	l.mu.Lock()
+	defer l.mu.Unlock()
 	if l.news != nil {
 		close(l.news)
 		l.news = nil
-	}
-	l.mu.Unlock()
-	if e := l.inForce(); e != nil {
-		e.tellOf(events)
 	}
 }
 

@@ -24,6 +24,9 @@ type pursuit struct {
 
 	recorder recorder
 
+	attendance attendance
+	role       role
+
 	values  chan map[string]float64 // of Prometheus; nil if it is not being asked
 	answers chan rollout.Confirmation
 	asked   time.Duration // when the confirm was asked last, on the monotonic clock
@@ -54,6 +57,7 @@ func (e *Engine) pursue(ctx context.Context) {
 		close(watching)
 	}()
 	p := &pursuit{engine: e, live: l, answers: make(chan rollout.Confirmation, 1)}
+	p.attendance.members = e.members()
 	ticker := time.NewTicker(time.Second)
 	defer ticker.Stop()
 	for ctx.Err() == nil {
@@ -61,22 +65,38 @@ func (e *Engine) pursue(ctx context.Context) {
 		case <-ctx.Done():
 		case <-ticker.C:
 			e.outside.take(notifier, client)
-			p.tick(ctx)
+			p.inTurn(func() { p.tick(ctx) })
 		case values := <-p.values:
 			p.values = nil
-			p.proceed(ctx, rollout.Observations{Evaluation: p.evaluate(values)})
+			p.inTurn(func() { p.proceed(ctx, rollout.Observations{Evaluation: p.evaluate(values)}) })
 		case answer := <-p.answers:
 			p.asking = false
-			p.proceed(ctx, rollout.Observations{Confirmation: &answer})
+			p.inTurn(func() { p.proceed(ctx, rollout.Observations{Confirmation: &answer}) })
+		case g := <-p.attendance.gathered:
+			p.attendance.gathered = nil
+			p.inTurn(func() { p.meet(g) })
 		}
 	}
+	p.inTurn(p.leave)
 	<-watching
 	<-telling
 	<-mirroring
 }
 
+// inTurn does something unless the pursuit of another engine has begun, and never beside that.
+func (p *pursuit) inTurn(do func()) {
+	p.live.company.pursuing.Lock()
+	defer p.live.company.pursuing.Unlock()
+	if p.live.inForce() == p.engine {
+		do()
+	}
+}
+
 // proceed hands what was seen to the controller.
 func (p *pursuit) proceed(ctx context.Context, seen rollout.Observations) {
+	seen.Follows = p.role.follows
+	seen.Obstacle = p.role.obstacle
+	seen.Unopposed = p.role.unopposed
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
 	p.live.controller.Tick(ctx, clocks(), seen)
@@ -90,6 +110,9 @@ func (p *pursuit) tick(ctx context.Context) {
 	p.live.beginAnew(view)
 	p.follow(current(p.engine).trial, now)
 	p.record(now)
+	p.role = p.roleIn(view, now)
+	p.warn(view, now)
+	p.attend(ctx, view, now)
 	if p.trial != nil {
 		p.trial.Turn(now - p.trial.began)
 		if p.engine.assigner != nil {
@@ -97,7 +120,10 @@ func (p *pursuit) tick(ctx context.Context) {
 		}
 		if p.due(view, now) {
 			p.judged = now
-			seen.Evaluation = p.judge(ctx)
+			p.looks++ // also those of others
+			if !p.role.follows {
+				seen.Evaluation = p.judge(ctx)
+			}
 		}
 	}
 	p.confirm(ctx, view, now)
@@ -154,11 +180,10 @@ func (p *pursuit) judge(ctx context.Context) *rollout.Evaluation {
 func (p *pursuit) evaluate(values map[string]float64) *rollout.Evaluation {
 	e, t := p.engine, p.trial
 	view := p.live.controller.View()
-	if t == nil || view == nil || view.Position != t.position {
+	if t == nil || view == nil || view.Position != t.position || p.role.follows {
 		return nil
 	}
-	p.looks++
-	look := analysis.Look{Elapsed: clocks().Mono - t.began, Number: p.looks, Prometheus: values}
+	look := analysis.Look{Elapsed: clocks().Mono - t.began, Number: p.looks, Judges: p.role.judges, Prometheus: values}
 	look.Alone = view.Weights[0] == 0
 	look.Dark = view.Weights[p.engine.candidate] == 0
 	look.Mirror = func(variant string) (float64, bool) {

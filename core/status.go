@@ -14,7 +14,7 @@ type Status struct {
 	Member   string `json:"member,omitempty"` // the gateway's name, if it has one
 
 	// State, Cause, Reason and Since are those of the record: see [rollout.Record]. The state is "unknown" as long as the
-	// store has not said what it knows.
+	// store has not said what it knows, and "outdated" where others release what superseded this gateway's revision.
 	State  string    `json:"state"`
 	Cause  string    `json:"cause,omitempty"`
 	Reason string    `json:"reason,omitempty"`
@@ -57,6 +57,9 @@ type Status struct {
 
 	// StoreAway says why the store is away. Empty: it is not.
 	StoreAway string `json:"store_away,omitempty"`
+
+	// Members are the gateways that have the store, this one too. Empty: no others can have it.
+	Members []MemberStatus `json:"members,omitempty"`
 }
 
 // StepStatus is a step of the plan.
@@ -111,6 +114,10 @@ func (l *Live) Status() (Status, bool) {
 		status.State = UnknownState
 		status.Revision = v.Release.Revision
 	}
+	if v.Outdated != nil {
+		status.outdate(v)
+	}
+	status.Members = l.memberStatus()
 	p := current(e)
 	status.Base = p.base.Variant
 	if e.candidate > 0 {

@@ -80,6 +80,9 @@ func (e *Engine) logEvent(event *rollout.Event) {
 	if event.Cause != "" {
 		attributes = append(attributes, "cause", string(event.Cause))
 	}
+	if event.Member != "" {
+		attributes = append(attributes, "member", event.Member)
+	}
 	if event.Reason != "" {
 		attributes = append(attributes, "reason", event.Reason)
 	}

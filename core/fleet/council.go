@@ -89,6 +89,9 @@ func (c *Council) Limit() int {
 // Hear takes in the reports that are in the store now, at a time: the first of them, or all. mine is what this gateway said
 // itself, and record what the rollout is about. Reports that cannot be read are as good as none.
 func (c *Council) Hear(reports []store.Report, all bool, mine Report, record Release, now time.Duration) {
+	if record != c.record {
+		c.opposed = true // by whoever made it another
+	}
 	c.mine = mine
 	c.record = record
 	c.all = all
@@ -202,9 +205,9 @@ func (c *Council) Judges() (n int, me bool) {
 	return n, me
 }
 
-// Unopposed reports whether no other gateway has been about the record's release for some time.
-func (c *Council) Unopposed(now time.Duration) bool {
-	return !c.opposed && now-c.unopposed >= patience
+// Unopposed reports whether no other gateway has been about a release, which is the record's, for some time.
+func (c *Council) Unopposed(record Release, now time.Duration) bool {
+	return !c.opposed && record == c.record && now-c.unopposed >= patience
 }
 
 // Twin reports whether another process has had this one's name for some time.

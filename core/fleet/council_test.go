@@ -227,25 +227,25 @@ func TestUnopposed(t *testing.T) {
 	hear := func(at time.Duration, reports []store.Report, all bool) {
 		council.Hear(reports, all, mine.report(), release, at)
 	}
-	if council.Unopposed(time.Hour) {
+	if council.Unopposed(release, time.Hour) {
 		t.Error("before anything was heard")
 	}
 	hear(0, speaks, true)
 	hear(time.Minute, nil, true)
-	if council.Unopposed(time.Minute) || council.Unopposed(time.Minute+patience-1) {
+	if council.Unopposed(release, time.Minute) || council.Unopposed(release, time.Minute+patience-1) {
 		t.Error("a gateway may be about to begin again")
 	}
-	if !council.Unopposed(time.Minute + patience) {
+	if !council.Unopposed(release, time.Minute+patience) {
 		t.Error("nobody is left")
 	}
 	hear(2*time.Minute, nil, false)
-	if council.Unopposed(time.Hour) {
+	if council.Unopposed(release, time.Hour) {
 		t.Error("those who were not looked at may be about it")
 	}
 	hear(3*time.Minute, nil, true)
 	hear(4*time.Minute, speaks, true)
 	hear(5*time.Minute, nil, true)
-	if council.Unopposed(5*time.Minute + patience - 1) {
+	if council.Unopposed(release, 5*time.Minute+patience-1) {
 		t.Error("one came in between")
 	}
 	if names := council.Others(); len(names) != 0 {

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/grayling-gateway/grayling/core/analysis"
 	"github.com/grayling-gateway/grayling/core/rollout"
@@ -38,9 +37,6 @@ type Report struct {
 
 	// Verdict is that of its last evaluation; empty if it does not judge.
 	Verdict rollout.Verdict `json:"verdict,omitempty"`
-
-	// Idle is how long ago the last outcome of a request was. 0: there was none.
-	Idle time.Duration `json:"idle_ns,omitempty"`
 
 	// Division stands for the variants, and their weights, among which traffic is divided. Counts are what it counted of each
 	// since its position began. Empty: it counts nothing.

@@ -1,0 +1,302 @@
+package core
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	mathrand "math/rand"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/grayling-gateway/grayling/core/fleet"
+	"github.com/grayling-gateway/grayling/core/rollout"
+	"github.com/grayling-gateway/grayling/core/store"
+)
+
+// company is what a rollout knows of the other gateways that have its store. It is a part of Live, and outlives engines.
+type company struct {
+	pursuing sync.Mutex // held by the pursuit that goes on with the plan; it guards all but seen
+
+	council *fleet.Council // nil before this process first reported
+	id      string         // of this process
+	number  int64          // of its last report
+	joined  bool           // whether the reports of the others were ever read
+	fault   string         // why they cannot be now; "" if they can
+	warned  string         // of what the log said last: see warn
+
+	seen atomic.Value // *assembly; nothing before the reports of the others were read
+}
+
+// assembly is what was known of all gateways at some time. It does not change.
+type assembly struct {
+	members []*fleet.Member
+	id      string // of this process
+}
+
+const (
+	soonest   = time.Second
+	latest    = 5 * time.Second  // from one report to the next while there is something to judge
+	leisure   = 20 * time.Second // and while there is not
+	lookAgain = 15 * time.Second // from one look at the others to the next for who does not judge
+	lives     = 3                // so many reports may get lost before a gateway is taken to be gone
+)
+
+// exchanged is a report that was sent, and what the others say.
+type exchanged struct {
+	mine    fleet.Report
+	record  fleet.Release
+	reports []store.Report
+	read    bool // whether they were read
+	all     bool // and all of them
+	err     error
+}
+
+// attendance is when a pursuit reports, and looks at what the others do.
+type attendance struct {
+	members  store.Members  // nil if no other gateway has the store
+	gathered chan exchanged // nil unless it is under way
+	report   time.Duration  // when to report next, on the monotonic clock
+	look     time.Duration  // when to look next
+	told     string         // of what was reported last
+}
+
+// attend has the gateway report, and look at the reports of the others, when it is time. What changed is told at once.
+func (p *pursuit) attend(ctx context.Context, view *rollout.View, now time.Duration) {
+	a := &p.attendance
+	if a.members == nil || a.gathered != nil || view == nil || view.State == "" {
+		return
+	}
+	telling := fmt.Sprint(view.Position, string(view.State), view.Outdated != nil, p.trial != nil)
+	changed := telling != a.told
+	if !changed && now < a.report {
+		return
+	}
+	a.told = telling
+	c := &p.live.company
+	if c.council == nil {
+		c.id = randomID()
+		c.council = fleet.NewCouncil(c.id)
+	}
+	pace := p.pace(view)
+	a.report = now + pace*4/5 + time.Duration(mathrand.Int63n(int64(pace*2/5))) // not all at the same time
+	limit := c.council.Limit()
+	g := exchanged{mine: p.reportOf(view), read: limit == 0 || changed || now >= a.look, all: limit == 0}
+	g.record = fleet.Release{Revision: view.Record.Revision, Candidate: view.Record.Candidate}
+	if g.read {
+		a.look = now + lookAgain
+	}
+	gathered := make(chan exchanged, 1)
+	a.gathered = gathered
+	members, name, id := a.members, p.engine.name, c.id
+	ttl := lives * pace
+	if ttl < lives*latest {
+		ttl = lives * latest
+	}
+	go func() { gathered <- exchange(ctx, members, name, id, g, limit, ttl) }()
+}
+
+// exchange sends a report, and reads those of the others.
+func exchange(ctx context.Context, members store.Members, name, id string, g exchanged, limit int, ttl time.Duration) exchanged {
+	ctx, cancel := context.WithTimeout(ctx, 2*storeTimeout) // they may be gathered with others for a second
+	defer cancel()
+	content, err := g.mine.Encode()
+	if err == nil {
+		err = members.Report(ctx, name, id, content, ttl)
+	}
+	if err == nil && g.read {
+		g.reports, err = members.Reports(ctx, name, limit)
+	}
+	g.err = err
+	return g
+}
+
+// pace is the time from one report to the next.
+func (p *pursuit) pace(view *rollout.View) time.Duration {
+	if view.Outdated != nil || view.State != rollout.Progressing && view.State != rollout.Paused {
+		return leisure
+	}
+	pace := p.engine.plan.Every / 2
+	if pace < soonest {
+		pace = soonest
+	}
+	if pace > latest {
+		pace = latest
+	}
+	return pace
+}
+
+// reportOf says what this gateway knows.
+func (p *pursuit) reportOf(view *rollout.View) fleet.Report {
+	e, c := p.engine, &p.live.company
+	c.number++
+	r := fleet.Report{Number: c.number, Name: e.release.Member, Gateway: e.host.Gateway, Revision: view.Position.Revision, Plan: e.planned,
+		Outdated: view.Outdated != nil, State: string(view.State), Step: view.Record.Step, Weight: view.Record.Weight,
+		Epoch: view.Position.Epoch, Entry: view.Position.Entry, Verdict: view.Last.Verdict}
+	if e.candidate > 0 {
+		r.Candidate = e.variants[e.candidate]
+	}
+	if r.Outdated {
+		r.Step = 0
+		r.Weight = ""
+		return r
+	}
+	if t := p.trial; t != nil && t.position == view.Position && e.plan != nil {
+		r.Division = fingerprint(t.division)
+		for i := range e.variants {
+			r.Counts = append(r.Counts, t.Counts(i))
+		}
+	}
+	return r
+}
+
+// meet takes in what the others said.
+func (p *pursuit) meet(g exchanged) {
+	now := clocks().Mono
+	c := &p.live.company
+	if g.err != nil {
+		p.attendance.report = now + soonest
+		p.attendance.look = now
+		if c.fault == "" {
+			p.engine.log.Error("the reports of the other gateways", "rollout", p.engine.name, "error", g.err)
+		}
+		c.fault = g.err.Error()
+		return
+	}
+	if c.fault != "" {
+		p.engine.log.Info("the reports of the other gateways are back", "rollout", p.engine.name)
+		c.fault = ""
+	}
+	if !g.read {
+		return
+	}
+	c.joined = true
+	c.council.Hear(g.reports, g.all, g.mine, g.record, now)
+	if t := p.trial; t != nil && t.position == g.mine.Position() && fingerprint(t.division) == g.mine.Division {
+		c.council.AddTo(t.Trial, now-t.began)
+	}
+	c.seen.Store(&assembly{members: c.council.Members(), id: c.id})
+}
+
+// leave tells the others that this gateway has gone, unless another engine goes on here.
+func (p *pursuit) leave() {
+	c := &p.live.company
+	if p.attendance.members == nil || c.council == nil || p.live.inForce() != p.engine {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
+	defer cancel()
+	if err := p.attendance.members.Leave(ctx, p.engine.name, c.id); err != nil {
+		p.engine.log.Warn("the other gateways learn later that this one has gone", "rollout", p.engine.name, "error", err)
+	}
+}
+
+// role is a gateway's part in what happens to a rollout.
+type role struct {
+	follows   bool
+	judges    int    // who judge, with this one
+	obstacle  string // why the plan must not go on
+	unopposed string // the version of the record that no other gateway is about, or ""
+}
+
+// roleIn returns what this gateway has to do. While it cannot read what the others say it judges by its own requests, so as
+// to roll back what is bad, and the plan does not go on.
+func (p *pursuit) roleIn(view *rollout.View, now time.Duration) role {
+	c := &p.live.company
+	switch {
+	case p.attendance.members == nil || view == nil || view.Away != "":
+		return role{judges: 1}
+	case c.fault != "":
+		return role{judges: 1, obstacle: "the store is away: " + c.fault}
+	case !c.joined:
+		return role{follows: true}
+	}
+	n, me := c.council.Judges()
+	r := role{follows: !me, judges: n}
+	if c.council.Unopposed(fleet.Release{Revision: view.Record.Revision, Candidate: view.Record.Candidate}, now) {
+		r.unopposed = view.Record.Version()
+	}
+	return r
+}
+
+// warn writes into the log, once, what people have to mend: another revision in force than the gateway's own, and another
+// process of the same name.
+func (p *pursuit) warn(view *rollout.View, now time.Duration) {
+	c := &p.live.company
+	if view == nil || p.attendance.members != nil && !c.joined {
+		return
+	}
+	log := p.engine.log.With("rollout", p.engine.name)
+	switch {
+	case view.Outdated != nil:
+		by := ""
+		if c.council != nil {
+			by = strings.Join(c.council.Others(), ", ")
+		}
+		if text := fmt.Sprint(view.Outdated.Revision, "\x00", view.Record.Revision); c.warned != text {
+			c.warned = text
+			log.Error("another revision is being released: configure this gateway with it, or restart the rollout here",
+				"revision", view.Outdated.Revision, "released", view.Record.Revision, "by", by)
+		}
+	case c.council != nil && c.council.Twin(now):
+		if text := "twin " + p.engine.release.Member; c.warned != text {
+			c.warned = text
+			log.Warn("another process reports by the same name: give each gateway its own (member)", "member", p.engine.release.Member)
+		}
+	case c.warned != "":
+		c.warned = ""
+		log.Info("the gateways agree")
+	}
+}
+
+// members returns what other gateways that have the engine's store report; nil if no others can have it.
+func (e *Engine) members() store.Members {
+	if e.host.Store == nil {
+		return nil
+	}
+	members, _ := e.host.Store.(store.Members)
+	return members
+}
+
+// sharedName returns the gateway's name. Among others it is that of its machine unless one is configured.
+func (e *Engine) sharedName() string {
+	name := e.member()
+	if name != "" || e.members() == nil {
+		return name
+	}
+	name, err := os.Hostname()
+	if err != nil {
+		return "" // it has none
+	}
+	return name
+}
+
+// randomID returns letters and digits that nobody else has.
+func randomID() string {
+	id := make([]byte, 10)
+	_, _ = rand.Read(id) // it never fails
+	return hex.EncodeToString(id)
+}
+
+// planPrint stands for what gateways have to agree on to judge alike: the plan and its checks.
+func (e *Engine) planPrint() string {
+	if e.plan == nil {
+		return ""
+	}
+	p := e.plan
+	parts := []string{fmt.Sprint(p.Every, p.Window, p.MinRequests, p.Failures, p.PauseOnFail, p.Deadline)}
+	for i := range p.Steps {
+		step := &p.Steps[i]
+		parts = append(parts, step.Weight.String(), fmt.Sprint(step.For, step.Manual), step.Confirm)
+	}
+	for _, hours := range p.Only {
+		parts = append(parts, hours.String())
+	}
+	for _, check := range e.checks.Describe() {
+		parts = append(parts, check.Text)
+	}
+	return fingerprint(parts...)
+}
