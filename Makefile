@@ -26,6 +26,10 @@ build: ## build bin/caddy, stock Caddy with the rollout module, and bin/grayling
 run: build ## serve Caddyfile.example
 	bin/caddy run --config Caddyfile.example --adapter caddyfile
 
+.PHONY: demo
+demo: build ## show a rollout of two fake versions on a page
+	bin/grayling demo
+
 .PHONY: test
 test: packages check test-layers test-unit test-yaegi lint test-integration vuln ## everything that has to pass, cheap first
 	@printf '\nmake test: all passed\n'

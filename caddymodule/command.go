@@ -23,7 +23,7 @@ func addCommands(root *cobra.Command) {
 	root.PersistentFlags().StringVarP(&config, "config", "c", "", "the configuration that says the address")
 	root.PersistentFlags().StringVarP(&adapter, "adapter", "a", "", "the adapter that reads the configuration")
 	command.Add(root, command.Program{
-		Name: "rollout", Caddy: ValidateConfig, Exit: exit,
+		Name: "rollout", Caddy: ValidateConfig, RunCaddy: RunConfig, Exit: exit,
 		Server: func() (string, error) {
 			found, err := caddycmd.DetermineAdminAPIAddress(address, nil, config, adapter)
 			if err != nil {

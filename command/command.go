@@ -4,6 +4,7 @@ package command
 
 import (
 	"fmt"
+	"io/fs"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -21,6 +22,12 @@ type Program struct {
 	// Caddy validates a configuration of Caddy's: one in JSON if there is no adapter. An adapter "" is the one that the
 	// file's name suggests. Nil: there are none.
 	Caddy func(file, adapter string) error
+
+	// RunCaddy has a Caddy in this process serve a Caddyfile until stop is called. Nil: there is no demo.
+	RunCaddy func(caddyfile []byte) (stop func() error, err error)
+
+	// Plugin are the sources of the Traefik plugin. Nil: the demo knows no Traefik.
+	Plugin fs.FS
 
 	// Exit returns the error with which the program ends with an exit code, which is not 0, and says nothing more. Nil: see
 	// [ExitCode].
@@ -49,9 +56,12 @@ reached now; 4 rolled back while waiting for another state; 5 waited long enough
 
 	o := &options{server: program.Server, timeout: 10 * time.Second}
 	o.flags(root.PersistentFlags())
-	root.AddCommand(o.status(), o.watch(), o.mirror(), o.promote(), o.step(), o.weight(), validate(program.Caddy))
+	root.AddCommand(o.status(), o.watch(), o.mirror(), o.dashboard(), o.promote(), o.step(), o.weight(), validate(program.Caddy))
 	for _, verb := range verbs {
 		root.AddCommand(o.plain(verb))
+	}
+	if program.RunCaddy != nil {
+		root.AddCommand(o.demo(program))
 	}
 	ends(root, program.Exit)
 }

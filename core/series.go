@@ -80,15 +80,17 @@ func (p *pursuit) record(now time.Duration) {
 	ph := current(p.engine)
 	t := ph.judging()
 	end := now
+	const early = time.Second / 2 // ticks are not exact
 	if r.begun {
-		const early = time.Second / 2 // ticks are not exact
 		if t == r.trial && now-r.since < p.pointLasts()-early {
 			return
 		}
 		if t != r.trial && t != nil && t.began > r.since && t.began < now {
 			end = t.began
 		}
-		p.live.series.add(Point{Time: time.Now().Add(end - now), For: end - r.since, Variants: p.engine.counted(r)})
+		if end-r.since >= early { // in less, rates would be of those requests that began long before
+			p.live.series.add(Point{Time: time.Now().Add(end - now), For: end - r.since, Variants: p.engine.counted(r)})
+		}
 	}
 	r.mark = nil // what another trial has counted already is of this time, too
 	if t != nil && (!r.begun || t == r.trial) {

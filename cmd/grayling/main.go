@@ -10,13 +10,15 @@ import (
 
 	_ "github.com/caddyserver/caddy/v2/modules/standard"
 
+	"github.com/grayling-gateway/grayling"
 	"github.com/grayling-gateway/grayling/caddymodule"
 	"github.com/grayling-gateway/grayling/command"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := command.New(command.Program{Name: "grayling", Caddy: caddymodule.ValidateConfig}).ExecuteContext(ctx)
+	program := command.Program{Name: "grayling", Caddy: caddymodule.ValidateConfig, RunCaddy: caddymodule.RunConfig, Plugin: grayling.Plugin}
+	err := command.New(program).ExecuteContext(ctx)
 	stop()
 	os.Exit(command.ExitCode(err))
 }

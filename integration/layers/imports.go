@@ -23,8 +23,9 @@ type layer struct {
 var architecture = []layer{
 	{dir: "core"},
 	{dir: "traefikplugin", own: []string{"core"}},
-	{dir: "command", own: []string{"core", "traefikplugin"}, thirdParty: true},
-	{dir: "caddymodule", own: []string{"core", "command"}, thirdParty: true},
+	{dir: "dashboard"},
+	{dir: "command", own: []string{"core", "dashboard", "traefikplugin"}, thirdParty: true},
+	{dir: "caddymodule", own: []string{"core", "command", "dashboard"}, thirdParty: true},
 	{dir: "examples"},
 	{dir: "cmd", own: []string{"caddymodule", "command"}, thirdParty: true},
 }

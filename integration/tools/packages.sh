@@ -8,6 +8,7 @@ programs=(
 	curl:curl             # the lines of the README
 	python3:python3       # the assignment written in Python gives the same variants
 	postgres:postgresql   # ... and in SQL
+	chromium:chromium     # the dashboard works, and looks as it should
 	etcd:etcd-server      # the oldest etcd that the store works with
 )
 

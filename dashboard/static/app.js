@@ -1,0 +1,98 @@
+// The page: which rollouts there are, and the one that is looked at.
+
+import { Connection } from "./connection.js";
+import { Demo } from "./demo.js";
+import { List, html, mark, write } from "./dom.js";
+import { stateOf, weightOf } from "./format.js";
+import { Rollout } from "./rollout.js";
+import { merge } from "./series.js";
+
+const $ = (id) => document.getElementById(id);
+const known = { rollouts: null, away: "", events: [], points: [], mirror: null };
+let page, view, demo, shownName;
+
+const states = { connecting: "Connecting", live: "Live", lost: "Reconnecting", away: "Gateway away" };
+
+function tell(state) {
+	const now = state === "live" && known.away ? "away" : state;
+	if ($("link").dataset.state === now) return;
+	$("link").dataset.state = now;
+	write($("link-text"), states[now]);
+	mark($("link"), "title", now === "away" ? known.away : null);
+}
+
+function notify(text) {
+	const notice = html("p", { class: "notice" }, text);
+	$("notices").append(notice);
+	setTimeout(() => notice.remove(), 6000);
+}
+
+const connection = new Connection(hear, tell);
+
+// hear takes in an answer of the control API.
+function hear(path, status, body) {
+	if (path === "rollouts") {
+		known.away = status === 200 ? "" : body.error ?? `The gateway answers ${status}.`;
+		if (known.away) tell("live");
+		if (status === 200) known.rollouts = body.rollouts;
+	} else if (status === 200 && path === `rollouts/${shownName}/events`) known.events = body.events;
+	else if (status === 200 && path === `rollouts/${shownName}/series`) known.points = merge(known.points, body.points);
+	else if (path === `rollouts/${shownName}/mirror`) known.mirror = status === 200 ? body : null;
+	requestAnimationFrame(show);
+}
+
+const wanted = () => decodeURIComponent(location.hash.slice(1));
+
+// choose is which rollout is looked at: the one that the address names, or the first.
+const choose = () => known.rollouts.find((s) => s.name === wanted()) ?? known.rollouts[0];
+
+function follow() {
+	const name = shownName;
+	connection.follow(["rollouts", ...name ? ["events", "series", "mirror"].map((what) => `rollouts/${name}/${what}`) : []]);
+}
+
+const list = new List($("rollouts"), () => html("a", { class: "one" }, html("b", {}), html("span", { class: "state" }), html("span", { class: "track" }, html("span", { class: "fill" })), html("span", { class: "small muted" })), (a, s) => {
+	const [name, state, track, weight] = a.children;
+	const { name: text, tone } = stateOf(s);
+	const candidate = s.candidate || s.variants.at(-1).name;
+	mark(a, "href", `#${encodeURIComponent(s.name)}`);
+	mark(a, "aria-current", s.name === shownName ? "page" : null);
+	write(name, s.name);
+	write(state, text);
+	mark(state, "class", `state tone-${tone}`);
+	track.firstChild.style.width = weightOf(s, candidate);
+	write(weight, weightOf(s, candidate));
+});
+
+function show() {
+	if (!known.rollouts || !page) return;
+	const s = choose();
+	if (s?.name !== shownName || !view) {
+		shownName = s?.name;
+		Object.assign(known, { events: [], points: [], mirror: null });
+		view = s && new Rollout(page, s, notify, latest);
+		$("main").replaceChildren(...s ? [view.element] : [html("p", { class: "empty" }, "No rollout runs in this gateway. They are declared in its configuration, and appear here by themselves.")]);
+		if (demo) $("main").append(demo.element);
+		follow();
+	}
+	list.show(known.rollouts);
+	if (!s) return;
+	document.title = `${s.name} ${weightOf(s, s.candidate || s.variants.at(-1).name)} · Grayling`;
+	view.show({ status: s, events: known.events, points: known.points, mirror: known.mirror });
+}
+
+// latest is how a rollout is now, for somebody who has been overtaken.
+async function latest(name) {
+	const response = await fetch(`api/rollouts/${encodeURIComponent(name)}`);
+	return response.ok ? response.json() : known.rollouts.find((s) => s.name === name);
+}
+
+addEventListener("hashchange", () => {
+	show();
+	$("main").focus({ preventScroll: true });
+});
+tell("connecting");
+page = await fetch("page.json").then((response) => response.json());
+write($("gateway"), page.gateway);
+if (page.demo) demo = new Demo(notify);
+connection.follow(["rollouts"]);

@@ -1,0 +1,67 @@
+// Tables of a rollout: its variants, the gateways of a fleet, and what mirrored requests were answered differently.
+
+import { List, html, mark, write } from "./dom.js";
+import { count, lasting, milliseconds, share } from "./format.js";
+import { looks } from "./series.js";
+
+// Table shows rows of texts below a head. The first column names what the row is about.
+class Table {
+	constructor(title, columns) {
+		this.note = html("p", { class: "muted small note" });
+		this.body = html("tbody", {});
+		this.element = html("section", { class: "card" }, html("h2", {}, title),
+			html("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": title },
+				html("table", {}, html("thead", {}, html("tr", {}, columns.map((name) => html("th", { scope: "col" }, name)))), this.body)), this.note);
+		this.rows = new List(this.body, () => html("tr", {}, columns.map((_, i) => i === 0 ? html("th", { scope: "row" }, html("i", {}), html("span", {})) : html("td", {}))), (tr, { look, cells }) => {
+			[...tr.children].forEach((cell, i) => write(i === 0 ? cell.lastChild : cell, cells[i]));
+			mark(tr.firstChild.firstChild, "class", look == null ? null : `swatch-${look}`);
+		});
+	}
+
+	show(rows, note = "") {
+		this.rows.show(rows);
+		write(this.note, note);
+	}
+}
+
+// Variants are what was seen of each since the step began.
+export class Variants extends Table {
+	constructor() { super("Variants", ["Variant", "Weight", "Requests", "Errors", "p50", "p95", "p99"]); }
+
+	show(s) {
+		const look = looks(s);
+		super.show(s.variants.map((v) => ({
+			look: look.get(v.name),
+			cells: [v.name + (v.name === s.base ? " (base)" : ""), v.weight, count(v.requests), share(v.requests ? v.failures / v.requests : null),
+				...[v.latency_p50_ns, v.latency_p95_ns, v.latency_p99_ns].map((ns) => milliseconds((ns ?? 0) / 1e6))],
+		})), s.sample_ratio_off && s.steps ? `Whether clients are divided as the weights say is not watched: ${s.sample_ratio_off}.` : "");
+	}
+}
+
+// Members are the gateways whose sum is judged.
+export class Members extends Table {
+	constructor() { super("Gateways", ["Gateway", "Requests", "Errors", "Seen"]); }
+
+	show(s) {
+		const members = s.members ?? [];
+		this.element.hidden = members.length === 0;
+		super.show(members.map((m) => {
+			const seen = m.variants ?? [];
+			const sum = (field) => seen.reduce((total, v) => total + (v[field] ?? 0), 0);
+			const requests = sum("requests");
+			return { cells: [m.name ?? m.member, count(requests), share(requests ? sum("failures") / requests : null), m.age_ns == null ? "–" : `${lasting(m.age_ns)} ago`] };
+		}));
+	}
+}
+
+// Mirrors are in what the answers to mirrored requests differ.
+export class Mirrors extends Table {
+	constructor() { super("Mirror", ["Differs in", "Share", "Requests", "Noise"]); }
+
+	show(answer) {
+		const mirrors = answer?.mirrors ?? [];
+		this.element.hidden = mirrors.length === 0;
+		super.show(mirrors.flatMap((m) => (m.fields ?? []).map((f) => ({ cells: [`${m.mirror}: ${f.name}`, share(f.share) + (f.above_noise ? "" : " (chance)"), count(f.different), count(f.noise)] }))),
+			mirrors.map((m) => `${m.mirror}: ${count(m.compared)} compared, ${share(m.mismatch)} differ${m.controlled ? " beyond the noise" : ""}`).join("; "));
+	}
+}
