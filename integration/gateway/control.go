@@ -26,6 +26,17 @@ type Status struct {
 	SampleRatio   string `json:"sample_ratio_off"`
 	StoreAway     string `json:"store_away"`
 	Counts        map[string]int64
+	Members       []Member
+}
+
+// Member is a gateway of a fleet.
+type Member struct {
+	ID, Name, Gateway, Revision, State, Verdict, Differs string
+
+	Self, Judges       bool
+	Step               int
+	Requests, Failures int64
+	Reported           time.Duration `json:"reported_ago_ns"`
 }
 
 // VariantStatus is what it shows of a variant.
@@ -70,7 +81,7 @@ type Event struct {
 	Time                   time.Time
 	Revision, State, Cause string
 	Epoch, Step            int
-	Reason                 string
+	Reason, Member         string
 	Figures                map[string]float64
 }
 

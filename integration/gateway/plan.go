@@ -41,10 +41,16 @@ const stateFile = "state.json"
 
 // common writes the global option of what rollouts have in common in Caddy's words.
 func (c *caddy) common(b *bytes.Buffer, site Site) {
-	if !site.StateInFile && site.Prometheus == "" {
+	if !site.StateInFile && site.Prometheus == "" && len(site.Etcd) == 0 {
 		return
 	}
 	b.WriteString("\trollouts {\n")
+	if len(site.Etcd) > 0 {
+		fmt.Fprintf(b, "\t\tstore etcd %s\n", strings.Join(site.Etcd, " "))
+	}
+	if site.Member != "" {
+		fmt.Fprintf(b, "\t\tmember %s\n", site.Member)
+	}
 	if site.StateInFile {
 		fmt.Fprintf(b, "\t\tstore file %s\n", c.g.StateFile())
 	}
@@ -104,6 +110,10 @@ func (t *traefik) plan(config map[string]any, site Site, r Rollout) map[string]a
 	if site.StateInFile {
 		config["store"] = present{"kind": "file", "path": t.g.StateFile()}
 	}
+	if len(site.Etcd) > 0 {
+		config["store"] = present{"kind": "etcd", "endpoints": site.Etcd}
+	}
+	config["member"] = site.Member
 	config["prometheus"] = present{"url": site.Prometheus}.fields()
 	return present(config).fields()
 }

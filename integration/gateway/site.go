@@ -28,6 +28,10 @@ type Site struct {
 	Control bool
 	// StateInFile keeps the state of rollouts in Gateway.StateFile; false: where the gateway does by default.
 	StateInFile bool
+	// Etcd are the members of a cluster that keeps it, where gateways share it; empty: none does.
+	Etcd []string
+	// Member is the name of the gateway among those that share a cluster; empty: its machine's.
+	Member string
 	// Prometheus is the address of the server that checks ask; empty: none.
 	Prometheus string
 	// Verbatim is used instead of Rollouts, in the language of the only host of the scenario: a
