@@ -31,6 +31,7 @@ func addCommands(root *cobra.Command) {
 			}
 			return adminURL(found)
 		},
+		Rehearse: Rehearse,
 	})
 }
 

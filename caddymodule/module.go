@@ -119,6 +119,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	compiled, err := app.rollout(h.Config, specification, func(live *core.Live) (*core.Engine, error) {
 		warnOfShownSecrets(h.Config, h.log)
 		host := app.host(h.Name)
+		host.Prepare = received
 		host.Placeholder, host.Conditions, host.Handles, host.Address = placeholder, conditions, h.handles(), checkDial
 		host.Log, host.Geo = ctx.Slogger(), openGeo
 		host.Secret = func() (string, error) { return cookieSecret(ctx) }

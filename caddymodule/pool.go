@@ -78,6 +78,7 @@ func (h *Handler) newPool(ctx caddy.Context) (*pool, error) {
 		proxy: module.(*reverseproxy.Handler), pools: h.engine.Pools(declared), plain: len(h.Subsets) == 0, told: h.keys.told,
 	}
 	p.proxy.LoadBalancing.SelectionPolicy = p
+	p.pools.Observe(p)
 	return p, nil
 }
 
@@ -95,6 +96,9 @@ func checkDial(address string) error {
 	}
 	return nil
 }
+
+// Available reports whether an upstream can get a request now.
+func (p *pool) Available(upstream int) bool { return p.proxy.Upstreams[upstream].Available() }
 
 // served returns a variant that the shared proxy serves.
 func (p *pool) served(name string) served {

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/grayling-gateway/grayling/core"
 )
 
 // Program is what the commands are part of.
@@ -32,6 +34,9 @@ type Program struct {
 	// Exit returns the error with which the program ends with an exit code, which is not 0, and says nothing more. Nil: see
 	// [ExitCode].
 	Exit func(command *cobra.Command, code int, err error) error
+
+	// Rehearse returns engines for the rollouts in a configuration of Caddy's, read as Caddy does. Nil: there are none.
+	Rehearse func(file, adapter string) ([]*core.Engine, error)
 }
 
 // New returns the tree of commands.
@@ -60,6 +65,7 @@ reached now; 4 rolled back while waiting for another state; 5 waited long enough
 	for _, verb := range verbs {
 		root.AddCommand(o.plain(verb))
 	}
+	root.AddCommand(o.explain(program.Rehearse))
 	if program.RunCaddy != nil {
 		root.AddCommand(o.demo(program))
 	}

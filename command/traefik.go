@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -23,17 +21,9 @@ import (
 // checkTraefik returns what is wrong with the rollouts in a configuration of Traefik's, each with the file and, in YAML,
 // the line.
 func checkTraefik(file string) []string {
-	content, err := os.ReadFile(file)
+	documents, err := readTraefik(file)
 	if err != nil {
 		return []string{err.Error()}
-	}
-	read := readYAML
-	if filepath.Ext(file) == ".toml" {
-		read = readTOML
-	}
-	documents, err := read(content)
-	if err != nil {
-		return []string{file + ": " + err.Error()}
 	}
 	var problems []string
 	found := 0
@@ -46,10 +36,12 @@ func checkTraefik(file string) []string {
 		}
 	}
 	if found == 0 {
-		return []string{file + ": there is no rollout in it: no middleware with a plugin that is named grayling, or has variants"}
+		return []string{file + ": " + noRollout}
 	}
 	return problems
 }
+
+const noRollout = "there is no rollout in it: no middleware with a plugin that is named grayling, or has variants"
 
 // document is a configuration, and where its lines are.
 type document struct {
@@ -123,8 +115,17 @@ func has(table map[string]any, key string) bool {
 	return false
 }
 
-// problems decodes a rollout as Traefik does, and checks it.
+// problems checks a rollout.
 func (p plugin) problems() []core.Problem {
+	config, err := p.config()
+	if err != nil {
+		return []core.Problem{{Text: err.Error()}}
+	}
+	return traefikplugin.Check(config)
+}
+
+// config decodes a rollout as Traefik does.
+func (p plugin) config() (core.Config, error) {
 	var config core.Config
 	decoder, err := mapstructure.NewDecoder(&mapstructure.DecoderConfig{
 		DecodeHook: mapstructure.StringToSliceHookFunc(","), WeaklyTypedInput: true, Result: &config,
@@ -132,10 +133,7 @@ func (p plugin) problems() []core.Problem {
 	if err == nil {
 		err = decoder.Decode(p.table)
 	}
-	if err != nil {
-		return []core.Problem{{Text: err.Error()}}
-	}
-	return traefikplugin.Check(config)
+	return config, err
 }
 
 // place says where a problem is, and what it is.

@@ -2,8 +2,6 @@ package command
 
 import (
 	"fmt"
-	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -22,7 +20,7 @@ Of Caddy it is what "caddy validate" says; files that a rollout in Traefik names
 			invalid := 0
 			for _, file := range files {
 				var problems []string
-				if slices.Contains([]string{".yml", ".yaml", ".toml"}, filepath.Ext(file)) && adapter == "" {
+				if isTraefik(file, adapter) {
 					problems = checkTraefik(file)
 				} else if caddy == nil {
 					return fail(exitUsage, "%s: this program knows no configurations of Caddy", file)

@@ -83,7 +83,7 @@ func traces(l *Live) string {
 // oddConfig returns a rollout with a bit of everything.
 func oddConfig(random *rand.Rand) Config {
 	pick := func(texts ...string) string { return texts[random.Intn(len(texts))] }
-	config := Config{Name: "odd", Variants: variants("", "20%", "30%")}
+	config := Config{Name: "odd", Variants: []Variant{{Name: "v0"}, {Name: "v1", Weight: "20%"}, {Name: "v2", Weight: "30%"}}}
 	config.Key = [][]string{nil, {`cookie("uid")`}, {`header("X-User")`, `cookie("uid")`, `ip()`}, {`cookie("uid")`, `random()`}, {`query("u").lower()`}}[random.Intn(5)]
 	leaf := func() string {
 		return pick(`header("X-A") == "u"`, `header("X-A") != "v"`, `header("X-B").in("u", "v")`, `cookie("uid").exists()`, `query("v") >= 2`,

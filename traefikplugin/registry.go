@@ -194,6 +194,7 @@ func (r *rollout) end() {
 
 // newRollout compiles a configuration and starts its background work, unless there are problems.
 func newRollout(config core.Config, known *remembered, host core.Host, problems []core.Problem) (*rollout, error) {
+	host.LeadsOnly = !proxies(config)
 	made := &rollout{specification: fmt.Sprintf("%+v", config), store: host.Store, storeName: host.StoreName, openedAs: fmt.Sprintf("%+v", config.Store)}
 	read, others := readOwn(config, false)
 	problems = append(problems, others...)

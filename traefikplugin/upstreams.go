@@ -41,6 +41,11 @@ type standing struct {
 	targets []*target      // of every upstream, by the positions that are picked
 }
 
+// Available reports whether an upstream can get a request now.
+func (s *standing) Available(upstream int) bool {
+	return s.targets[upstream].health.Available(time.Now())
+}
+
 // target is an upstream that can get requests.
 type target struct {
 	url    *url.URL
@@ -142,6 +147,7 @@ func (u *upstreams) arrange(ctx context.Context) {
 	}
 	u.memory.health = health
 	now.pools = u.engine.Pools(list)
+	now.pools.Observe(now)
 	if u.engine.Mirrors() {
 		now.copies = u.engine.Balancer().Pools(list, nil)
 	}

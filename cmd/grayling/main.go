@@ -17,7 +17,7 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	program := command.Program{Name: "grayling", Caddy: caddymodule.ValidateConfig, RunCaddy: caddymodule.RunConfig, Plugin: grayling.Plugin}
+	program := command.Program{Name: "grayling", Caddy: caddymodule.ValidateConfig, Rehearse: caddymodule.Rehearse, RunCaddy: caddymodule.RunConfig, Plugin: grayling.Plugin}
 	err := command.New(program).ExecuteContext(ctx)
 	stop()
 	os.Exit(command.ExitCode(err))

@@ -63,7 +63,7 @@ func (h *handler) serve(w http.ResponseWriter, r *http.Request) *refusal {
 	}
 	command := among(verbs, action) || action == explanation
 	if action != "" && !among(views, action) && !command {
-		known := append(append([]string{explanation}, views...), verbs...)
+		known := append(append(append([]string{}, views...), verbs...), explanation)
 		return refuse(http.StatusNotFound, "unknown", fmt.Sprintf("a rollout has no %.64q%s: there are %s",
 			action, expr.Suggest(action, known), strings.Join(known, ", ")))
 	}
