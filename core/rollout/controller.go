@@ -282,8 +282,9 @@ func (c *Controller) attempt(ctx context.Context, r request) error {
 			return nil
 		}
 		if c.unsaved { // what happened before comes first
+			before := c.machine
 			c.flush(ctx, r.now)
-			if !c.unsaved {
+			if !c.unsaved || c.machine != before {
 				continue
 			}
 		}

@@ -274,7 +274,8 @@ func (m *member) shown(v *View) {
 	case v.State != "" && fallen != nil && fallen.Revision == v.Record.Revision:
 		begun := false
 		for _, e := range v.Record.Events {
-			begun = begun || (e.Kind == KindRestarted || e.Kind == KindStarted) && e.Revision == fallen.Revision && e.Epoch >= fallen.Epoch
+			begun = begun || e.Kind == KindRestarted && e.Revision == fallen.Revision && e.Epoch >= fallen.Epoch ||
+				e.Kind == KindStarted && e.Revision == fallen.Revision && !contain(fallen.Events, &e)
 		}
 		if !begun {
 			m.w.fail("%s forgets that it was rolled back: %s, and now %s", m.name, brief(fallen), brief(&v.Record))
