@@ -53,7 +53,8 @@ func OpenStore(config Store, host Host, report func(error)) (store.Store, string
 			c.fail("store", "%v", err)
 			return nil, "", c.problems
 		}
-		return etcd, storeInEtcd + " " + settings.Place(), nil
+		name := storeInEtcd + " " + settings.Place()
+		return etcd, name, nil
 	}
 	return nil, storeInMemory, nil
 }
