@@ -28,6 +28,8 @@ type company struct {
 	fault   string         // why they cannot be now; "" if they can
 	warned  string         // of what the log said last: see warn
 
+	outdated time.Duration // until when this gateway was not
+
 	seen atomic.Value // *assembly; nothing before the reports of the others were read
 }
 
@@ -116,6 +118,9 @@ func exchange(ctx context.Context, members store.Members, name, id string, g exc
 
 // pace is the time from one report to the next.
 func (p *pursuit) pace(view *rollout.View) time.Duration {
+	if view.Outdated != nil && len(p.live.company.council.Others()) == 0 { // who made it so is about to report, or gone
+		return latest
+	}
 	if view.Outdated != nil || view.State != rollout.Progressing && view.State != rollout.Paused {
 		return leisure
 	}
@@ -230,11 +235,17 @@ func (p *pursuit) warn(view *rollout.View, now time.Duration) {
 		return
 	}
 	log := p.engine.log.With("rollout", p.engine.name)
+	if view.Outdated == nil {
+		c.outdated = now
+	}
 	switch {
 	case view.Outdated != nil:
 		by := ""
 		if c.council != nil {
 			by = strings.Join(c.council.Others(), ", ")
+		}
+		if by == "" && p.attendance.members != nil && now-c.outdated < leisure { // who is about it has not reported yet
+			return
 		}
 		if text := fmt.Sprint(view.Outdated.Revision, "\x00", view.Record.Revision); c.warned != text {
 			c.warned = text

@@ -95,7 +95,7 @@ func newFamily(kind metrics.Kind, name, needs, help string, labels ...string) *m
 // The values that labels can have.
 var (
 	everyReason = []Reason{ByFollowing, ByRule, ByAssigned, ByRouter, BySplit, ByBase, ByFallback, ByRolledBack}
-	everyState  = []string{UnknownState, string(rollout.Progressing), string(rollout.Paused), string(rollout.Promoted), string(rollout.RolledBack)}
+	everyState  = []string{UnknownState, OutdatedState, string(rollout.Progressing), string(rollout.Paused), string(rollout.Promoted), string(rollout.RolledBack)}
 )
 
 // Metrics returns the values that the metrics of the rollout have now, as far as the engine's configuration has them.

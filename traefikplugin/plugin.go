@@ -30,6 +30,7 @@ func NewFor(ctx context.Context, next http.Handler, config *core.Config, middlew
 	host.CamelCase = true
 	host.Address = checkAddress
 	host.Remember = true
+	host.Gateway = "traefik"
 	if host.Log == nil {
 		host.Log = logger(middleware)
 	}
