@@ -115,7 +115,7 @@ func (l *Live) Status() (Status, bool) {
 		status.Revision = v.Release.Revision
 	}
 	if v.Outdated != nil {
-		status.outdate(v)
+		outdate(&status, v)
 	}
 	status.Members = l.memberStatus()
 	p := current(e)

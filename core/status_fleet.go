@@ -59,8 +59,9 @@ func (l *Live) memberStatus() []MemberStatus {
 	return members
 }
 
-// outdate makes the status that of a gateway whose revision was superseded.
-func (s *Status) outdate(v *rollout.View) {
+// outdate makes the status that of a gateway whose revision was superseded. It is no method: interpreted, nobody could
+// write a type with methods as JSON.
+func outdate(s *Status, v *rollout.View) {
 	s.State = OutdatedState
 	s.Revision = v.Outdated.Revision
 	s.Epoch = v.Outdated.Epoch
