@@ -116,6 +116,9 @@ func describe(s core.Status, events []rollout.Event) string {
 		tables = append(tables, describeSteps(s))
 	}
 	tables = append(tables, describeVariants(s.Variants))
+	if len(s.Members) > 1 {
+		tables = append(tables, describeMembers(s.Members))
+	}
 	if len(events) > 0 {
 		tables = append(tables, describeEvents(events))
 	}
@@ -158,13 +161,37 @@ func describeSteps(s core.Status) string {
 func describeVariants(variants []core.VariantStatus) string {
 	t := newTable("VARIANT", "WEIGHT", "REQUESTS", "ERRORS", "P50", "P95", "P99")
 	for _, v := range variants {
-		errors := "-"
-		if v.Requests > 0 {
-			errors = fmt.Sprintf("%.2f%%", 100*float64(v.Failures)/float64(v.Requests))
-		}
-		t.row(v.Name, v.Weight, fmt.Sprint(v.Requests), errors, latency(v.LatencyP50), latency(v.LatencyP95), latency(v.LatencyP99))
+		t.row(v.Name, v.Weight, fmt.Sprint(v.Requests), share(v.Failures, v.Requests), latency(v.LatencyP50), latency(v.LatencyP95), latency(v.LatencyP99))
 	}
 	return t.String()
+}
+
+// describeMembers shows the gateways that have the rollout's store, this one with a marker.
+func describeMembers(members []core.MemberStatus) string {
+	t := newTable(" ", "MEMBER", "GATEWAY", "REVISION", "STATE", "STEP", "REQUESTS", "ERRORS", "JUDGES", "REPORTED", "DIFFERS")
+	for _, m := range members {
+		marker, judges, step := " ", "", ""
+		if m.Self {
+			marker = ">"
+		}
+		if m.Judges {
+			judges = cmp.Or(string(m.Verdict), "yes")
+		}
+		if m.Step > 0 {
+			step = fmt.Sprintf("%d, %s", m.Step, m.Weight)
+		}
+		t.row(marker, cmp.Or(m.Name, m.ID), m.Gateway, m.Revision, m.State, step, fmt.Sprint(m.Requests), share(m.Failures, m.Requests), judges,
+			short(m.Reported)+" ago", m.Differs)
+	}
+	return t.String()
+}
+
+// share is a part in percent.
+func share(part, all int64) string {
+	if all == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%.2f%%", 100*float64(part)/float64(all))
 }
 
 // sentence is a rollout in one line.
