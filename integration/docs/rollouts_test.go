@@ -29,7 +29,7 @@ func TestRolloutsPage(t *testing.T) {
 	}
 	same(t, "events", column("event"), constants(t, "core/rollout/event.go", "Kind"))
 	same(t, "verdicts", column("verdict"), constants(t, "core/rollout/event.go", "Verdict"))
-	same(t, "states", column("state"), append(constants(t, "core/rollout/state.go", "State"), "unknown"))
+	same(t, "states", column("state"), append(constants(t, "core/rollout/state.go", "State"), "unknown", "outdated"))
 	var functions []string
 	for _, call := range column("function") {
 		name, _, _ := strings.Cut(call, "(")
