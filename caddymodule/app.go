@@ -131,9 +131,16 @@ func (a *App) check() []core.Problem {
 func (a *App) host(name string) core.Host {
 	common := resolved(a.common())
 	return core.Host{
-		Store: a.store, StoreName: a.storeName, Prometheus: common.Prometheus, Notify: common.Notify, Member: common.Member,
-		Veto: a.veto(name), Listen: a.listen(name),
+		Store: a.store, StoreName: a.storeName, Secrets: a.secrets(), Prometheus: common.Prometheus, Notify: common.Notify, Member: common.Member,
+		Gateway: gatewayName(),
+		Veto:    a.veto(name), Listen: a.listen(name),
 	}
+}
+
+// gatewayName says which Caddy this is.
+func gatewayName() string {
+	version, _ := caddy.Version()
+	return "caddy " + version
 }
 
 // rollout returns the rollout of a configuration's name. The first handler of that name compiles it; the others must have

@@ -122,7 +122,6 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		host.Prepare = received
 		host.Placeholder, host.Conditions, host.Handles, host.Address = placeholder, conditions, h.handles(), checkDial
 		host.Log, host.Geo = ctx.Slogger(), openGeo
-		host.Secret = func() (string, error) { return cookieSecret(ctx) }
 		if h.sender != nil {
 			host.Copy, host.Detach = h.sender.send, h.sender.detach
 		}

@@ -1,12 +1,6 @@
 package caddymodule
 
 import (
-	"context"
-	"crypto/rand"
-	"encoding/base64"
-	"errors"
-	"fmt"
-	"io/fs"
 	"slices"
 	"strings"
 
@@ -15,34 +9,6 @@ import (
 
 	"github.com/grayling-gateway/grayling/core"
 )
-
-// secretKey is where in Caddy's storage the secret lies that signs the cookies of rollouts without one of their own.
-const secretKey = "rollouts/cookie_secret"
-
-// cookieSecret returns the secret in Caddy's storage, and makes it if there is none. All Caddys that share a storage have
-// the same.
-func cookieSecret(ctx caddy.Context) (string, error) {
-	storage := ctx.Storage()
-	secret, err := storage.Load(ctx, secretKey)
-	if !errors.Is(err, fs.ErrNotExist) {
-		return string(secret), err
-	}
-	if err := storage.Lock(ctx, secretKey); err != nil {
-		return "", fmt.Errorf("locking Caddy's storage: %w", err)
-	}
-	defer func() { _ = storage.Unlock(context.WithoutCancel(ctx), secretKey) }()
-	secret, err = storage.Load(ctx, secretKey) // somebody else may have made it
-	if !errors.Is(err, fs.ErrNotExist) {
-		return string(secret), err
-	}
-	random := make([]byte, 32)
-	_, _ = rand.Read(random) // it never fails
-	made := base64.StdEncoding.EncodeToString(random)
-	if err := storage.Store(ctx, secretKey, []byte(made)); err != nil {
-		return "", fmt.Errorf("writing to Caddy's storage: %w", err)
-	}
-	return made, nil
-}
 
 // warnOfShownSecrets says which secrets stand in the configuration itself: Caddy's admin API shows it, and keeps a copy of
 // it in a file.

@@ -104,8 +104,8 @@ func TestCookieIsSetOnce(t *testing.T) {
 	}
 }
 
-// withStorage loads a rollout without a secret of its own in a Caddy with a storage in a directory.
-func withStorage(t *testing.T, dir string) (*Handler, error) {
+// inCaddy uses a rollout without a secret of its own in a Caddy with a storage in a directory, which has ended afterwards.
+func inCaddy(t *testing.T, dir string, use func(*Handler)) {
 	t.Helper()
 	storage, _ := json.Marshal(map[string]string{"module": "file_system", "root": dir})
 	ctx, err := caddy.ProvisionContext(&caddy.Config{Admin: &caddy.AdminConfig{Disabled: true}, StorageRaw: storage})
@@ -113,13 +113,13 @@ func withStorage(t *testing.T, dir string) (*Handler, error) {
 		t.Fatal(err)
 	}
 	ctx, cancel := caddy.NewContext(ctx)
-	t.Cleanup(cancel)
+	defer cancel()
 	module, err := ctx.LoadModuleByID("http.handlers.rollout", fmt.Appendf(nil,
 		`{"name": %q, "variants": [{"name": "stable"}, {"name": "canary", "weight": "100"}], "sticky": {"mode": "cookie"}}`, t.Name()))
 	if err != nil {
-		return nil, err
+		t.Fatal(err)
 	}
-	return module.(*Handler), nil
+	use(module.(*Handler))
 }
 
 // cookieFrom returns the cookie that a rollout gives to a client.
@@ -142,39 +142,35 @@ func cookieFrom(t *testing.T, h *Handler, cookie *http.Cookie) *http.Cookie {
 	return nil
 }
 
-// TestSecretInStorage: without a secret Caddy makes one, which all that share the storage take, and nobody else.
+// TestSecretInStorage: without a secret Caddy makes one, which all that share the storage take, and nobody else. A damaged
+// one is replaced.
 func TestSecretInStorage(t *testing.T) {
 	shared := t.TempDir()
-	first, err := withStorage(t, shared)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cookie := cookieFrom(t, first, nil)
-	second, err := withStorage(t, shared)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if cookie == nil || cookieFrom(t, second, cookie) != nil {
-		t.Error("another Caddy with the storage does not take the cookie")
-	}
-	elsewhere, err := withStorage(t, t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if cookieFrom(t, elsewhere, cookie) == nil {
-		t.Error("a Caddy with another storage takes the cookie")
-	}
+	var cookie *http.Cookie
+	inCaddy(t, shared, func(h *Handler) { cookie = cookieFrom(t, h, nil) })
+	inCaddy(t, shared, func(h *Handler) {
+		if cookie == nil || cookieFrom(t, h, cookie) != nil {
+			t.Error("another Caddy with the storage does not take the cookie")
+		}
+	})
+	inCaddy(t, t.TempDir(), func(h *Handler) {
+		if cookieFrom(t, h, cookie) == nil {
+			t.Error("a Caddy with another storage takes the cookie")
+		}
+	})
 
-	file := filepath.Join(shared, secretKey)
+	file := filepath.Join(shared, filepath.FromSlash(stateKey), ".cookie_secret")
 	if info, err := os.Stat(file); err != nil || info.Mode().Perm()&0o077 != 0 {
-		t.Errorf("the secret's file: %v, %v", info.Mode(), err)
+		t.Fatalf("the secret's file: %v, %v", info, err)
 	}
 	if err := os.WriteFile(file, []byte("cut"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := withStorage(t, shared); err == nil || !strings.Contains(err.Error(), "the secret has 3 bytes") || strings.Contains(err.Error(), "cut") {
-		t.Errorf("with a damaged secret: %v", err)
-	}
+	inCaddy(t, shared, func(h *Handler) {
+		if cookieFrom(t, h, cookie) == nil {
+			t.Error("a damaged secret is still used")
+		}
+	})
 }
 
 // TestSecretsOfTheEnvironment: placeholders are resolved, and what shows the configuration shows them unresolved.

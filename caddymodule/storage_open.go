@@ -52,6 +52,14 @@ func (a *App) openStore() error {
 	return nil
 }
 
+// secrets returns the store that keeps secrets: the one that gateways share, or else Caddy's storage.
+func (a *App) secrets() store.Store {
+	if _, shared := a.store.(store.Members); shared {
+		return a.store
+	}
+	return a.own
+}
+
 // closeStore lets go of the store.
 func (a *App) closeStore() error {
 	if a.opened == nil {

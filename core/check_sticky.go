@@ -14,6 +14,7 @@ import (
 // stickiness is how a rollout remembers assignments, read and checked. Nil: it remembers none.
 type stickiness struct {
 	cookie   *assign.Cookie         // nil: it keeps no cookies
+	secret   *keptSecret            // of the cookies; nil: the configuration names it
 	router   *assign.RouterSettings // nil: it asks nobody
 	capacity int                    // of the memory; 0: it has none
 	remember bool                   // the memory keeps what the split decides too
@@ -40,7 +41,7 @@ func (c *checker) stickiness(config Config) *stickiness {
 	case "cookie":
 		c.foreign(s, "client", len(s.Client) > 0)
 		c.foreign(s, "capacity", s.Capacity != 0 && r.URL == "")
-		plan.cookie = c.cookie(config.Name, s, plan.identifies)
+		c.cookie(config.Name, s, plan)
 	case "memory":
 		c.foreign(s, "name", s.Name != "")
 		c.foreign(s, "secret", len(s.Secret) > 0)
@@ -154,8 +155,8 @@ func (c *checker) client(config Config, plan *stickiness) *expr.Key {
 }
 
 // cookie reads how assignments are kept in a cookie.
-func (c *checker) cookie(rollout string, s Sticky, identifies bool) *assign.Cookie {
-	settings := assign.CookieSettings{Name: s.Name, Domain: s.Domain, Path: s.Path, Identifies: identifies}
+func (c *checker) cookie(rollout string, s Sticky, plan *stickiness) {
+	settings := assign.CookieSettings{Name: s.Name, Domain: s.Domain, Path: s.Path, Identifies: plan.identifies}
 	if s.Name == "" {
 		settings.Name = "rollout_" + rollout
 	}
@@ -181,7 +182,9 @@ func (c *checker) cookie(rollout string, s Sticky, identifies bool) *assign.Cook
 	default:
 		c.fail("sticky."+c.spelled("same_site"), "%q: there are lax, strict and none", s.SameSite)
 	}
-	return assign.NewCookie(c.codec(rollout, s.Secret), settings)
+	codec, kept := c.codec(rollout, s.Secret)
+	plan.cookie = assign.NewCookie(codec, settings)
+	plan.secret = kept
 }
 
 // attribute reports whether a text can stand in a cookie's attribute.
@@ -194,11 +197,12 @@ func attribute(text string) bool {
 	return true
 }
 
-// codec reads the secrets that cookies are signed with.
-func (c *checker) codec(rollout string, secrets []string) *assign.Codec {
+// codec reads the secrets that cookies are signed with. If there are none the store's is used.
+func (c *checker) codec(rollout string, secrets []string) (*assign.Codec, *keptSecret) {
 	codec := assign.NewCodec(rollout)
+	var kept *keptSecret
 	if len(secrets) == 0 && !c.host.dry {
-		c.ownSecret(codec)
+		kept = c.ownSecret(codec)
 	}
 	if len(secrets) > assign.MaxSecrets {
 		c.fail("sticky.secret", "%d are too many: %d at most, each of which may be tried on a cookie", len(secrets), assign.MaxSecrets)
@@ -207,22 +211,18 @@ func (c *checker) codec(rollout string, secrets []string) *assign.Codec {
 		i := i
 		c.secret(fmt.Sprintf("sticky.secret[%d]", i), secret, func(secret string) error { return codec.SetSecret(i, secret) })
 	}
-	return codec
+	return codec, kept
 }
 
-// ownSecret takes the secret that the gateway keeps for itself.
-func (c *checker) ownSecret(codec *assign.Codec) {
-	if c.host.Secret == nil {
+// ownSecret takes the secret that the gateway's store keeps.
+func (c *checker) ownSecret(codec *assign.Codec) *keptSecret {
+	if c.host.Secrets == nil {
 		c.fail("sticky.secret", "a cookie needs a secret of %d bytes at least, as env:NAME or file:/path; make one with: openssl rand -base64 32", assign.MinSecret)
-		return
+		return nil
 	}
-	secret, err := c.host.Secret()
-	if err == nil {
-		err = codec.SetSecret(0, secret)
-	}
-	if err != nil {
-		c.fail("sticky.secret", "there is none, and the gateway's own cannot be had: %v", err)
-	}
+	kept := &keptSecret{store: c.host.Secrets, codec: codec, known: c.host.secret}
+	kept.begin()
+	return kept
 }
 
 // router reads how the router is asked.

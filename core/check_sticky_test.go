@@ -2,7 +2,6 @@ package core
 
 import (
 	"bytes"
-	"errors"
 	"log/slog"
 	"strings"
 	"testing"
@@ -86,19 +85,5 @@ func TestSecretsAreReadAgain(t *testing.T) {
 	b.expect(t, "another secret", "canary by split*", "X-User: "+low)
 	if logged := f.logged.String(); !strings.Contains(logged, "9 bytes") || strings.Contains(logged, "hush") {
 		t.Errorf("logged:\n%s", logged)
-	}
-}
-
-func TestSecretOfTheGateway(t *testing.T) {
-	config := stickyShop()
-	config.Sticky.Secret = nil
-	own := func() (string, error) { return testSecret, nil }
-	b := &browserAt{engine: compile(t, config, nil, Host{Secret: own}), now: noon}
-	b.expect(t, "by the gateway's secret", "canary by split*", "X-User: "+low)
-	b.engine = compile(t, stickyShop(), nil, Host{})
-	b.expect(t, "by the same, given", "canary by assigned", "X-User: "+low)
-	away := func() (string, error) { return "", errors.New("the storage is away") }
-	if _, err := Compile(config, nil, Host{Secret: away}); err == nil || !strings.Contains(err.Error(), "the storage is away") {
-		t.Errorf("a gateway without its secret: %v", err)
 	}
 }

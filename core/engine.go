@@ -32,9 +32,9 @@ type Host struct {
 	// have no pool.
 	Handles map[string]bool
 
-	// Secret returns the secret that the gateway keeps for the cookies of rollouts that name none. Nil: such a rollout is
-	// an error.
-	Secret func() (string, error)
+	// Secrets is the store that keeps the secret for the cookies of rollouts that name none; it is made by who needs it
+	// first. Nil: such a rollout is an error.
+	Secrets store.Store
 
 	// Address returns what is wrong with the address of an upstream. Nil: nothing ever is.
 	Address func(address string) error
@@ -94,6 +94,7 @@ type Host struct {
 	missing func(what string) // is told of what is not here in a rehearsal; nil: it is no rehearsal
 
 	tokens *identity.Memory
+	secret *atomic.Value // as in Live
 }
 
 // Engine decides for one configuration of a rollout. It does not change: a new configuration is a new engine with the
@@ -134,6 +135,7 @@ func Compile(config Config, live *Live, host Host) (*Engine, error) {
 		host.watch = files.Add
 	}
 	host.tokens = &live.tokens
+	host.secret = &live.secret
 	plan, problems := check(config, host)
 	if len(problems) > 0 {
 		return nil, Join(problems)
@@ -210,6 +212,13 @@ func (e *Engine) Run(ctx context.Context) {
 		go func() {
 			defer working.Done()
 			e.tokens.verifier.Run(ctx, e.fetched)
+		}()
+	}
+	if e.sticky != nil && e.sticky.secret != nil {
+		working.Add(1)
+		go func() {
+			defer working.Done()
+			e.sticky.secret.run(ctx, e.log, e.name)
 		}()
 	}
 	e.files.Run(ctx, e.reread)

@@ -28,6 +28,7 @@ type Live struct {
 	toldOf  map[rollout.Kind]int64   // events
 
 	tokens identity.Memory
+	secret atomic.Value // string: of cookies, from the store; nothing before it was known
 
 	faults    atomic.Int64 // decisions that panicked
 	faultSeen atomic.Int64 // Unix second when one was logged last

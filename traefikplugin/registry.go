@@ -72,6 +72,11 @@ func (g *registry) join(ctx context.Context, config core.Config, host core.Host)
 		known = &remembered{live: core.NewLive(), upstreams: &memory{}}
 	}
 	problems := g.openStore(config.Store, &host)
+	if host.Store != nil { // asking none what it is panics where this is interpreted
+		if _, shared := host.Store.(store.Members); shared {
+			host.Secrets = host.Store
+		}
+	}
 	made, err := newRollout(config, known, host, problems)
 	if err != nil {
 		return nil, fmt.Errorf("rollout %q:\n%w", config.Name, err)
