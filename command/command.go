@@ -65,7 +65,7 @@ reached now; 4 rolled back while waiting for another state; 5 waited long enough
 	for _, verb := range verbs {
 		root.AddCommand(o.plain(verb))
 	}
-	root.AddCommand(o.explain(program.Rehearse))
+	root.AddCommand(o.explain(program.Rehearse), o.simulate(program.Rehearse))
 	if program.RunCaddy != nil {
 		root.AddCommand(o.demo(program))
 	}

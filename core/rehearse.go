@@ -1,8 +1,10 @@
 package core
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 
 	"github.com/grayling-gateway/grayling/core/analysis"
@@ -76,3 +78,57 @@ func (e *Engine) Release() rollout.Release { return e.release }
 
 // Checks returns the checks of the plan; nil without one.
 func (e *Engine) Checks() *analysis.Checks { return e.checks }
+
+// Identify has a question come from the n-th of many clients, whom the first value of the rollout's key identifies: as
+// user-n where that is any text, and by n-th address of 10.0.0.0/8 where it is the client's. Without a key nobody is known,
+// and every request is decided by chance.
+func (e *Engine) Identify(q *Question, n int) error {
+	client := fmt.Sprintf("user-%d", n)
+	function, name := e.key.First()
+	if e.assigner != nil && e.assigner.identifies && e.assigner.client != nil {
+		function, name = e.assigner.client.First()
+	}
+	switch function {
+	case "":
+	case "header":
+		set(&q.Headers, name, client)
+	case "cookie":
+		cookie := name + "=" + client
+		if before := q.Headers["Cookie"]; len(before) > 0 && before[0] != cookie {
+			cookie = before[0] + "; " + cookie
+		}
+		set(&q.Headers, "Cookie", cookie)
+	case "query":
+		address, err := url.Parse(q.URL)
+		if err != nil {
+			return wrongQuestion("url: %.100q", q.URL)
+		}
+		values := address.Query()
+		values.Set(name, client)
+		address.RawQuery = values.Encode()
+		q.URL = address.String()
+	case "ip":
+		q.IP = fmt.Sprintf("10.%d.%d.%d", n>>16&255, n>>8&255, n&255)
+	case "claim":
+		claims, err := json.Marshal(map[string]string{name: client})
+		if err != nil {
+			return err
+		}
+		q.Claims = claims
+	case "placeholder":
+		if q.Placeholders == nil {
+			q.Placeholders = map[string]string{}
+		}
+		q.Placeholders[name] = client
+	default:
+		return fmt.Errorf("the first value of the key is %s(), by which no clients can be made up: replay an access log", function)
+	}
+	return nil
+}
+
+func set(headers *map[string][]string, name, value string) {
+	if *headers == nil {
+		*headers = map[string][]string{}
+	}
+	(*headers)[name] = []string{value}
+}

@@ -244,3 +244,23 @@ func describe(v *value) string {
 	}
 	return "" // nothing
 }
+
+// First returns the function and the name of the first value of a key, such as "cookie" and "uid"; "" if there is none.
+func (k *Key) First() (function, name string) {
+	if len(k.values) == 0 {
+		return "", ""
+	}
+	v := k.values[0]
+	for v.source == fromLowered {
+		v = v.plain
+	}
+	if v.source == fromHost {
+		return "header", "Host"
+	}
+	for _, f := range functions {
+		if f.source == v.source {
+			return f.name, v.name
+		}
+	}
+	return "", ""
+}
