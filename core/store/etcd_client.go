@@ -39,9 +39,20 @@ type etcdClient struct {
 	transport *http.Transport
 
 	working atomic.Int64 // the index of the endpoint that answered last
+	outage  atomic.Value // *etcdOutage, the last; nothing before there was one
 	login   atomic.Value // *etcdLogin
 	signing chan bool    // holds a value while somebody authenticates
 }
+
+// etcdOutage is when a request took long, and was not answered by any member. For as long again nobody else has to wait
+// for that: a gateway with fifty rollouts starts while a cluster is away as soon as one with a single rollout.
+type etcdOutage struct {
+	until time.Time
+	err   error
+}
+
+// etcdLong is how long a request takes at least that is not to be tried by everybody.
+const etcdLong = time.Second
 
 // etcdReply is what became of a request.
 type etcdReply struct {
@@ -120,6 +131,10 @@ func dialEtcd(ctx context.Context, dialer *net.Dialer, current func() (*tls.Conf
 // call posts a request to the member that answered last or, while none answers, to the others. None of them gets more
 // than half of the caller's time, as long as there is another to ask.
 func (c *etcdClient) call(ctx context.Context, path string, body []byte) etcdReply {
+	if last, _ := c.outage.Load().(*etcdOutage); last != nil && time.Now().Before(last.until) {
+		return etcdReply{err: last.err}
+	}
+	began := time.Now()
 	first := int(c.working.Load())
 	var faults []string
 	sent := false
@@ -131,7 +146,7 @@ func (c *etcdClient) call(ctx context.Context, path string, body []byte) etcdRep
 		if ctx.Err() != nil && reply.err != nil {
 			c.avoid(at)
 			faults = append(faults, host(c.endpoints[at]))
-			return etcdReply{err: fmt.Errorf("%s: %w", strings.Join(faults, "; "), ctx.Err())}
+			return c.unanswered(ctx, began, fmt.Errorf("%s: %w", strings.Join(faults, "; "), ctx.Err()))
 		}
 		if reply.err == nil || final(reply) {
 			reply.unsure = sent
@@ -141,7 +156,16 @@ func (c *etcdClient) call(ctx context.Context, path string, body []byte) etcdRep
 		sent = sent || reply.sent
 		faults = append(faults, reply.err.Error())
 	}
-	return etcdReply{err: errors.New(strings.Join(faults, "; "))}
+	return c.unanswered(ctx, began, errors.New(strings.Join(faults, "; ")))
+}
+
+// unanswered is what becomes of a request that no member has answered.
+func (c *etcdClient) unanswered(ctx context.Context, began time.Time, err error) etcdReply {
+	now := time.Now()
+	if took := now.Sub(began); took >= etcdLong && !errors.Is(ctx.Err(), context.Canceled) {
+		c.outage.Store(&etcdOutage{until: now.Add(took), err: err})
+	}
+	return etcdReply{err: err}
 }
 
 // portion returns a context for one of those to ask.

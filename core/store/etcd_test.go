@@ -371,3 +371,32 @@ func TestEtcdSilence(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
+
+// TestEtcdOutage: when a request was not answered for long, others do not wait as well; soon after they ask again.
+func TestEtcdOutage(t *testing.T) {
+	fake := newFakeEtcd()
+	var asked atomic.Int64
+	fake.before = func(_ http.ResponseWriter, r *http.Request) bool {
+		asked.Add(1)
+		_, _ = io.Copy(io.Discard, r.Body)
+		<-r.Context().Done()
+		return true
+	}
+	e := openEtcd(t, fake.serve(t).URL)
+	ctx, cancel := context.WithTimeout(context.Background(), 2500*time.Millisecond)
+	defer cancel()
+	if _, err := e.Load(ctx, "a"); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("error %v", err)
+	}
+	fake.change(func() { fake.before = nil })
+	fails := 0
+	for began := time.Now(); time.Since(began) < time.Minute; fails++ {
+		if _, err := e.Load(context.Background(), "a"); err == nil {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	if fails == 0 || asked.Load() != 1 {
+		t.Errorf("%d requests failed afterwards, and %d were sent", fails, asked.Load())
+	}
+}
