@@ -1,0 +1,143 @@
+package integration
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/grayling-gateway/grayling/integration/gateway"
+)
+
+// TestFleetWithoutStore takes the store away from gateways. What they do alone is never more than the fleet would, and
+// counts when they meet again.
+func TestFleetWithoutStore(t *testing.T) {
+	frozen, undone, slow := strict("frozen"), strict("undone"), planned("slow", step("50%", "2s"), step("100%", ""))
+	frozen.Plan.Steps[0].For = "4s"
+	frozen.Plan.Steps[1] = step("75%", long)
+	frozen.Plan.Steps = append(frozen.Plan.Steps, step("100%", ""))
+	site := gateway.Site{Rollouts: []gateway.Rollout{frozen, undone, slow}}
+	e := assemble(t, site, gateway.Caddy{}, gateway.Caddy{}, gateway.TraefikProxy{})
+	cut := func(which ...int) {
+		for _, i := range which {
+			e.links[i].Cut()
+		}
+	}
+	mend := func() {
+		for _, l := range e.links {
+			l.Mend()
+		}
+	}
+
+	t.Run("steps freeze, and go on", func(t *testing.T) {
+		c := e.convoy(frozen)
+		f := c.traffic(t, c[0].users(50))
+		c.awaitState(t, "progressing", 1)
+		cut(0, 1, 2)
+		for _, p := range c {
+			p.await(t, "it is held for want of the store", func(s gateway.Status) bool { return s.Held && s.StoreAway != "" })
+			if s := p.status(t); s.Step != 1 || s.Weight("canary") != "50%" {
+				t.Errorf("without a store %s goes by step %d, %s", p.g.Host, s.Step, s.Weight("canary"))
+			}
+		}
+		mend()
+		c.awaitState(t, "progressing", 2)
+		for _, p := range c {
+			p.await(t, "the store is back", func(s gateway.Status) bool { return s.StoreAway == "" })
+		}
+		f.end(t)
+	})
+
+	t.Run("what one takes back alone stays so, whatever the others do", func(t *testing.T) {
+		c := e.convoy(undone)
+		f := c.traffic(t, c[0].users(50))
+		c[2].await(t, "the checks pass", func(s gateway.Status) bool { return s.Verdict() == "pass" })
+		cut(2)
+		c[2].await(t, "it knows", func(s gateway.Status) bool { return s.StoreAway != "" })
+		c[2].fail()
+		c[2].awaitState(t, "rolled_back", 0)
+		c[2].expectNoCanary(t, f[c[2]])
+		c[0].command(t, http.StatusOK, "promote", `{"full":true}`)
+		c[:2].awaitState(t, "promoted", 0)
+		mend()
+		c.awaitState(t, "rolled_back", 0)
+		c.expectNoCanary(t, f)
+		for _, p := range c {
+			p.expectStory(t, "started 1, promoted 2 operator, rolled_back 2 check")
+		}
+	})
+
+	t.Run("a slow store makes nobody wait but the plan", func(t *testing.T) {
+		c := e.convoy(slow)
+		for _, l := range e.links {
+			l.Delay(300 * time.Millisecond)
+		}
+		f := c.traffic(t, c[0].users(50))
+		c[0].command(t, http.StatusOK, "restart", "")
+		c.awaitState(t, "promoted", 0)
+		f.end(t)
+	})
+}
+
+// TestFleetMember lets gateways leave, come back and come with other configurations.
+func TestFleetMember(t *testing.T) {
+	site := gateway.Site{Rollouts: []gateway.Rollout{planned("deployed", manual("50%"), step("100%", ""))}}
+	e := assemble(t, site, gateway.Caddy{}, gateway.Caddy{}, gateway.TraefikProxy{})
+	c := e.convoy(site.Rollouts[0])
+	count := func(n int) func(gateway.Status) bool {
+		return func(s gateway.Status) bool { return len(s.Members) == n }
+	}
+	for _, p := range c {
+		p.await(t, "all members are known", count(3))
+	}
+
+	t.Run("one that is killed drops out", func(t *testing.T) {
+		c[1].g.Kill()
+		s := c[0].await(t, "one less", count(2))
+		if slices.ContainsFunc(s.Members, func(m gateway.Member) bool { return m.Name == "edge-1" }) {
+			t.Errorf("it is not the one that was killed: %+v", s.Members)
+		}
+		c[2].await(t, "one less", count(2))
+		c[1].g.Restart()
+		for _, p := range c {
+			p.await(t, "it is back", count(3))
+		}
+	})
+
+	t.Run("the newest revision is released, and who has it not yet serves the baseline", func(t *testing.T) {
+		user := c[0].users(50)[0]
+		next := change(site.Rollouts[0], func(r *gateway.Rollout) { r.Revision = "v3" })
+		load := func(i int) {
+			one := c[i].g.Site
+			one.Rollouts = []gateway.Rollout{next}
+			c[i].g.Reload(t, one)
+		}
+		load(1)
+		c[1].await(t, "it is released", func(s gateway.Status) bool { return s.Revision == "v3" && s.State == "progressing" })
+		for _, p := range []*pilot{c[0], c[2]} {
+			s := p.await(t, "the others are outdated", func(s gateway.Status) bool { return s.State == "outdated" })
+			if s.Revision != "v2" || !strings.Contains(s.Reason, `"v3"`) {
+				t.Errorf("%s shows revision %s, because %s", p.g.Host, s.Revision, s.Reason)
+			}
+			if got := p.get(t, user); got != "stable" {
+				t.Errorf("%s is outdated, and %s has %s", p.g.Host, user, got)
+			}
+			p.await(t, "it says who differs", func(s gateway.Status) bool {
+				return slices.ContainsFunc(s.Members, func(m gateway.Member) bool { return m.Self && m.Differs != "" || m.State == "outdated" })
+			})
+		}
+		c[0].g.Kill() // with an old configuration it begins anew, and that is no newer
+		c[0].g.Restart()
+		c[0].await(t, "it is outdated again", func(s gateway.Status) bool { return s.State == "outdated" })
+		load(0)
+		load(2)
+		c.awaitState(t, "progressing", 1)
+		for _, p := range c {
+			if got := p.get(t, user); got != "canary" {
+				t.Errorf("at %s %s has %s", p.g.Host, user, got)
+			}
+			p.expectStory(t, "started 1, started 1")
+		}
+	})
+}
