@@ -123,12 +123,12 @@ func (l *Live) Mirrors() []mirror.Report { return l.mirrorRunner(nil).Reports() 
 // before counts as far as it is about the same.
 func (e *Engine) mirror(ctx context.Context) {
 	runner := e.live.mirrorRunner(e.log)
-	runner.Adopt(e.copiers.all)
 	if !e.Mirrors() {
+		runner.Adopt(nil)
 		return
 	}
 	runner.SetLog(e.log) // that of the engine before ends with its configuration
-	runner.Run(ctx)
+	runner.Run(ctx, e.copiers.all)
 }
 
 // mirrorMismatch returns the share of the requests copied to a variant that it answered differently, and whether so many

@@ -5,9 +5,8 @@
 // A rollout has one [Runner] for as long as the gateway runs, and [Mirrors] for each of its configurations:
 //
 //	runner := mirror.NewRunner(log)
-//	go runner.Run(ctx)
 //	mirrors := mirror.New(rollout, settings, runner)
-//	runner.Adopt(mirrors) // when the configuration comes into force
+//	go runner.Run(ctx, mirrors) // when the configuration comes into force
 //
 // For each request, once it is decided who serves it, and before anything that the decision does to it:
 //

@@ -30,7 +30,7 @@ func run(t *testing.T, r *Runner) (stop func()) {
 	done := make(chan struct{})
 	before := running(r)
 	go func() {
-		r.Run(ctx)
+		r.Run(ctx, nil)
 		close(done)
 	}()
 	eventually(t, "the runner runs", func() bool { return running(r) > before })

@@ -46,10 +46,12 @@ func (r *Runner) SetLog(log *slog.Logger) {
 	r.log.Store(log)
 }
 
-// Run lets copies be sent until the context ends; then it ends those under way, and waits for them. Of several that run at
-// the same time, as while one configuration replaces another, the last does so.
-func (r *Runner) Run(ctx context.Context) {
+// Run puts a configuration in force, as Adopt does, and lets copies be sent until the context ends; then it ends those under
+// way, and waits for them. Of several that run at the same time, as while one configuration replaces another, the last does
+// so.
+func (r *Runner) Run(ctx context.Context, m *Mirrors) {
 	r.mu.Lock()
+	r.adopt(m)
 	r.running++
 	if r.running == 1 {
 		r.shift = newShift()
@@ -103,6 +105,11 @@ func (r *Runner) Ledger(name string) *Ledger {
 func (r *Runner) Adopt(m *Mirrors) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.adopt(m)
+}
+
+// adopt is Adopt. Requires r.mu.
+func (r *Runner) adopt(m *Mirrors) {
 	r.ledgers = nil
 	if m == nil {
 		return
