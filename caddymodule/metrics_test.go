@@ -173,7 +173,7 @@ func TestMetricsOfAPlan(t *testing.T) {
 	}
 	// Weights, outcomes of the reasons of both variants, latencies, reasons, errors, states, step, epoch, held, stalled,
 	// verdicts, events, store, notices, queries.
-	const series = 2 + (3+2)*3 + 2 + 8 + 1 + 5 + 1 + 1 + 1 + 1 + 3 + 11 + 1 + 5 + 8
+	const series = 2 + (3+2)*3 + 2 + 8 + 1 + 6 + 1 + 1 + 1 + 1 + 3 + 11 + 1 + 5 + 8
 	if got := scrape(t, name); len(got) != series {
 		t.Errorf("%d series, want %d: %v", len(got), series, got)
 	}

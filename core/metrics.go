@@ -16,6 +16,7 @@ import (
 var Metrics = []*metrics.Family{
 	requestsTotal, responseDuration, decisionsTotal, internalErrorsTotal,
 	weightRatio, stateGauge, stepGauge, epochGauge, heldGauge, stalledGauge, evaluationsTotal, eventsTotal, storeUp,
+	membersGauge, differingMembersGauge,
 	assignmentsTotal, rememberedClients, routerLookupsTotal, refusedTokensTotal,
 	mirrorRequestsTotal, mirrorComparisonsTotal, mirrorMismatchRatio,
 	noticesTotal, prometheusQueriesTotal,
@@ -56,6 +57,11 @@ var (
 		"event")
 	storeUp = newFamily(metrics.Gauge, "store_up", "`plan`",
 		"Whether the store of the plan's state answers: 1 or 0.")
+
+	membersGauge = newFamily(metrics.Gauge, "members", "`plan`, and a store that gateways share",
+		"Gateways that share the rollout's store, this one too, as far as this one knows.")
+	differingMembersGauge = newFamily(metrics.Gauge, "differing_members", "`plan`, and a store that gateways share",
+		"Gateways among these whose revision, plan or place in it differs from this one's.")
 
 	assignmentsTotal = newFamily(metrics.Counter, "assignments_total", "`sticky`",
 		"Assignments that were given to clients who had none, by the variant.",
@@ -203,6 +209,20 @@ func (m *gathering) plan(live *Live) {
 		m.count(eventsTotal, live.told(kind), string(kind))
 	}
 	m.add(storeUp, oneIf(runs && status.StoreAway == ""))
+	if len(status.Members) > 0 {
+		m.members(status.Members)
+	}
+}
+
+func (m *gathering) members(members []MemberStatus) {
+	differ := 0
+	for i := range members {
+		if members[i].Differs != "" {
+			differ++
+		}
+	}
+	m.count(membersGauge, int64(len(members)))
+	m.count(differingMembersGauge, int64(differ))
 }
 
 func (m *gathering) assignments(e *Engine) {

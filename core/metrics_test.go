@@ -1,6 +1,7 @@
 package core
 
 import (
+	"context"
 	"math"
 	"math/rand/v2"
 	"sort"
@@ -8,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/grayling-gateway/grayling/core/fleet"
 	"github.com/grayling-gateway/grayling/core/metrics"
 )
 
@@ -114,6 +116,8 @@ func TestMetricsAreComplete(t *testing.T) {
 	config.Mirrors = []Mirror{{Target: "http://127.0.0.1:1/", Name: "shadow", Compare: []string{"status"}}}
 	e := compile(t, config, nil, Host{})
 	e.live.mirrorRunner(e.log).Adopt(e.copiers.all)
+	e.live.takeOver(context.Background(), e)
+	e.live.company.seen.Store(&assembly{id: "a", members: []*fleet.Member{{ID: "a", Report: &fleet.Report{}}, {ID: "b", Report: &fleet.Report{}, Differs: "it has no plan"}}})
 	known := map[*metrics.Family]int{}
 	for _, f := range Metrics {
 		known[f] = 0

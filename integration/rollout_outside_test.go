@@ -9,9 +9,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -58,7 +55,7 @@ func outsideJourneys(t *testing.T, host gateway.Host) []journey {
 				if s.State != "progressing" || s.Step != 1 || !strings.Contains(s.Evaluation.Reason, "prometheus") {
 					t.Errorf("without Prometheus: %+v, %+v", s, s.Evaluation)
 				}
-				startPrometheus(t, p.g)
+				startPrometheus(t, p.g.Site.Prometheus, target{address: p.g.AdminAddr(), path: "/metrics"})
 				p.awaitState(t, "progressing", 2)
 				p.backend("canary").Fail(0.5)
 				expectRolledBack(t, p, l)
@@ -77,44 +74,6 @@ func failedShare(host gateway.Host, rollout string) string {
 		requests = `traefik_router_requests_total{router='` + rollout + `@file'`
 	}
 	return fmt.Sprintf(`(sum(rate(%s,%s}[5s])) or vector(0)) / sum(rate(%[1]s}[5s]))`, requests, failed)
-}
-
-// startPrometheus starts a Prometheus where the gateway's plans ask for it, which scrapes the gateway every second.
-func startPrometheus(t *testing.T, g *gateway.Gateway) {
-	t.Helper()
-	binary, err := exec.Command("tools/build.sh", "prometheus").Output()
-	if err != nil {
-		t.Fatalf("building Prometheus: %v", err)
-	}
-	dir := t.TempDir()
-	config := filepath.Join(dir, "prometheus.yml")
-	write(t, config, fmt.Sprintf("global: {scrape_interval: 1s}\nscrape_configs:\n- {job_name: gateway, static_configs: [{targets: [%q]}]}\n", g.AdminAddr()))
-	log, err := os.Create(filepath.Join(dir, "log"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(strings.TrimSpace(string(binary)), "--config.file="+config, "--storage.tsdb.path="+filepath.Join(dir, "data"),
-		"--web.listen-address="+strings.TrimPrefix(g.Site.Prometheus, "http://"), "--log.level=warn")
-	cmd.Stdout, cmd.Stderr = log, log
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		cmd.Process.Kill()
-		cmd.Wait()
-		log.Close()
-		if text, err := os.ReadFile(log.Name()); t.Failed() && err == nil {
-			t.Logf("log of Prometheus:\n%s", text)
-		}
-	})
-	gateway.Eventually(t, "Prometheus is ready", func() bool {
-		resp, err := http.Get(g.Site.Prometheus + "/-/ready")
-		if err != nil {
-			return false
-		}
-		resp.Body.Close()
-		return resp.StatusCode == http.StatusOK
-	})
 }
 
 const webhookSecret = "a secret that signs what is told"

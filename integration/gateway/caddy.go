@@ -172,6 +172,8 @@ func (c *caddy) root() string {
 
 func (c *caddy) control() (url, token string) { return "http://" + c.adminAddr + "/rollouts", "" }
 
+func (c *caddy) metrics() (url, token string) { return "http://" + c.adminAddr + "/metrics", "" }
+
 func (c *caddy) pprof() string { return "http://" + c.adminAddr + "/debug/pprof/" }
 
 // caddyEntry finds the probe of a line of Caddy's standard output, which is the access log.
@@ -195,22 +197,6 @@ func (g *Gateway) Command(t testing.TB, args ...string) (string, error) {
 	}
 	out, err := c.command(t, args...).CombinedOutput()
 	return string(out), err
-}
-
-// Metrics returns what Caddy shows to Prometheus, as text.
-func (g *Gateway) Metrics(t testing.TB) string {
-	t.Helper()
-	c := g.instance.(*caddy)
-	resp, err := c.admin.Get("http://" + c.adminAddr + "/metrics")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
-	if err != nil || resp.StatusCode != http.StatusOK {
-		t.Fatalf("metrics: %s: %v", resp.Status, err)
-	}
-	return string(text)
 }
 
 // AccessLog returns one field of a request's access-log entry, "" if it is absent.

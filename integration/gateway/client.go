@@ -51,7 +51,7 @@ func (g *Gateway) OtherAddr() string { return "127.0.0.1:" + strconv.Itoa(g.othe
 // SecureAddr is host:port of the site over TLS; its certificate is for localhost.
 func (g *Gateway) SecureAddr() string { return "localhost:" + strconv.Itoa(g.secure) }
 
-// AdminAddr is host:port of the gateway's own interface, with its metrics at /metrics.
+// AdminAddr is host:port of the gateway's own interface, with its own metrics at /metrics.
 func (g *Gateway) AdminAddr() string { return "127.0.0.1:" + strconv.Itoa(g.admin) }
 
 // Do sends a request on a connection of its own and fails the test if no response arrives.

@@ -169,6 +169,8 @@ type instance interface {
 	log() string
 	// control is the address of the control API's list of rollouts, and the token that it wants, if any.
 	control() (url, token string)
+	// metrics is the same of what Prometheus is shown.
+	metrics() (url, token string)
 	// kill ends the process at once, and start starts one in its place, with what the last load said.
 	kill()
 	start()

@@ -121,7 +121,7 @@ func (t *traefik) dynamic(site Site) ([]byte, error) {
 		"routers": func() string {
 			first := `loaded: {rule: "Path(` + "`" + markPath + "`" + `)", priority: 1000000, middlewares: [loaded], service: ping@internal, entryPoints: [traefik, plain, other, secure]}`
 			if site.Control {
-				first += "\n    control: {rule: PathPrefix(`/rollouts`), middlewares: [control], service: noop@internal, entryPoints: [traefik]}"
+				first += "\n    control: {rule: PathPrefix(`/rollouts`) || Path(`/grayling/metrics`), middlewares: [control], service: noop@internal, entryPoints: [traefik]}"
 			}
 			return first
 		},
