@@ -22,6 +22,7 @@ var table = slices.Concat(
 	ruleScenarios, languageScenarios, addressScenarios, splitScenarios, []scenario{vectorScenario}, announceScenarios,
 	forgeryScenarios, stickyScenarios, cookieForgeryScenarios, routerScenarios, countedScenarios, streamScenarios, fallbackScenarios, reloadScenarios, planReloadScenarios, restartScenarios, caddyScenarios, caddyBalanceScenarios, metricsScenarios, matcherScenarios, refusalScenarios,
 	traefikScenarios, serviceScenarios, proxyScenarios, healthScenarios, balanceScenarios,
+	foretoldScenarios,
 	inPools(announceScenarios, forgeryScenarios, streamScenarios, fallbackScenarios),
 )
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/grayling-gateway/grayling/core/analysis"
+	"github.com/grayling-gateway/grayling/simulation"
 )
 
 const document = "../../docs/statistics.md"
@@ -107,7 +108,7 @@ func TestIntervals(t *testing.T) {
 }
 
 func TestTrafficIsWhatItSays(t *testing.T) {
-	s := scenario{steps: []step{{50, time.Minute}}, traffic: traffic{rate: 50, burst: 10, stalls: 10}, candidate: healthy}
+	s := scenario{steps: []step{{50, time.Minute}}, traffic: traffic{Rate: 50, Burst: 10, Stalls: 10}, candidate: healthy}
 	first, err := s.run(1)
 	if err != nil {
 		t.Fatal(err)
@@ -116,7 +117,7 @@ func TestTrafficIsWhatItSays(t *testing.T) {
 		t.Errorf("the same seed leads to %v and to %v", first, again)
 	}
 	arm := analysis.NewTrial([]string{"stable"})
-	requests := s.traffic.serve(seeded(1), arm.Arm(0), 0.5, 100*time.Hour, behaviour{errors: 0.005, slower: 1.3}).requests
+	requests := s.traffic.Serve(simulation.Seeded(1), arm.Arm(0), 0.5, 100*time.Hour, behaviour{Errors: 0.005, Slower: 1.3}).Requests
 	tally := arm.Tally(0)
 	if tally.Requests != int64(requests) || math.Abs(float64(requests)/9e6-1) > 0.01 {
 		t.Errorf("%d requests are counted as %d, want 9,000,000", requests, tally.Requests)

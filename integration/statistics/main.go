@@ -87,7 +87,7 @@ func (t table) line(i, rollouts int) (string, error) {
 // at simulates rollouts of a row at a rate of requests, on all processors.
 func (r row) at(rate float64, rollouts int) ([]outcome, error) {
 	s := r.scenario
-	s.traffic.rate = rate
+	s.traffic.Rate = rate
 	outcomes := make([]outcome, rollouts)
 	errs := make([]error, runtime.NumCPU())
 	var workers sync.WaitGroup

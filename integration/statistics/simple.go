@@ -4,16 +4,17 @@ import (
 	"math"
 
 	"github.com/grayling-gateway/grayling/core/rollout"
+	"github.com/grayling-gateway/grayling/simulation"
 )
 
 // counts are what a variant did in some time.
-type counts struct{ requests, failures int }
+type counts simulation.Counts
 
 func (c counts) plus(d counts) counts {
-	return counts{c.requests + d.requests, c.failures + d.failures}
+	return counts{c.Requests + d.Requests, c.Failures + d.Failures}
 }
 
-func (c counts) rate() float64 { return float64(c.failures) / float64(c.requests) }
+func (c counts) rate() float64 { return float64(c.Failures) / float64(c.Requests) }
 
 // simple is a check as many tools have it, for comparison: it looks at a window and is right each time on its own.
 type simple func(candidate, baseline counts) bool
@@ -24,7 +25,7 @@ func limit(candidate, _ counts) bool { return candidate.rate() > 0.01 }
 // zTest fails if the candidate's error rate is above the baseline's by the two-proportion z-test at 99%.
 func zTest(candidate, baseline counts) bool {
 	pooled := candidate.plus(baseline).rate()
-	deviation := math.Sqrt(pooled * (1 - pooled) * (1/float64(candidate.requests) + 1/float64(baseline.requests)))
+	deviation := math.Sqrt(pooled * (1 - pooled) * (1/float64(candidate.Requests) + 1/float64(baseline.Requests)))
 	return deviation > 0 && (candidate.rate()-baseline.rate())/deviation > 2.326
 }
 
@@ -37,7 +38,7 @@ func (h history) judge(fails simple, window int, enough int64) rollout.Verdict {
 	for back := 1; back <= len(h.candidate); back++ {
 		candidate = candidate.plus(h.candidate[len(h.candidate)-back])
 		baseline = baseline.plus(h.baseline[len(h.baseline)-back])
-		if back < window || int64(min(candidate.requests, baseline.requests)) < enough {
+		if back < window || int64(min(candidate.Requests, baseline.Requests)) < enough {
 			continue
 		}
 		if fails(candidate, baseline) {

@@ -8,6 +8,7 @@ import (
 	"github.com/grayling-gateway/grayling/core/analysis"
 	"github.com/grayling-gateway/grayling/core/balance"
 	"github.com/grayling-gateway/grayling/core/rollout"
+	"github.com/grayling-gateway/grayling/simulation"
 )
 
 // step is how long a candidate has how much of the traffic.
@@ -39,7 +40,7 @@ const patience = 48 * time.Hour
 
 // run simulates one rollout, with the settings that a plan has where nothing is configured. The same seed gives the same.
 func (s scenario) run(seed uint64) (outcome, error) {
-	random := seeded(seed)
+	random := simulation.Seeded(seed)
 	release := s.release()
 	settings := analysis.Settings{
 		Variants: release.Variants, Candidate: 1, Every: rollout.DefaultEvery, Window: rollout.DefaultWindow,
@@ -70,11 +71,11 @@ func (s scenario) run(seed uint64) (outcome, error) {
 		if now >= s.after {
 			behaves = s.candidate
 		}
-		baseline := s.traffic.serve(random, trial.Arm(0), 1-share, settings.Every, healthy)
-		candidate := s.traffic.serve(random, trial.Arm(1), share, settings.Every, behaves)
+		baseline := counts(s.traffic.Serve(random, trial.Arm(0), 1-share, settings.Every, healthy))
+		candidate := counts(s.traffic.Serve(random, trial.Arm(1), share, settings.Every, behaves))
 		past.baseline = append(past.baseline, baseline)
 		past.candidate = append(past.candidate, candidate)
-		seen += int64(candidate.requests)
+		seen += int64(candidate.Requests)
 		now += settings.Every
 		evaluation := rollout.Evaluation{Position: position, Verdict: rollout.Hold, Requests: seen}
 		switch {
