@@ -1,0 +1,166 @@
+package goal
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"math"
+	"sync"
+	"time"
+)
+
+const (
+	// MaxGoals is how many goals a rollout may have.
+	MaxGoals = 16
+
+	// MaxVariants is how many variants a rollout with goals may have.
+	MaxVariants = 64
+
+	// capacity is how many clients a sample has room for. One takes some 40 bytes.
+	capacity = 50_000
+)
+
+// Period is a time in which clients were divided in the same way. It is written as JSON.
+type Period struct {
+	// Division tells the period from others: what divides clients, and how.
+	Division string `json:"division"`
+
+	Begin    time.Time `json:"begin"`
+	Variants []string  `json:"variants"` // the baseline first
+	Weights  []float64 `json:"weights"`  // of the variants
+	Goals    []string  `json:"goals"`
+}
+
+// Sample is which clients were seen in a period, and which goals they reached. All methods are safe for concurrent use.
+type Sample struct {
+	period Period
+
+	mu      sync.Mutex // guards what follows
+	limit   uint64     // hashes above it are not kept
+	clients map[uint64]client
+	changed bool
+}
+
+// client is what is known of a client: the variant in the lower half, and a bit for each goal in the upper.
+type client uint32
+
+const (
+	mixed     = 0xFFFF // the variant of who saw several
+	goalShift = 16
+)
+
+// NewSample returns a sample of a period in which nobody was seen yet.
+func NewSample(p Period) *Sample {
+	return &Sample{period: p, limit: math.MaxUint64, clients: map[uint64]client{}}
+}
+
+// Period returns the period.
+func (s *Sample) Period() Period { return s.period }
+
+// Hash returns what a client is known by.
+func Hash(salt, key string) uint64 {
+	sum := sha256.Sum256([]byte(salt + "\x00goal\x00" + key))
+	return binary.BigEndian.Uint64(sum[:8])
+}
+
+// See takes in that a client was shown a variant, and reached goals, of which there is a bit for each.
+func (s *Sample) See(hash uint64, variant int, reached uint16) {
+	s.mu.Lock()
+	if hash <= s.limit {
+		s.put(hash, client(variant)|client(reached)<<goalShift)
+	}
+	s.mu.Unlock()
+}
+
+// put takes in what is known of a client; mu is held.
+func (s *Sample) put(hash uint64, c client) {
+	known, met := s.clients[hash]
+	next := c
+	if met {
+		next = known | c&^mixed
+		if known&mixed != c&mixed {
+			next |= mixed
+		}
+	}
+	if met && next == known {
+		return
+	}
+	s.clients[hash] = next
+	s.changed = true
+	for len(s.clients) > capacity {
+		s.halve()
+	}
+}
+
+// halve forgets the clients in the upper half of the range that is kept; mu is held.
+func (s *Sample) halve() {
+	s.limit /= 2
+	for hash := range s.clients {
+		if hash > s.limit {
+			delete(s.clients, hash)
+		}
+	}
+}
+
+// Merge takes in what another gateway saw in the same period.
+func (s *Sample) Merge(other *Sample) {
+	other.mu.Lock()
+	limit := other.limit
+	seen := make(map[uint64]client, len(other.clients))
+	for hash, c := range other.clients {
+		seen[hash] = c
+	}
+	other.mu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for s.limit > limit {
+		s.halve()
+	}
+	for hash, c := range seen {
+		if hash <= s.limit {
+			s.put(hash, c)
+		}
+	}
+}
+
+// Counts is what was counted in a period.
+type Counts struct {
+	Period Period `json:"period"`
+
+	// Clients is how many clients were shown each variant, and no other, of those in the sample.
+	Clients []int64 `json:"clients"`
+
+	// Reached is how many of these reached each goal: by goal, then by variant.
+	Reached [][]int64 `json:"reached"`
+
+	// Mixed is how many clients were shown several variants, and are left out.
+	Mixed int64 `json:"mixed"`
+
+	// Sampled is the share of clients that are in the sample; 1 as long as there is room for all.
+	Sampled float64 `json:"sampled"`
+}
+
+// Count returns what was counted so far.
+func (s *Sample) Count() Counts {
+	n := len(s.period.Variants)
+	counts := Counts{Period: s.period, Clients: make([]int64, n)}
+	for range s.period.Goals {
+		counts.Reached = append(counts.Reached, make([]int64, n))
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	counts.Sampled = float64(s.limit) / math.MaxUint64
+	for _, c := range s.clients {
+		variant := int(c & mixed)
+		if variant >= n {
+			counts.Mixed++
+			continue
+		}
+		counts.Clients[variant]++
+		for i := range counts.Reached {
+			if c>>(goalShift+i)&1 != 0 {
+				counts.Reached[i][variant]++
+			}
+		}
+	}
+	return counts
+}
