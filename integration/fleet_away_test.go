@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/grayling-gateway/grayling/integration/etcdstore"
 	"github.com/grayling-gateway/grayling/integration/gateway"
 )
 
@@ -140,4 +141,40 @@ func TestFleetMember(t *testing.T) {
 			p.expectStory(t, "started 1, started 1")
 		}
 	})
+}
+
+// TestFleetParted parts a member of etcd, and the gateway that uses it, from the others.
+func TestFleetParted(t *testing.T) {
+	cluster, network := etcdstore.StartApart(t, etcdstore.Programs(t)["pinned"], 3)
+	site := gateway.Site{Rollouts: []gateway.Rollout{strict("parted"), planned("majority", step("50%", "8s"), manual("75%"))}}
+	e := &edges{}
+	e.start(t, site, func(i int) []string {
+		if i == 2 {
+			return cluster.Endpoints()[2:]
+		}
+		return cluster.Endpoints()[:2]
+	}, gateway.Caddy{}, gateway.TraefikProxy{}, gateway.Caddy{})
+	c, majority := e.convoy(site.Rollouts[0]), e.convoy(site.Rollouts[1])
+	f := c.traffic(t, c[0].users(50))
+	others := majority.traffic(t, majority[0].users(50))
+	c[2].await(t, "the checks pass", func(s gateway.Status) bool { return s.Verdict() == "pass" })
+	network.Part(2)
+	c[2].await(t, "it is alone", func(s gateway.Status) bool { return s.StoreAway != "" })
+	majority[:2].awaitState(t, "progressing", 2)
+	if s := majority[2].status(t); s.Step != 1 {
+		t.Errorf("the minority goes by step %d", s.Step)
+	}
+	c[2].fail()
+	c[2].awaitState(t, "rolled_back", 0)
+	c[2].expectNoCanary(t, f[c[2]])
+	c[:2].awaitState(t, "progressing", 1)
+	network.Join()
+	c.awaitState(t, "rolled_back", 0)
+	majority.awaitState(t, "progressing", 2)
+	c.expectNoCanary(t, f)
+	others.end(t)
+	for i := range c {
+		c[i].expectStory(t, "started 1, rolled_back 1 check")
+		majority[i].expectStory(t, "started 1, step_advanced 2")
+	}
 }

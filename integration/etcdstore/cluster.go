@@ -50,16 +50,33 @@ type Cluster struct {
 type Member struct {
 	URL string // for clients
 
-	arguments []string
-	program   string
-	tls       *tls.Config
-	log       *os.File
-	cmd       *exec.Cmd // nil while it does not run
+	arguments   []string
+	environment []string // nil: the test's
+	program     string
+	tls         *tls.Config
+	log         *os.File
+	cmd         *exec.Cmd // nil while it does not run
 }
 
 // Start starts a cluster with further arguments for each member, and waits until it serves. clients is what they speak
 // TLS with; nil: nothing.
 func Start(t testing.TB, program string, members int, clients *tls.Config, arguments ...string) *Cluster {
+	t.Helper()
+	var peers []peer
+	for range members {
+		url := "http://" + port.Address(t)
+		peers = append(peers, peer{listen: url, advertise: url})
+	}
+	return start(t, program, peers, clients, arguments...)
+}
+
+// peer is a member as the others see it.
+type peer struct {
+	listen, advertise string   // URLs
+	environment       []string // nil: the test's
+}
+
+func start(t testing.TB, program string, peers []peer, clients *tls.Config, arguments ...string) *Cluster {
 	t.Helper()
 	c := &Cluster{TLS: clients}
 	scheme := "http"
@@ -67,11 +84,10 @@ func Start(t testing.TB, program string, members int, clients *tls.Config, argum
 		scheme = "https"
 	}
 	dir := t.TempDir()
-	var all, peers []string
-	for i := range members {
-		c.Members = append(c.Members, &Member{URL: scheme + "://" + port.Address(t), program: program, tls: clients})
-		peers = append(peers, "http://"+port.Address(t))
-		all = append(all, fmt.Sprintf("m%d=%s", i, peers[i]))
+	var all []string
+	for i, p := range peers {
+		c.Members = append(c.Members, &Member{URL: scheme + "://" + port.Address(t), program: program, tls: clients, environment: p.environment})
+		all = append(all, fmt.Sprintf("m%d=%s", i, p.advertise))
 	}
 	for i, m := range c.Members {
 		log, err := os.Create(filepath.Join(dir, fmt.Sprintf("m%d.log", i)))
@@ -83,7 +99,7 @@ func Start(t testing.TB, program string, members int, clients *tls.Config, argum
 		m.arguments = append([]string{
 			"--name", name, "--data-dir", filepath.Join(dir, name), "--logger", "zap", "--log-level", "warn",
 			"--listen-client-urls", m.URL, "--advertise-client-urls", m.URL,
-			"--listen-peer-urls", peers[i], "--initial-advertise-peer-urls", peers[i], "--initial-cluster", strings.Join(all, ","),
+			"--listen-peer-urls", peers[i].listen, "--initial-advertise-peer-urls", peers[i].advertise, "--initial-cluster", strings.Join(all, ","),
 		}, arguments...)
 		m.Start(t)
 		t.Cleanup(func() { m.close(t) })
@@ -98,6 +114,7 @@ func Start(t testing.TB, program string, members int, clients *tls.Config, argum
 func (m *Member) Start(t testing.TB) {
 	t.Helper()
 	m.cmd = exec.Command(m.program, m.arguments...)
+	m.cmd.Env = m.environment
 	m.cmd.Stdout, m.cmd.Stderr = m.log, m.log
 	if err := m.cmd.Start(); err != nil {
 		t.Fatal(err)
