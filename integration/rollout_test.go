@@ -36,24 +36,28 @@ type journey struct {
 // TestJourneys lets plans go their way on every host.
 func TestJourneys(t *testing.T) {
 	atOnce(t, hosts, gateway.Host.Name, func(t *testing.T, host gateway.Host) {
-		all := journeys(t, host)
-		names := make(map[string]bool)
-		served := gateway.Site{Control: true, Prometheus: "http://" + port.Address(t)}
-		for _, j := range all {
-			if names[j.name] || names[j.rollout.Name] || j.run == nil {
-				t.Fatalf("journey %q of %q: repeated, or empty", j.name, j.rollout.Name)
-			}
-			names[j.name], names[j.rollout.Name] = true, true
-			served.Rollouts = append(served.Rollouts, j.rollout)
-		}
-		g := gateway.Start(t, host, served)
-		for _, late := range []bool{false, true} {
-			now := slices.DeleteFunc(slices.Clone(all), func(j journey) bool { return j.late != late })
-			atOnce(t, now, func(j journey) string { return j.name }, func(t *testing.T, j journey) {
-				j.run(t, &pilot{g: g, rollout: j.rollout})
-			})
-		}
+		embark(t, host, gateway.Site{Control: true, Prometheus: "http://" + port.Address(t)}, journeys(t, host))
 	})
+}
+
+// embark starts a gateway that serves the rollouts of all journeys, and lets them go on.
+func embark(t *testing.T, host gateway.Host, served gateway.Site, all []journey) {
+	t.Helper()
+	names := make(map[string]bool)
+	for _, j := range all {
+		if names[j.name] || names[j.rollout.Name] || j.run == nil {
+			t.Fatalf("journey %q of %q: repeated, or empty", j.name, j.rollout.Name)
+		}
+		names[j.name], names[j.rollout.Name] = true, true
+		served.Rollouts = append(served.Rollouts, j.rollout)
+	}
+	g := gateway.Start(t, host, served)
+	for _, late := range []bool{false, true} {
+		now := slices.DeleteFunc(slices.Clone(all), func(j journey) bool { return j.late != late })
+		atOnce(t, now, func(j journey) string { return j.name }, func(t *testing.T, j journey) {
+			j.run(t, &pilot{g: g, rollout: j.rollout})
+		})
+	}
 }
 
 // atOnce runs a subtest for each of all at the same time. t.Parallel would let as many go on as there are processors, and

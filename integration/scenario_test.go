@@ -19,7 +19,7 @@ var hosts = []gateway.Host{gateway.Caddy{}, gateway.TraefikService{}, gateway.Tr
 // table is every scenario, by subject.
 var table = slices.Concat(
 	geoScenarios, identityScenarios, authenticationScenarios, betaScenarios,
-	ruleScenarios, languageScenarios, addressScenarios, splitScenarios, []scenario{vectorScenario}, announceScenarios,
+	ruleScenarios, languageScenarios, addressScenarios, splitScenarios, []scenario{vectorScenario, loopScenario, memoryScenario, goroutineScenario}, announceScenarios,
 	forgeryScenarios, stickyScenarios, cookieForgeryScenarios, routerScenarios, countedScenarios, streamScenarios, fallbackScenarios, reloadScenarios, planReloadScenarios, restartScenarios, caddyScenarios, caddyBalanceScenarios, metricsScenarios, matcherScenarios, refusalScenarios,
 	traefikScenarios, serviceScenarios, proxyScenarios, healthScenarios, balanceScenarios,
 	foretoldScenarios,

@@ -172,6 +172,8 @@ func (c *caddy) root() string {
 
 func (c *caddy) control() (url, token string) { return "http://" + c.adminAddr + "/rollouts", "" }
 
+func (c *caddy) pid() int { return c.process.pid() }
+
 func (c *caddy) metrics() (url, token string) { return "http://" + c.adminAddr + "/metrics", "" }
 
 func (c *caddy) pprof() string { return "http://" + c.adminAddr + "/debug/pprof/" }

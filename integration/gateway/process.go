@@ -120,6 +120,8 @@ func (p *process) running() bool {
 	}
 }
 
+func (p *process) pid() int { return p.cmd.Process.Pid }
+
 // kill ends the process at once.
 func (p *process) kill() {
 	p.killed = true

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"regexp"
 	"strconv"
 	"testing"
@@ -19,6 +20,24 @@ func (g *Gateway) Goroutines(t testing.TB) int {
 func (g *Gateway) Heap(t testing.TB) int {
 	t.Helper()
 	return g.profile(t, "heap?gc=1&debug=1", `# HeapAlloc = (\d+)`)
+}
+
+// PeakMemory is how much memory the running gateway's process had at most, in bytes: the peak of its resident set.
+func (g *Gateway) PeakMemory(t testing.TB) int {
+	t.Helper()
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", g.instance.pid()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := regexp.MustCompile(`VmHWM:\s+(\d+) kB`).FindSubmatch(status)
+	if found == nil {
+		t.Fatalf("the process has no VmHWM: %s", status)
+	}
+	kilobytes, err := strconv.Atoi(string(found[1]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return kilobytes << 10
 }
 
 // profile reads a number in one of the gateway's own profiles.

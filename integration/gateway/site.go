@@ -30,6 +30,8 @@ type Site struct {
 	StateInFile bool
 	// Etcd are the members of a cluster that keeps it, where gateways share it; empty: none does.
 	Etcd []string
+	// Storage is the directory of a Caddy's storage, which several may share; empty: each has its own.
+	Storage string
 	// Member is the name of the gateway among those that share a cluster; empty: its machine's.
 	Member string
 	// Prometheus is the address of the server that checks ask; empty: none.
@@ -65,6 +67,7 @@ type Rollout struct {
 	Router   Router
 	Plan     Plan
 	Notify   []Notify
+	Mirrors  []Mirror
 	JWT      JWT
 	Announce Announce
 	Fallback []string // methods
@@ -176,6 +179,8 @@ type instance interface {
 	start()
 	// root is the file of the certificate authority that the site's certificate is from.
 	root() string
+	// pid is the process's.
+	pid() int
 	// pprof is the address under which the profiles of net/http/pprof are.
 	pprof() string
 }

@@ -240,6 +240,8 @@ const (
 
 func (t *traefik) control() (url, token string) { return t.admin("/rollouts"), controlToken }
 
+func (t *traefik) pid() int { return t.process.pid() }
+
 func (t *traefik) metrics() (url, token string) { return t.admin("/grayling/metrics"), controlToken }
 
 func (t *traefik) pprof() string { return t.admin("/debug/pprof/") }

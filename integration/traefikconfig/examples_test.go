@@ -17,7 +17,7 @@ const examples = "examples/traefik/"
 
 // TestFileExamples runs Traefik as examples/traefik/traefik.yml says, with each file.
 func TestFileExamples(t *testing.T) {
-	for _, name := range []string{"service-mode.yaml", "proxy-mode.yaml", "pool.yaml", "signed-in.yaml", "plan.yaml"} {
+	for _, name := range []string{"service-mode.yaml", "proxy-mode.yaml", "pool.yaml", "signed-in.yaml", "plan.yaml", "mirror.yaml"} {
 		t.Run(name, func(t *testing.T) {
 			b := newBackends(t)
 			dir := t.TempDir()
