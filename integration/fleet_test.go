@@ -15,6 +15,7 @@ import (
 	"github.com/grayling-gateway/grayling/integration/etcdstore"
 	"github.com/grayling-gateway/grayling/integration/faulty"
 	"github.com/grayling-gateway/grayling/integration/gateway"
+	"github.com/grayling-gateway/grayling/integration/port"
 	"github.com/grayling-gateway/grayling/integration/traffic"
 )
 
@@ -146,6 +147,27 @@ func TestFleet(t *testing.T) {
 			}
 		}
 		wg.Wait()
+	}
+}
+
+// TestFleetByPrometheus lets the metrics of all gateways judge what fails behind one.
+func TestFleetByPrometheus(t *testing.T) {
+	r := planned("metered", step("50%", long), step("100%", ""))
+	const metric = `__name__=~'(caddy|traefik)_rollout_requests_total',rollout='metered',variant='canary'`
+	r.Plan.Checks = []string{`prometheus("(sum(rate({` + metric + `,outcome='failure'}[5s])) or vector(0)) / sum(rate({` + metric + `}[5s]))") <= 0.1`}
+	site := gateway.Site{Rollouts: []gateway.Rollout{r}, Prometheus: "http://" + port.Address(t)}
+	e := assemble(t, site, gateway.Caddy{}, gateway.TraefikProxy{})
+	c := e.convoy(r)
+	f := c.traffic(t, c[0].users(50))
+	startPrometheus(t, site.Prometheus, shown(t, c[0].g), shown(t, c[1].g))
+	for _, p := range c {
+		p.await(t, "the checks pass", func(s gateway.Status) bool { return s.Verdict() == "pass" })
+	}
+	c[1].fail()
+	c.awaitState(t, "rolled_back", 0)
+	c.expectNoCanary(t, f)
+	if reason := c[0].last(t, "rolled_back").Reason; !strings.Contains(reason, "prometheus") {
+		t.Errorf("taken back because %s", reason)
 	}
 }
 
