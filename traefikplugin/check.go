@@ -45,6 +45,9 @@ func readOwn(config core.Config, dry bool) (*own, []core.Problem) {
 		problems = append(problems, core.Problem{Path: "clientHeader", Text: "nobody is trusted to write it: name the trustedProxies"})
 	}
 	problems = append(problems, cutHours(config.Plan.Only)...)
+	if config.Store.Kind == "etcd" && config.Revision == "" && (proxies(config) || len(config.Plan.Steps) == 0) { // else the plan says so
+		problems = append(problems, core.Problem{Path: "revision", Text: "gateways that share a store have to agree on what is being released: name the version, such as v2.3.1, everywhere alike"})
+	}
 	if dry { // else it is opened
 		problems = append(problems, core.CheckStore(config.Store, core.Host{CamelCase: true})...)
 	}

@@ -41,7 +41,10 @@ const stateFile = "state.json"
 
 // common writes the global option of what rollouts have in common in Caddy's words.
 func (c *caddy) common(b *bytes.Buffer, site Site) {
-	if !site.StateInFile && site.Prometheus == "" && len(site.Etcd) == 0 {
+	if site.Storage != "" {
+		fmt.Fprintf(b, "\tstorage file_system %s\n", site.Storage)
+	}
+	if !site.StateInFile && site.Prometheus == "" && len(site.Etcd) == 0 && site.Member == "" {
 		return
 	}
 	b.WriteString("\trollouts {\n")

@@ -1,0 +1,92 @@
+package integration
+
+import (
+	"net/http"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/grayling-gateway/grayling/integration/gateway"
+)
+
+// TestFleetInStorage lets four Caddys with one storage be one.
+func TestFleetInStorage(t *testing.T) {
+	together := planned("together", step("50%", "2s"), step("100%", ""))
+	together.Plan.MinRequests = 40
+	site := gateway.Site{Storage: t.TempDir(), Rollouts: []gateway.Rollout{
+		together, planned("commanded", manual("50%"), step("100%", "")), fleetSticky(), strict("failing"),
+	}}
+	e := &edges{}
+	e.start(t, site, func(int) []string { return nil }, gateway.Caddy{}, gateway.Caddy{}, gateway.Caddy{}, gateway.Caddy{})
+
+	t.Run("the fleet's requests count together", func(t *testing.T) {
+		c := e.convoy(site.Rollouts[0])
+		for _, p := range c {
+			p.await(t, "all members are known", func(s gateway.Status) bool { return len(s.Members) == len(c) })
+		}
+		expectSum(t, c)
+	})
+	t.Run("commands through any gateway are for all", func(t *testing.T) { expectObedience(t, e.convoy(site.Rollouts[1])) })
+	t.Run("a cookie of one is a cookie of all", func(t *testing.T) { expectOneCookie(t, e.convoy(site.Rollouts[2])) })
+	t.Run("a canary that fails behind one gateway is taken back everywhere", func(t *testing.T) {
+		c := e.convoy(site.Rollouts[3])
+		f := c.traffic(t, c[0].users(50))
+		c[0].await(t, "the checks pass", func(s gateway.Status) bool { return s.Verdict() == "pass" })
+		c[2].fail()
+		c.awaitState(t, "rolled_back", 0)
+		c.expectNoCanary(t, f)
+		verdict := c[0].last(t, "rolled_back").Time
+		last := f.lastOfCanary(verdict)
+		t.Logf("the fleet's last answer of the canary came %v after the verdict", last.Sub(verdict).Round(time.Millisecond))
+		if last.Sub(verdict) > 6*time.Second { // the storage is asked every 1.5 to 2.5 seconds
+			t.Errorf("the canary answered %v after the verdict", last.Sub(verdict))
+		}
+	})
+	t.Run("one that is killed drops out", func(t *testing.T) {
+		c := e.convoy(site.Rollouts[1])
+		c[1].g.Kill()
+		for _, p := range []*pilot{c[0], c[2], c[3]} {
+			p.await(t, "one less", func(s gateway.Status) bool { return len(s.Members) == len(c)-1 })
+		}
+		c[1].g.Restart()
+		for _, p := range c {
+			p.await(t, "it is back", func(s gateway.Status) bool { return len(s.Members) == len(c) })
+		}
+	})
+	t.Run("without the storage everybody goes on as it stands", func(t *testing.T) {
+		c := e.convoy(site.Rollouts[1])
+		state := filepath.Join(site.Storage, "rollouts")
+		if err := os.Rename(state, state+"-away"); err != nil {
+			t.Fatal(err)
+		}
+		write(t, state, "") // where there has to be a directory
+		for _, p := range c {
+			p.await(t, "the store is away", func(s gateway.Status) bool { return s.StoreAway != "" })
+			if user := p.users(50)[0]; p.get(t, user) != "canary" {
+				t.Errorf("%s has %s", user, p.get(t, user))
+			}
+		}
+		c[0].command(t, http.StatusServiceUnavailable, "promote", "")
+		c[0].command(t, http.StatusOK, "abort", "")
+		if err := os.Remove(state); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(state+"-away", state); err != nil {
+			t.Fatal(err)
+		}
+		c.awaitState(t, "rolled_back", 0)
+	})
+}
+
+// lastOfCanary is when the canary answered last, or the time given if that is later.
+func (f flows) lastOfCanary(last time.Time) time.Time {
+	for _, l := range f {
+		for _, r := range l.Responses() {
+			if byCanary(r) && r.Ended.After(last) {
+				last = r.Ended
+			}
+		}
+	}
+	return last
+}
