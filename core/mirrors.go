@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/grayling-gateway/grayling/core/analysis"
 	"github.com/grayling-gateway/grayling/core/expr"
 	"github.com/grayling-gateway/grayling/core/mirror"
 	"github.com/grayling-gateway/grayling/core/rollout"
@@ -131,11 +132,10 @@ func (e *Engine) mirror(ctx context.Context) {
 	runner.Run(ctx, e.copiers.all)
 }
 
-// mirrorMismatch returns the share of the requests copied to a variant that it answered differently, and whether so many
-// were compared that it is known.
-func (l *Live) mirrorMismatch(variant string, requests int64) (share float64, known bool) {
-	share, known = l.mirrorRunner(nil).Ledger(variant).Mismatch(requests)
-	return share, known
+// mirrored returns what comparing a variant's answers to copies has shown.
+func (l *Live) mirrored(variant string) analysis.Mirrored {
+	s := l.mirrorRunner(nil).Ledger(variant).Sample()
+	return analysis.Mirrored{Compared: s.Compared, Different: s.Different, Share: s.Mismatch, Certain: s.Controlled}
 }
 
 // mirrored returns how many answers of mirrors were compared, if the checks look at that: to them a copy is a request.

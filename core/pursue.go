@@ -186,10 +186,7 @@ func (p *pursuit) evaluate(values map[string]float64) *rollout.Evaluation {
 	look := analysis.Look{Elapsed: clocks().Mono - t.began, Number: p.looks, Judges: p.role.judges, Prometheus: values}
 	look.Alone = view.Weights[0] == 0
 	look.Dark = view.Weights[p.engine.candidate] == 0
-	look.Mirror = func(variant string) (float64, bool) {
-		share, known := p.live.mirrorMismatch(variant, e.plan.MinRequests)
-		return share, known
-	}
+	look.Mirror = func(variant string) analysis.Mirrored { return p.live.mirrored(variant) }
 	if i := view.Record.Step - 1; i >= 0 && i < len(e.plan.Steps) {
 		look.For = e.plan.Steps[i].For
 	}

@@ -211,8 +211,10 @@ type Look struct {
 	// Prometheus are answers by query; one that is missing, or no finite number, is unknown.
 	Prometheus map[string]float64
 
-	// Mirror and Conversion return shares, from 0 to 1, and whether they are known. Nil: unknown.
-	Mirror     func(variant string) (float64, bool)
+	// Mirror returns what comparing a variant's answers to copies has shown. Nil: nothing.
+	Mirror func(variant string) Mirrored
+
+	// Conversion returns a share, from 0 to 1, and whether it is known. Nil: unknown.
 	Conversion func(variant, goal string) (float64, bool)
 }
 

@@ -12,7 +12,7 @@ type Description struct {
 
 // Limit is what a rate or a latency is compared with.
 type Limit struct {
-	Of       string  `json:"of"` // error_rate, from 0 to 1, or latency_ms
+	Of       string  `json:"of"` // error_rate or mirror_mismatch, from 0 to 1, or latency_ms
 	Variant  string  `json:"variant"`
 	Quantile float64 `json:"quantile,omitempty"` // of a latency
 	Op       string  `json:"op"`                 // what keeps the limit: < <= > >=
@@ -42,9 +42,12 @@ func (c *Checks) limits(n *node, negated bool) []Limit {
 		return found
 	}
 	l := Limit{Of: "error_rate", Variant: c.settings.Variants[n.left.variant], Op: n.op.String(), Value: n.number}
-	if n.left.kind == latencyMS {
+	switch n.left.kind {
+	case latencyMS:
 		l.Of = "latency_ms"
 		l.Quantile = n.left.number
+	case mirrorMismatch:
+		l.Of = "mirror_mismatch"
 	}
 	if negated {
 		l.Op = opposite(n.op).String()

@@ -23,7 +23,7 @@
 //	latency_ms("canary", 0.99)    the latency that a share of the answers kept within, in milliseconds, give or take 3%
 //	requests("canary")            how many requests there were since the step began
 //	worse("canary")               whether it fails more often than the baseline, or is slower
-//	mirror_mismatch("canary")     the share of mirrored requests that it answered differently
+//	mirror_mismatch("canary")     the share of copied requests that it answered differently, since the attempt to release it began
 //	conversion("canary", "goal")  the share of clients that reached a goal
 //	prometheus("promql")          the answer of a Prometheus server
 //
@@ -31,7 +31,7 @@
 // parentheses; true and false are conditions. All of them know unknown values: a number made of an unknown one is unknown, so
 // is a quotient by zero, and so is a comparison of either; && and || are known where what is unknown could not change them.
 //
-// A rate or a latency compared by < <= > >= with a constant is judged by a test: the limit is kept if what was measured
+// A rate, a mismatch or a latency compared by < <= > >= with a constant is judged by a test: the limit is kept if what was measured
 // keeps it, and is exceeded only if that can hardly be chance. In between it is unknown. All other comparisons are of what was
 // measured, as it is.
 //

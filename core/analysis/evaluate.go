@@ -29,7 +29,20 @@ type outcome struct {
 
 // level returns the level of each test of a look.
 func (c *Checks) level(look Look) float64 {
-	steps, tests := c.settings.Steps, c.tests
+	steps, tests := c.shares(look)
+	return level(c.settings.Alpha, steps, look.For, c.settings.Every, look.Number, tests)
+}
+
+// levelEver returns the level of a test that stays right however often it looks.
+func (c *Checks) levelEver(look Look) float64 {
+	steps, tests := c.shares(look)
+	return c.settings.Alpha / float64(steps) / float64(tests)
+}
+
+// shares returns among how many steps, and tests in each look, the level is shared.
+func (c *Checks) shares(look Look) (steps, tests int) {
+	steps = c.settings.Steps
+	tests = c.tests
 	if steps < 1 {
 		steps = 1
 	}
@@ -39,7 +52,7 @@ func (c *Checks) level(look Look) float64 {
 	if look.Judges > 1 {
 		tests *= look.Judges
 	}
-	return level(c.settings.Alpha, steps, look.For, c.settings.Every, look.Number, tests)
+	return steps, tests
 }
 
 // Evaluate says what the checks make of a trial: fail if any fails, else hold if any cannot tell, else pass. Where the

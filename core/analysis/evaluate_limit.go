@@ -25,8 +25,11 @@ func (e *evaluation) wanting(n need, what string) (outcome, bool) {
 
 // limited tells whether a rate or a latency keeps a limit.
 func (e *evaluation) limited(n *node) outcome {
-	if n.left.kind == latencyMS {
+	switch n.left.kind {
+	case latencyMS:
 		return e.limitedLatency(n)
+	case mirrorMismatch:
+		return e.limitedMismatch(n)
 	}
 	variant := n.left.variant
 	if o, unmet := e.wanting(need{variant: variant, requests: e.checks.settings.MinRequests}, "requests"); unmet {

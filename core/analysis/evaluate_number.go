@@ -34,11 +34,8 @@ func (e *evaluation) measured(n *node) number {
 	case requestCount:
 		return numberOf(float64(e.window.to().arms[n.variant].requests))
 	case mirrorMismatch:
-		if e.look.Mirror == nil {
-			return number{}
-		}
-		share, known := e.look.Mirror(e.checks.settings.Variants[n.variant])
-		return numberIf(share, known)
+		m, known := e.mirrored(n.variant)
+		return numberIf(m.Share, known)
 	case conversionRate:
 		if e.look.Conversion == nil {
 			return number{}

@@ -151,7 +151,12 @@ func TestWhatMayStillComeIsNotKnown(t *testing.T) {
 
 func TestAnswersOfOthers(t *testing.T) {
 	look := Look{Number: 1, Prometheus: map[string]float64{"half": 0.5, "nan": math.NaN(), "inf": math.Inf(1)}}
-	look.Mirror = func(variant string) (float64, bool) { return 0.25, variant == "canary" }
+	look.Mirror = func(variant string) Mirrored {
+		if variant != "canary" {
+			return Mirrored{Compared: 49, Different: 49, Share: 1}
+		}
+		return Mirrored{Compared: 200, Different: 50, Share: 0.25}
+	}
 	look.Conversion = func(variant, goal string) (float64, bool) { return 0.1, variant == "b" && goal == "buy" }
 	for check, want := range map[string]rollout.Verdict{
 		`prometheus("half") < 0.6`:                             rollout.Pass,
@@ -166,6 +171,12 @@ func TestAnswersOfOthers(t *testing.T) {
 		`prometheus("none") == 0`:                              rollout.Hold,
 		`mirror_mismatch("canary") <= 0.25`:                    rollout.Pass,
 		`mirror_mismatch("b") <= 0.25`:                         rollout.Hold,
+		`mirror_mismatch("canary") < 0.25`:                     rollout.Hold,
+		`mirror_mismatch("canary") <= 0.1`:                     rollout.Fail,
+		`mirror_mismatch("canary") > 0.1`:                      rollout.Pass,
+		`mirror_mismatch("canary") <= 0`:                       rollout.Fail,
+		`mirror_mismatch("canary") == 0`:                       rollout.Fail,
+		`mirror_mismatch("b") == 1`:                            rollout.Hold,
 		`conversion("b", "buy") >= 0.1`:                        rollout.Pass,
 		`conversion("b", "sell") >= 0.1`:                       rollout.Hold,
 		`conversion("b", "buy") > conversion("stable", "buy")`: rollout.Hold,

@@ -261,7 +261,7 @@ func (c *checker) comparison(x *ast.BinaryExpr) *node {
 	switch left.kind {
 	case requestCount:
 		n.kind = awaited
-	case errorRate, successRate, latencyMS:
+	case errorRate, successRate, latencyMS, mirrorMismatch:
 		if op != token.EQL && op != token.NEQ {
 			return limit(n)
 		}

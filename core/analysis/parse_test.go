@@ -131,7 +131,7 @@ func TestWhatChecksLookAt(t *testing.T) {
 		`latency_ms("b", 0.5) < 10 || worse("b")`:         {4, true, true},
 		`error_rate("canary") < 2 * error_rate("stable")`: {0, true, true},
 		`requests("canary") > 10`:                         {0, false, true},
-		`mirror_mismatch("stable") < 0.1`:                 {0, true, false},
+		`mirror_mismatch("stable") < 0.1`:                 {1, true, false},
 		`conversion("canary", "buy") > 0.1 || true`:       {0, false, false},
 	} {
 		checks, problems := ParseChecks([]string{check}, everything)

@@ -132,6 +132,22 @@ func (l *Ledger) Mismatch(requests int64) (share float64, known bool) {
 	return s, true
 }
 
+// Sample is how many answers were compared since the release or its comparison changed last.
+type Sample struct {
+	Compared   int64
+	Different  int64   // of them, in anything, noise included
+	Mismatch   float64 // see [Ledger.Mismatch]
+	Controlled bool    // whether the noise was measured
+}
+
+// Sample returns what was learned in numbers.
+func (l *Ledger) Sample() Sample {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	d := l.differences
+	return Sample{Compared: d.pairs, Different: d.whole.target, Mismatch: d.mismatch(), Controlled: d.controlled}
+}
+
 // Report is what was learned from a mirror's copies.
 type Report struct {
 	Mirror string           `json:"mirror"`
