@@ -244,7 +244,9 @@ func (p *Plan) evaluate(trial *analysis.Trial, machine *rollout.Machine, weights
 	look := analysis.Look{Elapsed: elapsed, Number: number, Prometheus: p.Prometheus}
 	look.Alone = weights[0] == 0
 	look.Dark = weights[p.Release.Candidate] == 0
-	look.Mirror = func(string) (float64, bool) { return 0, true }
+	look.Mirror = func(string) analysis.Mirrored {
+		return analysis.Mirrored{Compared: p.Release.Plan.MinRequests, Certain: true} // and agree
+	}
 	if step := machine.Record().Step; step > 0 {
 		look.For = p.Release.Plan.Steps[step-1].For
 	}
