@@ -35,7 +35,8 @@ or remembered by it.
 
 The gateway that runs is asked, for its weights, assignments and upstreams; or, with --config, a
 configuration of Caddy's or Traefik's without any gateway. Without a name all rollouts are.`,
-		Args: cobra.RangeArgs(1, 2),
+		Args:              cobra.RangeArgs(1, 2),
+		ValidArgsFunction: o.names,
 		RunE: func(command *cobra.Command, args []string) error {
 			name := ""
 			if len(args) > 1 {

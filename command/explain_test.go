@@ -17,21 +17,21 @@ func TestExplainOffline(t *testing.T) {
 		parts []string
 	}{
 		{[]string{"-H", "Cookie: uid=Alice"}, []string{
-			"checkout: canary, because the client's slot is one of its own\n  progressing, step 1, epoch 0, revision v2.3.1\n",
+			"checkout: canary, because the client's slot is in its range\n  progressing, step 1, epoch 0, revision v2.3.1\n",
 			"  sticky.secret[0]: the environment variable NO_SUCH_SECRET_FOR_EXPLAIN is empty here\n",
 			"  the file /no/such/GeoLite2-City.mmdb cannot be read here, as if it were empty\n",
-			"  qa -> canary: does not match\n    false  header(\"X-Version\") == \"v2\" || claim(\"role\") == \"tester\"\n      false  header(\"X-Version\") == \"v2\", and header(\"X-Version\") is not there\n",
+			"  qa -> canary: does not match\n    false  header(\"X-Version\") == \"v2\" || claim(\"role\") == \"tester\"\n      false  header(\"X-Version\") == \"v2\"  (header(\"X-Version\") is not there)\n",
 			"  eu -> canary 20%: does not match\n",
 			"token\n  there is none\n",
 			"assignment\n  cookie __Host-rollout_checkout: there is none\n",
 			"key\n  cookie(\"uid\") is \"Alice\", which identifies the client\n",
 			"split\n  slot 2377 of 65536 (salt \"checkout\")\n  canary      10%      0 to  6553  <- here\n  stable      90%   6554 to 65535\n",
 		}},
-		{[]string{"-H", "Cookie: uid=bob"}, []string{"checkout: stable, because the client's slot is one of its own\n"}},
+		{[]string{"-H", "Cookie: uid=bob"}, []string{"checkout: stable, because the client's slot is in its range\n"}},
 		{[]string{"-H", "Cookie: uid=bob", "--step", "2"}, []string{"checkout: canary, because", "progressing, step 2,"}},
 		{[]string{"-H", "X-Version: v2", "--state", "rolled_back"}, []string{
-			"checkout: stable, because that is over which would choose canary (rule)\n", "  canary is rolled back: the baseline serves in its place\n"}},
-		{[]string{"-H", "X-Version:v2"}, []string{"checkout: canary, because rule qa decides\n", "      true   header(\"X-Version\") == \"v2\", and header(\"X-Version\") is \"v2\"\n      -      claim(\"role\")", "  eu -> canary 20%: not asked\n", "split\n  not asked\n"}},
+			"checkout: stable, because canary (chosen by rule) is over\n", "  canary is rolled back: the baseline serves in its place\n"}},
+		{[]string{"-H", "X-Version:v2"}, []string{"checkout: canary, because rule qa decides\n", "      true   header(\"X-Version\") == \"v2\"  (header(\"X-Version\") is \"v2\")\n      -      claim(\"role\")", "  eu -> canary 20%: not asked\n", "split\n  not asked\n"}},
 		{[]string{"--claims", `{"role": "tester"}`}, []string{"because rule qa decides", "its claims are those of --claims"}},
 		{[]string{"-H", "Authorization: Bearer a.b.c"}, []string{"there are no keys here to verify it with"}},
 		{[]string{"--geo", "continent=EU"}, []string{"checkout: stable, because nothing else applies\n", "  eu -> canary 20%: matches, but for others of its percentage\n", "no key, and so none, and the rule has the slots 0 to 13106 (salt \"checkout/eu\")\n"}},

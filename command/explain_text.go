@@ -71,9 +71,9 @@ func because(x core.Explanation) string {
 		core.ByRule:       "rule " + x.Decision.Rule + " decides",
 		core.ByAssigned:   "the client was assigned it",
 		core.ByRouter:     "the router says so",
-		core.BySplit:      "the client's slot is one of its own",
+		core.BySplit:      "the client's slot is in its range",
 		core.ByBase:       "nothing else applies",
-		core.ByRolledBack: "that is over which would choose " + x.Choice.Variant + " (" + string(x.Choice.Reason) + ")",
+		core.ByRolledBack: x.Choice.Variant + " (chosen by " + string(x.Choice.Reason) + ") is over",
 	}[x.Decision.Reason]
 }
 
@@ -131,7 +131,7 @@ func seen(p expr.Part) string {
 	if p.Looked == "" || p.Result == expr.Skipped {
 		return ""
 	}
-	return ", and " + saw(p.Looked, p.Saw, p.Absent)
+	return "  (" + saw(p.Looked, p.Saw, p.Absent) + ")"
 }
 
 func saw(looked, text string, absent bool) string {
