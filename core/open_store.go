@@ -46,7 +46,8 @@ func OpenStore(config Store, host Host, report func(error)) (store.Store, string
 		return host.Store, storeOfCaddy, nil
 	case storeInFile:
 		file := store.NewFile(config.Path, report)
-		return file, storeInFile + " " + filepath.Clean(config.Path), nil
+		name := storeInFile + " " + filepath.Clean(config.Path)
+		return file, name, nil
 	case storeInEtcd:
 		etcd, err := store.NewEtcd(settings)
 		if err != nil {
