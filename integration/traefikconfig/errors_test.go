@@ -53,18 +53,26 @@ func TestErrors(t *testing.T) {
 			`notify[0].events[0]: unknown event "promotd" (did you mean "promoted"?)`,
 			`notify[0].format: `,
 			`notify[0].secret: `,
-			`store.kind: unknown kind "redis"; there are memory and file`,
+			`store.kind: unknown kind "redis"; there are memory, file and etcd`,
 			`prometheus.url: `,
 			`prometheus.timeout: 1h is too long: 30s at most`,
 		},
 		"plan-numbers":    {`plan.steps[0].confirm: `, `plan.steps[1].weight: `, `plan.minRequests: `, `plan.failures: `},
 		"unnamed-release": {`revision: a plan has to know what is being released`, `store.path: a file needs a path`},
-		"control-too":     {`control.tokens: unknown key (did you mean "token"?)`, `control: it commands all rollouts of this Traefik and is none itself`},
-		"short-token":     {`control.token: it has fewer than 16 characters`},
-		"wrong-type":      {`cannot parse 'Proxy.MaxIdle' as int`},
+		"etcd": {
+			`store.endpoints[0]: 10.0.0.1:2379: certificates are for https`, `store.endpoints[1]: 10.0.0.2:2379: a name and password have no place`,
+			`store.username: a password needs a username`, `store.timeout: "soon" is not a duration`, `store.path: only the kind file has a path`,
+			`store.tls.server_name: unknown key (did you mean "serverName"?)`, `store.tls.certificate: a certificate and its key belong together`,
+		},
+		"control-too": {`control.tokens: unknown key (did you mean "token"?)`, `control: it commands all rollouts of this Traefik and is none itself`},
+		"short-token": {`control.token: it has fewer than 16 characters`},
+		"wrong-type":  {`cannot parse 'Proxy.MaxIdle' as int`},
 	} {
 		t.Run(router, func(t *testing.T) {
 			got := strings.Join(p.problems(t, router+"@file"), "\n")
+			if strings.Contains(got, "hush") {
+				t.Errorf("a secret is told:\n%s", got)
+			}
 			for _, line := range want {
 				if !strings.Contains(got+"\n", line) {
 					t.Errorf("no line %s in\n%s", line, got)
