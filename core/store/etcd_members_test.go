@@ -56,6 +56,7 @@ func TestEtcdReportsTogether(t *testing.T) {
 // TestEtcdLeaseLost: a lease that has expired is granted anew, whether that is seen when it is renewed or when it is used.
 func TestEtcdLeaseLost(t *testing.T) {
 	for _, ttl := range []time.Duration{2 * time.Second, time.Hour} { // due to be renewed, and not
+		ttl := ttl
 		fake := newFakeEtcd()
 		e := openEtcd(t, fake.serve(t).URL)
 		for i := 0; i < 2; i++ {
