@@ -56,13 +56,13 @@ func TestClientAndUpstream(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	go accept(l, answer(1))
+	go accept(l, answering(answer(1)))
 	other, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer other.Close()
-	go accept(other, answer(0))
+	go accept(other, answering(answer(0)))
 
 	c, err := connect(l.Addr().String(), 4)
 	if err != nil {

@@ -26,7 +26,7 @@ func (b *bench) measure(ctx context.Context, s *setting, all []configuration, co
 	defer func() { err = errors.Join(err, p.stop()) }()
 
 	for _, r := range results {
-		if err := r.verify(s.addrs[r.name]); err != nil {
+		if err := s.copiesOf(r.configuration, len(requests), func() error { return r.verify(s.addrs[r.name]) }); err != nil {
 			return err
 		}
 	}
@@ -48,7 +48,7 @@ func (b *bench) measure(ctx context.Context, s *setting, all []configuration, co
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			cost, err := b.round(p, clients[i])
+			cost, err := b.round(p, clients[i], s, results[i].configuration)
 			if err != nil {
 				return fmt.Errorf("%s: %w", results[i].name, err)
 			}
@@ -61,14 +61,14 @@ func (b *bench) measure(ctx context.Context, s *setting, all []configuration, co
 	return nil
 }
 
-// round returns the CPU time that the gateway takes for each of the round's requests.
-func (b *bench) round(gateway *process, clients client) (time.Duration, error) {
+// round returns the CPU time that the gateway takes for each of the round's requests, with their copies.
+func (b *bench) round(gateway *process, clients client, s *setting, c configuration) (time.Duration, error) {
 	before, err := gateway.cpuTime()
 	if err != nil {
 		return 0, err
 	}
 	each := b.requests / b.connections
-	if err := clients.send(each); err != nil {
+	if err := s.copiesOf(c, each*b.connections, func() error { return clients.send(each) }); err != nil {
 		return 0, err
 	}
 	after, err := gateway.cpuTime()

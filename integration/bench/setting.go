@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"net/http"
 	"os"
 	"os/exec"
 	"strings"
@@ -16,6 +17,8 @@ type configuration struct {
 	to    string  // the name of the configuration that it is compared with; "" for that one itself
 	moved float64 // the share of users that it sends to the second upstream, roughly
 	rules bool    // whether it has the four rules that send to the second upstream whom they match
+
+	copied float64 // the share of requests of which it sends copies, roughly
 }
 
 // setting is where a gateway runs.
@@ -23,6 +26,7 @@ type setting struct {
 	dir       string
 	upstreams []string
 	addrs     map[string]string // where the gateway serves, by the configuration's name
+	client    http.Client
 }
 
 // place finds an address for each of the configurations.
@@ -40,8 +44,10 @@ func (s *setting) place(names ...string) error {
 func (s *setting) command(ctx context.Context, name string, args ...string) *exec.Cmd {
 	cmd := program(ctx, name, args...)
 	cmd.Dir = s.dir
-	cmd.Env = append(os.Environ(), "HOME="+s.dir, "XDG_CONFIG_HOME="+s.dir, "XDG_DATA_HOME="+s.dir,
-		"FIRST="+s.upstreams[0], "SECOND="+s.upstreams[1])
+	cmd.Env = append(os.Environ(), "HOME="+s.dir, "XDG_CONFIG_HOME="+s.dir, "XDG_DATA_HOME="+s.dir)
+	for i, name := range roles {
+		cmd.Env = append(cmd.Env, name+"="+s.upstreams[i])
+	}
 	for name, addr := range s.addrs {
 		_, port, _ := strings.Cut(addr, ":")
 		cmd.Env = append(cmd.Env, strings.ToUpper(strings.ReplaceAll(name, "-", "_"))+"="+port)

@@ -2,12 +2,16 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"fmt"
 	"io"
 	"net"
 	"os"
+	"slices"
+	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/grayling-gateway/grayling/integration/port"
@@ -16,22 +20,32 @@ import (
 // serveUpstreams is the argument that makes this program the upstreams' process.
 const serveUpstreams = "serve-upstreams"
 
-// startUpstreams runs two upstreams in a process of their own and returns their addresses.
+// roles are what the upstreams are for, in the order of their addresses: the two that answer, one that counts the copies
+// that it answers, and those that mirrors should not suffer from. The last does not listen.
+var roles = []string{"FIRST", "SECOND", "COPIES", "HANGS", "FLOODS", "DRIPS", "REFUSES"}
+
+// role returns the place of an upstream among all.
+func role(name string) int { return slices.Index(roles, name) }
+
+// startUpstreams runs the upstreams in a process of their own and returns their addresses.
 func startUpstreams(ctx context.Context) (*process, []string, error) {
-	ports, err := port.Find(2)
+	ports, err := port.Find(len(roles))
 	if err != nil {
 		return nil, nil, err
 	}
-	addrs := []string{address(ports[0]), address(ports[1])}
+	var addrs []string
+	for _, port := range ports {
+		addrs = append(addrs, address(port))
+	}
 	self, err := os.Executable()
 	if err != nil {
 		return nil, nil, err
 	}
-	p, err := start(program(ctx, self, append([]string{serveUpstreams}, addrs...)...))
+	p, err := start(program(ctx, self, append([]string{serveUpstreams}, addrs[:role("REFUSES")]...)...))
 	if err != nil {
 		return nil, nil, err
 	}
-	for _, addr := range addrs {
+	for _, addr := range addrs[:role("HANGS")] {
 		if err := p.answers(addr); err != nil {
 			return nil, nil, err
 		}
@@ -42,12 +56,15 @@ func startUpstreams(ctx context.Context) (*process, []string, error) {
 // upstreams serves at the addresses until somebody ends the process.
 func upstreams(addrs []string) error {
 	failed := make(chan error)
+	serving := []func(net.Conn) error{
+		answering(answer(0)), answering(answer(1)), counting(new(atomic.Int64)), hang, flood, drip,
+	}
 	for number, addr := range addrs {
 		l, err := net.Listen("tcp", addr)
 		if err != nil {
 			return err
 		}
-		go func() { failed <- accept(l, answer(number)) }()
+		go func() { failed <- accept(l, serving[number]) }()
 	}
 	return <-failed
 }
@@ -62,32 +79,113 @@ func answer(number int) []byte {
 // upstreamHeader names the upstream, by its number, in every response.
 const upstreamHeader = "X-Upstream"
 
-func accept(l net.Listener, answer []byte) error {
+func accept(l net.Listener, serve func(net.Conn) error) error {
 	for {
 		conn, err := l.Accept()
 		if err != nil {
 			return err
 		}
-		go serve(conn, answer)
+		go func() {
+			defer conn.Close()
+			_ = serve(conn) // clients close connections as they like
+		}()
 	}
 }
 
-// serve answers every request on a connection. Requests have no body, so a blank line ends each.
-func serve(conn net.Conn, answer []byte) error {
-	defer conn.Close()
-	r := bufio.NewReader(conn)
-	for {
-		line, err := r.ReadSlice('\n')
-		if err == io.EOF {
-			return nil
+// answering answers every request on a connection.
+func answering(answer []byte) func(net.Conn) error {
+	return func(conn net.Conn) error {
+		r := bufio.NewReader(conn)
+		for {
+			if _, err := readRequest(r); err != nil {
+				return err
+			}
+			if _, err := conn.Write(answer); err != nil {
+				return err
+			}
 		}
-		if err != nil {
+	}
+}
+
+// countPath is where an upstream that counts tells how many requests it answered, without those for this.
+const countPath = "/count"
+
+// counting answers every request, and counts them.
+func counting(n *atomic.Int64) func(net.Conn) error {
+	usual := answer(role("COPIES"))
+	return func(conn net.Conn) error {
+		r := bufio.NewReader(conn)
+		for {
+			path, err := readRequest(r)
+			if err != nil {
+				return err
+			}
+			reply := usual
+			if path == countPath {
+				count := strconv.FormatInt(n.Load(), 10)
+				reply = fmt.Appendf(nil, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(count), count)
+			} else {
+				n.Add(1)
+			}
+			if _, err := conn.Write(reply); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// readRequest reads a request without a body, so that a blank line ends it, and returns its path.
+func readRequest(r *bufio.Reader) (path string, err error) {
+	line, err := r.ReadSlice('\n')
+	if err != nil {
+		return "", err
+	}
+	_, rest, _ := bytes.Cut(line, []byte(" "))
+	target, _, _ := bytes.Cut(rest, []byte(" "))
+	path = string(target)
+	for len(line) > 2 {
+		if line, err = r.ReadSlice('\n'); err != nil {
+			return "", err
+		}
+	}
+	return path, nil
+}
+
+// hang takes requests and never answers.
+func hang(conn net.Conn) error {
+	_, err := io.Copy(io.Discard, conn)
+	return err
+}
+
+// flood answers 100 MB.
+func flood(conn net.Conn) error {
+	if _, err := readRequest(bufio.NewReader(conn)); err != nil {
+		return err
+	}
+	const length = 100 << 20
+	if _, err := fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", length); err != nil {
+		return err
+	}
+	part := make([]byte, 64<<10)
+	for range length / len(part) {
+		if _, err := conn.Write(part); err != nil {
 			return err
 		}
-		if len(line) > 2 {
-			continue
-		}
-		if _, err := conn.Write(answer); err != nil {
+	}
+	return nil
+}
+
+// drip answers one byte a second.
+func drip(conn net.Conn) error {
+	if _, err := readRequest(bufio.NewReader(conn)); err != nil {
+		return err
+	}
+	if _, err := io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n"); err != nil {
+		return err
+	}
+	for {
+		time.Sleep(time.Second)
+		if _, err := io.WriteString(conn, "x"); err != nil {
 			return err
 		}
 	}
