@@ -99,7 +99,7 @@ func (c *checker) mirrorTarget(path string, config Mirror, p *checked, m *mirror
 	switch {
 	case config.Target == "":
 		c.fail(path+".target", "who gets the copies? Name a variant, or a URL such as http://10.0.0.9:8080")
-	case strings.Contains(config.Target, "/"), strings.Contains(config.Target, "{"):
+	case strings.ContainsAny(config.Target, "/{"):
 		m.url = c.mirrorURL(path+".target", config.Target)
 		if m.url != nil && config.Name == "" {
 			m.settings.Name = m.url.Host

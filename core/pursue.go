@@ -46,6 +46,7 @@ func (e *Engine) pursue(ctx context.Context) {
 		close(telling)
 	}()
 	l.takeOver(ctx, e)
+	l.beginAnew(l.controller.View())
 	mirroring := make(chan struct{})
 	go func() {
 		e.mirror(ctx)

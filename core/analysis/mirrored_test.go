@@ -72,7 +72,7 @@ func TestExceedsEverWhileLooking(t *testing.T) {
 // TestDarkStep: where the candidate gets copies only, what looks at requests does not hold; what it finds counts.
 func TestDarkStep(t *testing.T) {
 	look := Look{Number: 1, Dark: true}
-	look.Mirror = func(string) Mirrored { return Mirrored{Compared: 100} }
+	look.Mirror = func(_ string) Mirrored { return Mirrored{Compared: 100} }
 	mirror := `mirror_mismatch("canary") <= 0.01`
 	for check, want := range map[string]rollout.Verdict{
 		mirror:                                  rollout.Pass,
