@@ -33,7 +33,7 @@ func TestPreferred(t *testing.T) {
 }
 
 func TestHandler(t *testing.T) {
-	h := Handler("x_", families, func() []Series { return every() })
+	h := Handler("x_", families, every)
 	for _, test := range []struct {
 		method, accept string
 		status         int
