@@ -203,14 +203,21 @@ func (c *Controller) Watch(ctx context.Context, now func() Time) {
 	}
 }
 
-// follow goes on with what somebody else wrote.
+// follow goes on with what somebody else wrote. What it is told may be old: what is certainly new needs not be asked for,
+// which a thousand gateways would do at once.
 func (c *Controller) follow(ctx context.Context, now Time, d store.Document) {
 	c.locked(func() {
 		c.isBack()
-		if len(c.release.Variants) > 0 && (c.machine == nil || d.Version != c.version) {
-			c.load(ctx, now)
-			c.flush(ctx, now)
+		if len(c.release.Variants) == 0 || c.machine != nil && d.Version == c.version {
+			return
 		}
+		record, err := Decode(d.Content)
+		last := record.LastEvent()
+		fresh := c.machine != nil && err == nil && (last > c.known || last == c.known && !c.unsaved) // the same: its age was saved
+		if !fresh || !c.adopt(ctx, now, d.Version, record) {
+			c.load(ctx, now)
+		}
+		c.flush(ctx, now)
 	})
 }
 

@@ -115,44 +115,52 @@ func (c *Controller) load(ctx context.Context, now Time) {
 			return
 		}
 		c.isBack()
-		c.version = d.Version
-		if c.machine != nil && record.State == "" {
-			c.unsaved = true
+		if c.adopt(ctx, now, d.Version, record) {
 			return
 		}
-		var m *Machine
-		var events []Event
-		if c.machine == nil {
-			m, events = begin(c.release, record, now, c.shared())
-		} else {
-			m, events = Follow(c.release, record, now)
-			m.remember(c.machine)
-		}
-		if len(events) > 0 {
-			err = c.put(ctx, now, m)
-		}
-		if errors.Is(err, store.ErrConflict) {
-			continue
-		}
-		if err != nil {
-			c.isAway(err)
-			if c.machine == nil && forward(events) {
-				c.isUnsure(events)
-				return // a plan that begins where nothing can be remembered would begin with every process
-			}
-		}
-		c.saved = now.Mono
-		again := c.settle(m, now, &record)
-		c.isSaved()
-		c.accept(m, events)
-		if err == nil && len(events) > 0 {
-			c.known = events[len(events)-1].ID
-			c.isSaved()
-		}
-		c.pending = append(c.pending, again...)
-		c.unsaved = c.unsaved || len(again) > 0
-		return
 	}
+}
+
+// adopt goes on with a record of the store, and reports whether others were not faster with what follows from it here.
+func (c *Controller) adopt(ctx context.Context, now Time, version string, record Record) bool {
+	c.version = version
+	if c.machine != nil && record.State == "" {
+		c.unsaved = true
+		return true
+	}
+	var m *Machine
+	var events []Event
+	if c.machine == nil {
+		m, events = begin(c.release, record, now, c.shared())
+	} else {
+		m, events = Follow(c.release, record, now)
+		m.remember(c.machine)
+	}
+	var err error
+	if len(events) > 0 {
+		err = c.put(ctx, now, m)
+	}
+	if errors.Is(err, store.ErrConflict) {
+		return false
+	}
+	if err != nil {
+		c.isAway(err)
+		if c.machine == nil && forward(events) {
+			c.isUnsure(events)
+			return true // a plan that begins where nothing can be remembered would begin with every process
+		}
+	}
+	c.saved = now.Mono
+	again := c.settle(m, now, &record)
+	c.isSaved()
+	c.accept(m, events)
+	if err == nil && len(events) > 0 {
+		c.known = events[len(events)-1].ID
+		c.isSaved()
+	}
+	c.pending = append(c.pending, again...)
+	c.unsaved = c.unsaved || len(again) > 0
+	return true
 }
 
 // settle compares what happened here with a record that another gateway may have written: what that one did is learned,
