@@ -33,6 +33,9 @@ func TestSecretsInTheConfiguration(t *testing.T) {
 		{notices("https://hooks.example/"+testSecret, ""), "the URL of unsigned notices"},
 		{notices("https://hooks.example/", "{env.SECRET}"), ""},
 		{notices("https://hooks.example/", testSecret), "the secret of notices"},
+		{core.Config{Store: core.Store{Username: "me", Password: "{env.PASSWORD}", TLS: core.StoreTLS{CA: "-----BEGIN", Key: "file:/key.pem"}}}, ""},
+		{core.Config{Store: core.Store{Username: "me", Password: testSecret}}, "what authenticates to etcd"},
+		{core.Config{Store: core.Store{TLS: core.StoreTLS{Key: testSecret}}}, "what authenticates to etcd"},
 		{core.Config{Prometheus: core.Prometheus{URL: "http://a", Username: "me", Password: "env:PASSWORD"}}, ""},
 		{core.Config{Prometheus: core.Prometheus{URL: "http://a", Username: "me", Password: testSecret}}, "what authenticates to Prometheus"},
 		{core.Config{Prometheus: core.Prometheus{URL: "http://a", BearerToken: testSecret}}, "what authenticates to Prometheus"},
@@ -62,7 +65,9 @@ func TestResolvedSecrets(t *testing.T) {
 	of := func(text string) core.Config {
 		return core.Config{
 			Router: core.Router{URL: text}, JWT: core.JWT{Secret: text}, Plan: core.Plan{Steps: []core.Step{{Confirm: text}}},
-			Notify: []core.Notify{{URL: text, Secret: text}}, Prometheus: core.Prometheus{URL: text, BearerToken: text, Password: text},
+			Notify:     []core.Notify{{URL: text, Secret: text}},
+			Store:      core.Store{Password: text, TLS: core.StoreTLS{CA: text, Certificate: text, Key: text}},
+			Prometheus: core.Prometheus{URL: text, BearerToken: text, Password: text},
 		}
 	}
 	for text, want := range map[string]string{

@@ -26,7 +26,7 @@ func warnings(config core.Config) []string {
 
 // shownSecrets says which secrets stand in the configuration themselves, and not where they are.
 func shownSecrets(config core.Config) []string {
-	keys := []string{config.Proxy.TLS.Key, config.Store.TLS.Key}
+	keys := []string{config.Proxy.TLS.Key}
 	for _, v := range config.Variants {
 		keys = append(keys, v.Proxy.TLS.Key)
 	}
@@ -47,7 +47,7 @@ func shownSecrets(config core.Config) []string {
 		{"the secret of tokens", []string{config.JWT.Secret}},
 		{"the URL of unsigned notices", hooks},
 		{"the secret of notices", signing},
-		{"the password of etcd", []string{config.Store.Password}},
+		{"what authenticates to etcd", []string{config.Store.Password, config.Store.TLS.Key}},
 		{"what authenticates to Prometheus", []string{config.Prometheus.BearerToken, config.Prometheus.Password}},
 		{"the token of control", []string{config.Control.Token}},
 	} {

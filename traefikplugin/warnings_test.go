@@ -53,6 +53,8 @@ func TestSecretsInTheConfiguration(t *testing.T) {
 		"a secret of cookies":               func(c *core.Config, secret string) { c.Sticky.Secret = []string{"env:FIRST", secret} },
 		"the URL of unsigned notices":       func(c *core.Config, secret string) { c.Notify = []core.Notify{{URL: secret}} },
 		"the secret of notices":             func(c *core.Config, secret string) { c.Notify = []core.Notify{{URL: "http://a", Secret: secret}} },
+		"what authenticates to etcd":        func(c *core.Config, secret string) { c.Store.Password = secret },
+		"what authenticates to etcd ":       func(c *core.Config, secret string) { c.Store.TLS.Key = secret },
 		"what authenticates to Prometheus":  func(c *core.Config, secret string) { c.Prometheus.BearerToken = secret },
 		"what authenticates to Prometheus ": func(c *core.Config, secret string) { c.Prometheus.Password = secret },
 		"the token of control":              func(c *core.Config, secret string) { c.Control.Token = secret },
