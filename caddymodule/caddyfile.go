@@ -29,7 +29,7 @@ var weightPattern = regexp.MustCompile(`^\d+(\.\d+)?%?$`)
 var looksLikeWeight = regexp.MustCompile(`^[-+]?[\d.,]+%?$`)
 
 // subdirectives are the words that a rollout's block may begin a line with.
-var subdirectives = []string{"variant", "upstreams", "subset", "rule", "key", "sticky", "router", "jwt", "salt", "revision", "plan", "mirror", "notify", "announce", "ends", "fallback_methods", "observe", "geo"}
+var subdirectives = []string{"variant", "upstreams", "subset", "rule", "key", "sticky", "router", "jwt", "salt", "revision", "plan", "mirror", "goal", "notify", "announce", "ends", "fallback_methods", "observe", "geo"}
 
 // parseRollout sets up a rollout from its directive:
 //
@@ -108,6 +108,7 @@ var subdirectives = []string{"variant", "upstreams", "subset", "rule", "key", "s
 //			control     [<url>]
 //			show        content
 //		}]
+//		goal     <name> <condition>
 //		notify   <url> [{
 //			events <event...>
 //			secret <text>
@@ -187,7 +188,7 @@ func (at place) errorf(format string, args ...any) error {
 
 func (p *parser) subdirective() error {
 	name := p.Val()
-	if !slices.Contains([]string{"variant", "rule", "subset", "geo", "mirror", "notify"}, name) {
+	if !slices.Contains([]string{"variant", "rule", "subset", "geo", "mirror", "goal", "notify"}, name) {
 		if p.seen[name] {
 			return p.Errf("%s is given twice", name)
 		}
@@ -219,6 +220,8 @@ func (p *parser) subdirective() error {
 		return p.plan()
 	case "mirror":
 		return p.mirror()
+	case "goal":
+		return p.goal()
 	case "notify":
 		return p.notify(&c.Notify)
 	case "salt":

@@ -61,7 +61,7 @@ reached now; 4 rolled back while waiting for another state; 5 waited long enough
 
 	o := &options{server: program.Server, timeout: 10 * time.Second}
 	o.flags(root.PersistentFlags())
-	root.AddCommand(o.status(), o.watch(), o.mirror(), o.dashboard(), o.promote(), o.step(), o.weight(), validate(program.Caddy))
+	root.AddCommand(o.status(), o.watch(), o.mirror(), o.results(), o.dashboard(), o.promote(), o.step(), o.weight(), validate(program.Caddy))
 	for _, verb := range verbs {
 		root.AddCommand(o.plain(verb))
 	}

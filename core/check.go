@@ -55,6 +55,7 @@ type checked struct {
 	checks    *analysis.Checks // nil without a plan
 	outside   *outside
 	mirrors   []*mirroring
+	goals     *goals // nil: there are none
 }
 
 // rule is what follows when a condition of the table holds.
@@ -97,7 +98,7 @@ func check(config Config, host Host) (checked, []Problem) {
 	p.name = config.Name
 	c.name("name", "the rollout", config.Name)
 	c.rest("", config.Rest, []string{"name", "variants", "upstreams", "subsets", "rules", "key", "sticky", "router", "salt", "revision", "ends", "announce",
-		"fallback_methods", "observe", "geo", "jwt", "plan", "mirrors", "notify", "trusted_proxies", "client_header", "proxy", "store", "prometheus", "member", "control"})
+		"fallback_methods", "observe", "geo", "jwt", "plan", "mirrors", "goals", "notify", "trusted_proxies", "client_header", "proxy", "store", "prometheus", "member", "control"})
 	c.geo(config.Geo)
 	p.places = c.places
 	p.tokens = c.tokens(config.JWT)
@@ -123,6 +124,7 @@ func check(config Config, host Host) (checked, []Problem) {
 	}
 	p.outside = c.outside(config)
 	c.mirrors(config.Mirrors, &p)
+	p.goals = c.goals(config, &p)
 	c.plan(config, &p)
 	return p, c.problems
 }

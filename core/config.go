@@ -45,6 +45,9 @@ type Config struct {
 	// Mirrors send copies of requests to versions that no client sees, and compare the answers. Empty: nobody gets copies.
 	Mirrors []Mirror `json:"mirrors,omitempty"`
 
+	// Goals are what clients are to do: how many of each variant's clients do is counted and compared. Empty: nothing is.
+	Goals []Goal `json:"goals,omitempty"`
+
 	// Salt keeps the split independent of other rollouts: the same salt gives the same clients. Empty: the name.
 	Salt string `json:"salt,omitempty"`
 

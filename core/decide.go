@@ -35,7 +35,11 @@ func decideAt(e *Engine, p *phase, in *expr.Input, now time.Time) Decision {
 	} else {
 		decide(e, p, &d, in)
 	}
-	return *ended(e, p, d, now)
+	d = ended(e, p, d, now)
+	if e.goals != nil {
+		d = visit(e, d, in)
+	}
+	return *d
 }
 
 // over reports whether the rollout has ended.

@@ -32,4 +32,6 @@ type Decision struct {
 	arm    *analysis.Arm // what the variant did in this step of the plan; nil: that does not count for it
 
 	phase *phase // in which it was made
+
+	reached *reached // what the client reaches if the request succeeds; nil: nothing
 }

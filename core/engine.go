@@ -115,7 +115,7 @@ type Engine struct {
 	phase      atomic.Value // *phase
 	renewing   sync.Mutex   // held while another phase is made
 	assigner   *assigner    // nil: assignments are not remembered
-	later      bool         // whether decisions depend on the time: the rollout ends some day, or remembers assignments
+	later      bool         // whether there is more to a decision than the request: the rollout ends some day, remembers assignments, or counts clients
 	full       bool         // whether no request is plain: some callers are followed, or assignments are remembered
 	follows    bool         // whether some callers are followed
 	memory     *memory      // nil if decisions are not remembered
@@ -149,8 +149,8 @@ func Compile(config Config, live *Live, host Host) (*Engine, error) {
 		e.assigner = newAssigner(e, plan.sticky)
 	}
 	e.follows = len(e.announcer.follow) > 0
-	e.full = e.follows || e.assigner != nil
-	e.later = !e.ends.IsZero() || e.assigner != nil
+	e.full = e.follows || e.assigner != nil || e.goals != nil
+	e.later = !e.ends.IsZero() || e.assigner != nil || e.goals != nil
 	if host.Remember {
 		e.memory = newMemory(e)
 	}

@@ -17,6 +17,7 @@ import (
 // configuration may use it at the same time. The zero value is a rollout of which nothing is known yet.
 type Live struct {
 	progress
+	findings findings
 
 	memories []*memory // of the engines that decided something; guarded by mu
 

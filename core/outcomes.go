@@ -36,10 +36,15 @@ func Report(d *Decision, o *Outcome) {
 		reportFailure(d, o)
 		return
 	}
+	if o.Status >= 400 && d.reached != nil {
+		refused := *d
+		refused.reached = nil
+		d = &refused
+	}
 	Succeeded(d, o.Latency)
 }
 
-// Succeeded is [Report] for an outcome that is a success, as most are.
+// Succeeded is [Report] for an outcome with a status below 400, as most are.
 func Succeeded(d *Decision, latency time.Duration) {
 	c := d.counts
 	i := firstBuckets[bits.Len64(uint64(latency))]
@@ -51,6 +56,9 @@ func Succeeded(d *Decision, latency time.Duration) {
 	atomic.AddInt64(&c.cells[shard+latencyCell], int64(latency))
 	if d.arm != nil {
 		analysis.Answered(d.arm, false, latency)
+	}
+	if d.reached != nil {
+		d.reached.count()
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 
 	"github.com/grayling-gateway/grayling/core/analysis"
 	"github.com/grayling-gateway/grayling/core/balance"
+	"github.com/grayling-gateway/grayling/core/goal"
 	"github.com/grayling-gateway/grayling/core/mirror"
 	"github.com/grayling-gateway/grayling/core/rollout"
 )
@@ -28,6 +29,7 @@ type phase struct {
 	routed   []*Decision
 	rules    []*Decision     // by rule
 	trial    *trial          // nil if nothing is judged or counted
+	sample   *goal.Sample    // of clients; nil if they are not counted
 	mirrors  *mirror.Mirrors // nil: nobody gets copies
 
 	generation uint64 // of the assignments that are made
@@ -85,6 +87,7 @@ func (e *Engine) newPhase(v *rollout.View, turn int64, preview bool) *phase {
 	if judged || e.assigner != nil {
 		p.trial = e.live.trialOf(v.Position, e.variants, v.Weights, e.candidate, preview)
 	}
+	p.sample = e.live.sampleOf(e, v, preview)
 	e.fill(p, v, judged && e.observe)
 	return p
 }

@@ -79,6 +79,7 @@ func (e *Engine) pursue(ctx context.Context) {
 		}
 	}
 	p.inTurn(p.leave)
+	p.inTurn(p.keepLastFindings)
 	<-watching
 	<-telling
 	<-mirroring
@@ -128,6 +129,7 @@ func (p *pursuit) tick(ctx context.Context) {
 		}
 	}
 	p.confirm(ctx, view, now)
+	p.keepFindings(ctx, now)
 	p.proceed(ctx, seen)
 }
 

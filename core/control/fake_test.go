@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/grayling-gateway/grayling/core"
+	"github.com/grayling-gateway/grayling/core/goal"
 	"github.com/grayling-gateway/grayling/core/mirror"
 	"github.com/grayling-gateway/grayling/core/rollout"
 )
@@ -27,6 +28,7 @@ type fake struct {
 	step     int
 	points   []core.Point
 	mirrors  []mirror.Report
+	results  []goal.Results
 }
 
 func newFake() *fake { return &fake{changed: make(chan struct{})} }
@@ -75,6 +77,8 @@ func (f *fake) Series(after int64) (points []core.Point) {
 }
 
 func (f *fake) Mirrors() []mirror.Report { return f.mirrors }
+
+func (f *fake) Results() (results []goal.Results, has bool) { return f.results, f.results != nil }
 
 func (f *fake) Explain(_ context.Context, _ core.Question) (explained *core.Explanation, runs bool, err error) {
 	return nil, false, nil

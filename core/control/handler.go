@@ -10,6 +10,7 @@ import (
 
 	"github.com/grayling-gateway/grayling/core"
 	"github.com/grayling-gateway/grayling/core/expr"
+	"github.com/grayling-gateway/grayling/core/goal"
 	"github.com/grayling-gateway/grayling/core/mirror"
 	"github.com/grayling-gateway/grayling/core/rollout"
 )
@@ -38,6 +39,7 @@ type live interface {
 	Explain(ctx context.Context, question core.Question) (explained *core.Explanation, runs bool, err error)
 	Series(after int64) []core.Point
 	Mirrors() []mirror.Report
+	Results() (results []goal.Results, has bool)
 }
 
 // handler answers requests about the rollouts that run.
@@ -92,12 +94,14 @@ func (h *handler) serve(w http.ResponseWriter, r *http.Request) *refusal {
 		return series(w, r, l)
 	case "mirror":
 		return mirrors(w, l)
+	case "results":
+		return results(w, l)
 	}
 	return show(w, r, l)
 }
 
 // views are what can be read of a rollout besides its status.
-var views = []string{"events", "series", "mirror"}
+var views = []string{"events", "series", "mirror", "results"}
 
 func among(list []string, action string) bool {
 	for _, name := range list {

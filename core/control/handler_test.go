@@ -55,7 +55,7 @@ func TestUnknown(t *testing.T) {
 		{"GET", "/rollouts/chekcout", []string{`no rollout \"chekcout\" runs (did you mean \"checkout\"?): there are checkout`}},
 		{"POST", "/rollouts/search/pause", []string{`no rollout \"search\" runs: there are checkout`}},
 		{"GET", "/rollouts/search/events", []string{`no rollout \"search\" runs`}},
-		{"POST", "/rollouts/checkout/promot", []string{`no \"promot\" (did you mean \"promote\"?): there are events, series, mirror, promote`}},
+		{"POST", "/rollouts/checkout/promot", []string{`no \"promot\" (did you mean \"promote\"?): there are events, series, mirror, results, promote`}},
 		{"GET", "/rollouts/checkout/x%0Ay", []string{`no \"x\\ny\"`}},
 	} {
 		wantAnswer(t, test.method+" "+test.path, ask(h, test.method, test.path, ""), 404, append(test.texts, `"code":"unknown"`)...)

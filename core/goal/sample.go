@@ -32,10 +32,10 @@ type Period struct {
 
 // Sample is which clients were seen in a period, and which goals they reached. All methods are safe for concurrent use.
 type Sample struct {
-	period Period
-
 	mu      sync.Mutex // guards what follows
-	limit   uint64     // hashes above it are not kept
+	period  Period
+	room    int    // how many clients are kept
+	limit   uint64 // hashes above it are not kept
 	clients map[uint64]client
 	changed bool
 }
@@ -50,11 +50,15 @@ const (
 
 // NewSample returns a sample of a period in which nobody was seen yet.
 func NewSample(p Period) *Sample {
-	return &Sample{period: p, limit: math.MaxUint64, clients: map[uint64]client{}}
+	return &Sample{period: p, room: capacity, limit: math.MaxUint64, clients: map[uint64]client{}}
 }
 
 // Period returns the period.
-func (s *Sample) Period() Period { return s.period }
+func (s *Sample) Period() Period {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.period
+}
 
 // Hash returns what a client is known by.
 func Hash(salt, key string) uint64 {
@@ -86,7 +90,7 @@ func (s *Sample) put(hash uint64, c client) {
 	}
 	s.clients[hash] = next
 	s.changed = true
-	for len(s.clients) > capacity {
+	for len(s.clients) > s.room {
 		s.halve()
 	}
 }
@@ -101,10 +105,11 @@ func (s *Sample) halve() {
 	}
 }
 
-// Merge takes in what another gateway saw in the same period.
+// Merge takes in what another gateway saw in the same period, which began when the first of them saw it.
 func (s *Sample) Merge(other *Sample) {
 	other.mu.Lock()
 	limit := other.limit
+	begin := other.period.Begin
 	seen := make(map[uint64]client, len(other.clients))
 	for hash, c := range other.clients {
 		seen[hash] = c
@@ -112,6 +117,9 @@ func (s *Sample) Merge(other *Sample) {
 	other.mu.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if begin.Before(s.period.Begin) {
+		s.period.Begin = begin
+	}
 	for s.limit > limit {
 		s.halve()
 	}
@@ -141,13 +149,13 @@ type Counts struct {
 
 // Count returns what was counted so far.
 func (s *Sample) Count() Counts {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	n := len(s.period.Variants)
 	counts := Counts{Period: s.period, Clients: make([]int64, n)}
 	for range s.period.Goals {
 		counts.Reached = append(counts.Reached, make([]int64, n))
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	counts.Sampled = float64(s.limit) / math.MaxUint64
 	for _, c := range s.clients {
 		variant := int(c & mixed)

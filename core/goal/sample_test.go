@@ -11,6 +11,13 @@ func period() Period {
 	return Period{Division: "x", Begin: time.Unix(1e9, 0).UTC(), Variants: []string{"stable", "canary"}, Weights: []float64{50, 50}, Goals: []string{"paid", "read"}}
 }
 
+// small returns a sample with room for few clients.
+func small(room int) *Sample {
+	s := NewSample(period())
+	s.room = room
+	return s
+}
+
 func TestClientsAreCountedOnce(t *testing.T) {
 	s := NewSample(period())
 	for i := 0; i < 3; i++ {
@@ -30,8 +37,8 @@ func TestClientsAreCountedOnce(t *testing.T) {
 }
 
 func TestMoreClientsThanThereIsRoomForAreSampled(t *testing.T) {
-	s := NewSample(period())
-	const all = 4 * capacity
+	const room, all = 2_000, 8_000
+	s := small(room)
 	for i := 0; i < all; i++ {
 		reached := uint16(0)
 		if i%10 == 0 {
@@ -40,22 +47,22 @@ func TestMoreClientsThanThereIsRoomForAreSampled(t *testing.T) {
 		s.See(Hash("s", fmt.Sprint(i)), i%2, reached)
 	}
 	c := s.Count()
-	if n := c.Clients[0] + c.Clients[1]; n > capacity || n < capacity/3 {
+	if n := c.Clients[0] + c.Clients[1]; n > room || n < room/3 {
 		t.Errorf("%d clients are kept", n)
 	}
 	r := Compare(c, 1)
-	if math.Abs(float64(r.Clients)/all-1) > 0.02 {
+	if math.Abs(float64(r.Clients)/all-1) > 0.05 {
 		t.Errorf("%d clients are told of %d", r.Clients, all)
 	}
-	if rate := r.Goals[0].Variants[0].Rate; math.Abs(rate-0.2) > 0.02 {
+	if rate := r.Goals[0].Variants[0].Rate; math.Abs(rate-0.2) > 0.05 {
 		t.Errorf("the rate is %v, want 0.2", rate)
 	}
 }
 
 func TestMergedSamplesAreThoseOfOneGateway(t *testing.T) {
-	one := NewSample(period())
-	gateways := []*Sample{NewSample(period()), NewSample(period()), NewSample(period())}
-	const all = capacity + capacity/2
+	const room, all = 400, 600
+	one := small(room)
+	gateways := []*Sample{small(room), small(room), small(room)}
 	for i := 0; i < all; i++ {
 		hash := Hash("s", fmt.Sprint(i))
 		for visit := 0; visit < 2; visit++ {
@@ -67,7 +74,7 @@ func TestMergedSamplesAreThoseOfOneGateway(t *testing.T) {
 			gateways[(i+visit)%3].See(hash, i%2, reached)
 		}
 	}
-	sum := NewSample(period())
+	sum := small(room)
 	for _, g := range gateways {
 		sum.Merge(g)
 	}

@@ -1,0 +1,323 @@
+package core
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sort"
+	"sync"
+	"time"
+
+	"github.com/grayling-gateway/grayling/core/analysis"
+	"github.com/grayling-gateway/grayling/core/assign"
+	"github.com/grayling-gateway/grayling/core/expr"
+	"github.com/grayling-gateway/grayling/core/goal"
+	"github.com/grayling-gateway/grayling/core/rollout"
+	"github.com/grayling-gateway/grayling/core/store"
+)
+
+// findings are which clients reached which goals. They are a part of Live, and outlive engines.
+//
+// What a store keeps of them is one document for all gateways that share it: what each of them saw is merged there, and
+// merging it twice changes nothing.
+type findings struct {
+	mu      sync.Mutex // guards what follows
+	sample  *goal.Sample
+	past    []goal.Counts // of periods that are over, the last first
+	writing bool
+	written time.Duration // when they were written last, on the monotonic clock
+}
+
+const (
+	keepFindings  = time.Minute // from one time that they are written to the next
+	pastPeriods   = 10          // that are remembered
+	findingsBytes = goal.MaxDocument + 256<<10
+)
+
+// reached is a request by which a client reaches goals, if it succeeds.
+type reached struct {
+	sample  *goal.Sample
+	client  uint64
+	variant int
+	goals   uint16
+}
+
+func (r *reached) count() { r.sample.See(r.client, r.variant, r.goals) }
+
+// visit counts the client of a request whose decision chance made, and returns the decision, or one that knows which goals
+// the client reaches by it.
+func visit(e *Engine, d *Decision, in *expr.Input) *Decision {
+	defer recovered(e)
+	p := d.phase
+	if p == nil || p.sample == nil || d.Reason != BySplit && d.Reason != ByAssigned && d.Reason != ByRouter {
+		return d
+	}
+	key := clientOf(e, in)
+	if key == "" {
+		return d
+	}
+	client := goal.Hash(e.salt, key)
+	p.sample.See(client, d.Index, 0)
+	bits := uint16(0)
+	for i := expr.Next(e.goals.table, in, expr.None); i >= 0; i = expr.Next(e.goals.table, in, i) {
+		bits |= 1 << uint(i)
+	}
+	if bits == 0 {
+		return d
+	}
+	copied := *d
+	copied.reached = &reached{sample: p.sample, client: client, variant: d.Index, goals: bits}
+	return &copied
+}
+
+// clientOf returns what a client is known by from one request to the next; "" if nothing tells. Who is known by a cookie of
+// the rollout's own is known once he brings it: who takes none would be another client with every request.
+func clientOf(e *Engine, in *expr.Input) string {
+	if !e.goals.sticky {
+		return expr.Read(e.key, in)
+	}
+	a := e.assigner
+	if a.cookie == nil {
+		return expr.Read(a.client, in)
+	}
+	_, id, _ := assign.Find(a.cookie, in.Request)
+	return base64.RawURLEncoding.EncodeToString([]byte(id))
+}
+
+// sampleOf returns where the clients of a phase are counted, which goes on as long as they are divided in the same way; nil
+// if nothing is to be counted, or nobody gets anything but one variant.
+func (l *Live) sampleOf(e *Engine, v *rollout.View, preview bool) *goal.Sample {
+	if e.goals == nil {
+		return nil
+	}
+	period := goal.Period{Begin: v.Record.Since, Variants: e.variants, Goals: e.goals.names}
+	shares := 0
+	for i, weight := range v.Weights {
+		period.Weights = append(period.Weights, float64(weight))
+		if weight > 0 && (i != e.candidate || v.State != rollout.RolledBack) {
+			shares++
+		}
+	}
+	if shares < 2 {
+		return nil
+	}
+	period.Division = fingerprint(v.Position.Revision, fmt.Sprint(v.Position.Epoch), e.salt, fmt.Sprint(e.variants, v.Weights, e.goals.names))
+	if preview {
+		return goal.NewSample(period) // that nobody else knows
+	}
+	f := &l.findings
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.sample != nil && f.sample.Period().Division == period.Division {
+		return f.sample
+	}
+	f.begin(goal.NewSample(period))
+	return f.sample
+}
+
+// begin has another period begin; mu is held.
+func (f *findings) begin(next *goal.Sample) {
+	if f.sample != nil {
+		f.remember(f.sample.Count())
+	}
+	f.sample = next
+	f.written = 0
+}
+
+// remember keeps what was counted in a period that is over; mu is held. Of two counts of one period it is the one with
+// more clients.
+func (f *findings) remember(counts goal.Counts) {
+	clients := seenIn(counts)
+	if clients == 0 {
+		return
+	}
+	for i := range f.past {
+		if isSame(f.past[i].Period, counts.Period) {
+			if clients > seenIn(f.past[i]) {
+				f.past[i] = counts
+			}
+			return
+		}
+	}
+	f.past = append(f.past, counts)
+	sort.Slice(f.past, func(a, b int) bool { return f.past[a].Period.Begin.After(f.past[b].Period.Begin) })
+	if len(f.past) > pastPeriods {
+		f.past = f.past[:pastPeriods]
+	}
+}
+
+// forget drops what was kept of a period that goes on; mu is held.
+func (f *findings) forget(p goal.Period) {
+	var others []goal.Counts
+	for _, counts := range f.past {
+		if !isSame(counts.Period, p) {
+			others = append(others, counts)
+		}
+	}
+	f.past = others
+}
+
+func isSame(a, b goal.Period) bool { return a.Division == b.Division && a.Begin.Equal(b.Begin) }
+
+// seenIn returns how many clients were counted.
+func seenIn(counts goal.Counts) int64 {
+	n := counts.Mixed
+	for _, clients := range counts.Clients {
+		n += clients
+	}
+	return n
+}
+
+// Results returns how the variants compare that clients were shown, in the present period and in those before it, the last
+// first; false if the configuration in force has no goals.
+func (l *Live) Results() ([]goal.Results, bool) {
+	e := l.inForce()
+	if e == nil || e.goals == nil {
+		return nil, false
+	}
+	f := &l.findings
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	list := []goal.Results{}
+	if f.sample != nil {
+		list = append(list, resultsOf(f.sample.Count()))
+	}
+	for i := range f.past {
+		list = append(list, resultsOf(f.past[i]))
+	}
+	return list, true
+}
+
+func resultsOf(counts goal.Counts) goal.Results {
+	return goal.Compare(counts, analysis.SampleRatio(counts.Clients, counts.Period.Weights))
+}
+
+// conversion returns the share of a variant's clients that reached a goal in the present period, if so many were seen that
+// it is known.
+func (l *Live) conversion(variant, name string, least int64) (share float64, known bool) {
+	f := &l.findings
+	f.mu.Lock()
+	sample := f.sample
+	f.mu.Unlock()
+	if sample == nil {
+		return 0, false
+	}
+	counts := sample.Count()
+	for i, goalName := range counts.Period.Goals {
+		for v, variantName := range counts.Period.Variants {
+			if goalName == name && variantName == variant && counts.Clients[v] >= least && counts.Clients[v] > 0 {
+				return float64(counts.Reached[i][v]) / float64(counts.Clients[v]), true
+			}
+		}
+	}
+	return 0, false
+}
+
+// keptFindings is what a store keeps.
+type keptFindings struct {
+	Sample json.RawMessage `json:"sample,omitempty"`
+	Past   []goal.Counts   `json:"past,omitempty"`
+}
+
+// findingsDocument is where a store keeps the findings of a rollout. No rollout has such a name.
+func findingsDocument(name string) string { return ".findings." + name }
+
+// keepFindings writes what was found, and reads what other gateways found, every now and then.
+func (p *pursuit) keepFindings(ctx context.Context, now time.Duration) {
+	f := &p.live.findings
+	f.mu.Lock()
+	due := p.engine.goals != nil && p.engine.host.Store != nil && !f.writing && (f.written == 0 || now-f.written >= keepFindings)
+	if due {
+		f.writing = true
+		f.written = now
+	}
+	f.mu.Unlock()
+	if due {
+		go p.exchangeFindings(ctx)
+	}
+}
+
+// keepLastFindings writes what was found before nobody goes on with it.
+func (p *pursuit) keepLastFindings() {
+	if p.engine.goals != nil && p.engine.host.Store != nil {
+		p.exchangeFindings(context.Background())
+	}
+}
+
+// exchangeFindings merges what was found here with what the store has, in both places.
+func (p *pursuit) exchangeFindings(ctx context.Context) {
+	f := &p.live.findings
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	err := store.ErrConflict
+	for i := 0; i < 3 && errors.Is(err, store.ErrConflict); i++ {
+		err = f.exchange(ctx, p.engine.host.Store, findingsDocument(p.engine.name))
+	}
+	f.mu.Lock()
+	f.writing = false
+	if err != nil && f.sample != nil {
+		f.sample.Keep()
+	}
+	f.mu.Unlock()
+	if err != nil && ctx.Err() == nil && !errors.Is(err, store.ErrConflict) {
+		p.engine.log.Warn("which goals clients reached is not kept for now", "rollout", p.engine.name, "error", err)
+	}
+}
+
+func (f *findings) exchange(ctx context.Context, in store.Store, name string) error {
+	document, err := in.Load(ctx, name)
+	if err != nil {
+		return err
+	}
+	kept := keptFindings{}
+	if document.Version != "" && json.Unmarshal(document.Content, &kept) != nil {
+		kept = keptFindings{} // which nobody can read
+	}
+	f.mu.Lock()
+	for _, counts := range kept.Past {
+		f.restore(counts)
+	}
+	known := false
+	if other, err := goal.Decode(kept.Sample); err == nil {
+		if f.sample != nil && f.sample.Period().Division == other.Period().Division {
+			f.sample.Merge(other)
+			f.forget(other.Period())
+			known = true
+		} else {
+			f.restore(other.Count())
+		}
+	}
+	sample := f.sample
+	past := append([]goal.Counts(nil), f.past...)
+	f.mu.Unlock()
+	if sample == nil {
+		return nil
+	}
+	content, changed, err := sample.Encode()
+	if err != nil || !changed && known {
+		return err
+	}
+	written, err := json.Marshal(keptFindings{Sample: content, Past: past})
+	if err != nil || len(written) > findingsBytes {
+		return err
+	}
+	_, err = in.Swap(ctx, name, document.Version, written)
+	return err
+}
+
+// restore takes in what is known of a period that is over here; mu is held.
+func (f *findings) restore(counts goal.Counts) {
+	if len(counts.Clients) != len(counts.Period.Variants) || len(counts.Reached) != len(counts.Period.Goals) || counts.Sampled <= 0 {
+		return // not what was written
+	}
+	for _, reached := range counts.Reached {
+		if len(reached) != len(counts.Clients) {
+			return
+		}
+	}
+	if f.sample == nil || !isSame(f.sample.Period(), counts.Period) {
+		f.remember(counts)
+	}
+}
