@@ -181,6 +181,7 @@ func (p *pursuit) meet(g exchanged) {
 	c.joined = true
 	c.council.Hear(g.reports, g.all, g.mine, g.record, now)
 	if t := p.trial; t != nil && t.position == g.mine.Position() && fingerprint(t.division) == g.mine.Division {
+		t.Turn(now - t.began)
 		c.council.AddTo(t.Trial, now-t.began)
 	}
 	c.seen.Store(&assembly{members: c.council.Members(), id: c.id})
@@ -235,7 +236,7 @@ func (p *pursuit) warn(view *rollout.View, now time.Duration) {
 		return
 	}
 	log := p.engine.log.With("rollout", p.engine.name)
-	if view.Outdated == nil {
+	if view.Outdated == nil || c.outdated == 0 {
 		c.outdated = now
 	}
 	switch {

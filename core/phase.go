@@ -85,7 +85,7 @@ func (e *Engine) newPhase(v *rollout.View, turn int64, preview bool) *phase {
 	}
 	judged := e.plan != nil && v.State != rollout.RolledBack
 	if judged || e.assigner != nil {
-		p.trial = e.live.trialOf(v.Position, e.variants, v.Weights, e.candidate, preview)
+		p.trial = e.live.trialOf(v, e.variants, e.candidate, preview)
 	}
 	p.sample = e.live.sampleOf(e, v, preview)
 	e.fill(p, v, judged && e.observe)
@@ -160,7 +160,8 @@ type trial struct {
 	position  rollout.Position
 	division  string // of traffic, among which variants
 	candidate int
-	began     time.Duration // on the monotonic clock
+	began     time.Duration // on the monotonic clock: when the step did
+	made      time.Duration // on the monotonic clock: when this trial did
 	seen      int64         // requests of the candidate in trials of this position that were given up
 }
 

@@ -162,18 +162,21 @@ func (l *Live) shownTo(e *Engine) *rollout.View {
 	return s.view
 }
 
-// trialOf returns the trial of a position, which goes on over reloads. Where somebody sets other weights within the
-// position, another one begins. A preview of a position to come gets one that nobody else knows.
-func (l *Live) trialOf(position rollout.Position, variants []string, weights []balance.Weight, candidate int, preview bool) *trial {
+// trialOf returns the trial of the position that a view shows, which goes on over reloads. Where somebody sets other
+// weights within the position, another one begins. A preview of a position to come gets one that nobody else knows.
+//
+// A trial is as old as the step, though this process may be younger: what other gateways counted before is not recent.
+func (l *Live) trialOf(v *rollout.View, variants []string, candidate int, preview bool) *trial {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	last := l.trial
-	same := last != nil && last.position == position
-	division := divisionOf(variants, weights, candidate)
+	same := last != nil && last.position == v.Position
+	division := divisionOf(variants, v.Weights, candidate)
 	if same && last.division == division {
 		return last
 	}
-	next := &trial{Trial: analysis.NewTrial(variants), position: position, division: division, candidate: candidate, began: clocks().Mono}
+	now := clocks().Mono
+	next := &trial{Trial: analysis.NewTrial(variants), position: v.Position, division: division, candidate: candidate, began: now - v.Record.Age, made: now}
 	if preview {
 		return next
 	}

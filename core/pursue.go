@@ -144,7 +144,7 @@ func (p *pursuit) follow(t *trial, now time.Duration) {
 	p.judged = now
 	p.looks = 0
 	if t != nil {
-		p.judged = t.began
+		p.judged = t.made
 	}
 	if plan := p.engine.plan; t != nil && plan != nil {
 		if view := p.live.controller.View(); view != nil { // looks before a reload or a restart count

@@ -72,7 +72,8 @@ type elsewhere struct {
 }
 
 // Add adds to a variant what another gateway counted from some time of this trial until now, which must be possible: see
-// [Counts.Since]. What took longer than two slots counts as of that time, so that nothing that is old is taken for recent.
+// [Counts.Since]. What took longer than two slots counts as of that time, so that nothing that is old is taken for recent;
+// and what was counted from the beginning on, while nobody here looked, is in the totals and in no window.
 func (t *Trial) Add(variant int, more Counts, from time.Duration) {
 	if more.Requests == 0 {
 		return
@@ -89,8 +90,8 @@ func (t *Trial) Add(variant int, more Counts, from time.Duration) {
 	if t.now-from <= 2*slot {
 		return
 	}
-	for i := 1; i < len(t.moments); i++ { // the first is the beginning, when there was nothing
-		if m := t.moments[i]; m.at > from {
+	for _, m := range t.moments {
+		if m.at > from || from == 0 {
 			m.arms[variant] = m.arms[variant].plus(added)
 		}
 	}

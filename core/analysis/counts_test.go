@@ -100,6 +100,9 @@ func TestOldCountsAreNotRecent(t *testing.T) {
 	if last.requests() != 20*60+5 || last.failures() != 6+5 {
 		t.Errorf("in the last minute %d failures of %d requests", last.failures(), last.requests())
 	}
+	if n := back(moments, time.Hour, nil).sample(1).requests(); n != 20*300+5 {
+		t.Errorf("in a window as long as the step %d requests", n)
+	}
 	if all := trial.Tally(1); all.Requests != 20*300+905 || all.Failures != 30+905 {
 		t.Errorf("in all %+v", all)
 	}

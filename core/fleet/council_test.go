@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/grayling-gateway/grayling/core/analysis"
+	"github.com/grayling-gateway/grayling/core/rollout"
 	"github.com/grayling-gateway/grayling/core/store"
 )
 
@@ -131,6 +132,33 @@ func TestNewcomersAreNotRecent(t *testing.T) {
 	result = checks.Evaluate(judge.trial, analysis.Look{Elapsed: at, For: time.Hour, Number: 61})
 	if result.Verdict == "pass" || result.Requests != 6600 || result.Figures["canary_error_rate"] < 0.3 {
 		t.Errorf("%s of %d requests: %s", string(result.Verdict), result.Requests, result.Reason)
+	}
+}
+
+// TestNewJudge: who begins in the middle of a step knows how it went, and takes nothing of that for recent.
+func TestNewJudge(t *testing.T) {
+	checks, problems := analysis.ParseChecks([]string{`error_rate("canary") <= 0.1`},
+		analysis.Settings{Variants: []string{"stable", "canary"}, Candidate: 1, Window: time.Minute, Every: 10 * time.Second, MinRequests: 50, Alpha: 0.01})
+	if checks == nil {
+		t.Fatal(problems)
+	}
+	judge, other := newGateway("j"), newGateway("a")
+	council := NewCouncil(judge.id)
+	analysis.AnsweredAlike(other.trial.Arm(1), 10_000, false, time.Millisecond)
+	analysis.AnsweredAlike(other.trial.Arm(1), 5000, true, time.Millisecond)
+	for at := time.Hour; at < time.Hour+70*time.Second; at += 5 * time.Second {
+		judge.trial.Turn(at)
+		council.Hear([]store.Report{other.filed(t)}, true, judge.report(), release, at)
+		council.AddTo(judge.trial, at)
+		result := checks.Evaluate(judge.trial, analysis.Look{Elapsed: at, For: 2 * time.Hour, Number: 370})
+		want := rollout.Pass
+		if at == time.Hour {
+			want = rollout.Hold
+		}
+		if result.Verdict != want || result.Figures["canary_error_rate"] != 0 || result.Requests < 15_000 {
+			t.Errorf("at %s: %s of %d requests: %s", at.String(), string(result.Verdict), result.Requests, result.Reason)
+		}
+		analysis.AnsweredAlike(other.trial.Arm(1), 100, false, time.Millisecond)
 	}
 }
 

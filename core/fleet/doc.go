@@ -7,8 +7,8 @@
 // # Counts
 //
 // Counts only grow, and belong to one process: so a report may get lost, come late, or come twice. What a gateway said
-// when it was first met, or after it was not heard for long, counts as of then, and not as what happened in the last
-// minute. A gateway that is gone leaves what it counted, and one that begins again is another one.
+// when it was first met is in the totals only, and what it says after it was not heard for long counts as of then, and not
+// as what happened in the last minute. A gateway that is gone leaves what it counted, and one that begins again is another one.
 //
 // Only those are added that are about the same stay in the same step, and divide traffic among the same variants by the same
 // weights, whatever checks they have.
