@@ -34,7 +34,7 @@ function hear(path, status, body) {
 	if (path === "rollouts") {
 		known.away = status === 200 ? "" : body.error ?? `The gateway answers ${status}.`;
 		if (known.away) tell("live");
-		if (status === 200) known.rollouts = body.rollouts;
+		if (status === 200) known.rollouts = body.rollouts ?? [];
 	} else if (status === 200 && path === `rollouts/${shownName}/events`) known.events = body.events;
 	else if (status === 200 && path === `rollouts/${shownName}/series`) known.points = merge(known.points, body.points);
 	else if (path === `rollouts/${shownName}/mirror`) known.mirror = status === 200 ? body : null;
@@ -70,7 +70,7 @@ function show() {
 	if (s?.name !== shownName || !view) {
 		shownName = s?.name;
 		Object.assign(known, { events: [], points: [], mirror: null });
-		view = s && new Rollout(page, s, notify, latest);
+		view = s && new Rollout(page, s, { notify, latest, took });
 		$("main").replaceChildren(...s ? [view.element] : [html("p", { class: "empty" }, "No rollout runs in this gateway. They are declared in its configuration, and appear here by themselves.")]);
 		if (demo) $("main").append(demo.element);
 		follow();
@@ -79,6 +79,12 @@ function show() {
 	if (!s) return;
 	document.title = `${s.name} ${weightOf(s, s.candidate || s.variants.at(-1).name)} · Grayling`;
 	view.show({ status: s, events: known.events, points: known.points, mirror: known.mirror });
+}
+
+// took takes in how a rollout is behind a command.
+function took(status) {
+	known.rollouts = known.rollouts.map((s) => s.name === status.name ? status : s);
+	show();
 }
 
 // latest is how a rollout is now, for somebody who has been overtaken.

@@ -161,6 +161,7 @@ export class Chart {
 
 	show(data) {
 		this.data = data;
+		this.read(); // the legend needs no width, and has its place from the beginning
 		this.draw();
 	}
 
@@ -183,7 +184,7 @@ export class Chart {
 
 	// read shows the values of the moment that somebody points at, or else the last.
 	read() {
-		if (!this.data || !this.width) return;
+		if (!this.data) return;
 		const time = this.cursor.time;
 		const inside = time != null && time >= this.data.from && time <= this.data.to;
 		const seen = this.data.lines.map((line) => ({ line, point: inside ? nearest(line.points, time, this.options.steps) : last(line.points) }));
@@ -191,6 +192,7 @@ export class Chart {
 			...seen.map(({ line, point }) => ({ look: line.look, name: line.name, value: this.options.format(point?.[1] ?? null) })),
 			...(this.data.limits ?? []).map((limit) => ({ look: null, name: "limit", value: limit.text })),
 		]);
+		if (!this.width) return;
 		write(this.when, inside ? new Date(time).toLocaleTimeString("en-GB") : "");
 		mark(this.hair, "visibility", inside ? "visible" : "hidden");
 		if (inside) place(this.hair, { x1: this.x(time).toFixed(1), x2: this.x(time).toFixed(1) });

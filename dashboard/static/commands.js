@@ -74,10 +74,11 @@ function changes(before, now) {
 	return found;
 }
 
-// Commands are the buttons, and the dialog in which they ask.
+// Commands are the buttons, and the dialog in which they ask. notify(text) tells people something, latest(name) promises the
+// present status, and took(status) hears how a rollout is behind a command.
 export class Commands {
-	constructor(notify, latest) {
-		Object.assign(this, { notify, latest, status: null });
+	constructor({ notify, latest, took }) {
+		Object.assign(this, { notify, latest, took, status: null });
 		this.buttons = {};
 		for (const [name, { label, look }] of Object.entries(commands)) {
 			this.buttons[name] = html("button", { type: "button", class: look, "data-command": name, onclick: () => this.ask(name) }, label);
@@ -124,6 +125,7 @@ export class Commands {
 			mark(confirm, "aria-disabled", null);
 			if (answer.status) {
 				this.dialog.close();
+				this.took(answer.status);
 				this.notify(`${s.name}: ${stateOf(answer.status).name.toLowerCase()}, ${s.candidate ?? answer.status.variants[0].name} ${weightOf(answer.status, s.candidate ?? answer.status.variants[0].name)}`);
 			} else if (answer.code === "version") {
 				const now = await this.latest(s.name);

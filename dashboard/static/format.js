@@ -68,7 +68,7 @@ export function expectation(s) {
 	case "unknown":
 		return "The store has not said yet how far the rollout has come. Everybody gets the baseline.";
 	case "paused":
-		return `Paused in step ${s.step} of ${s.steps.length}, until somebody resumes it. Checks that fail still roll it back.`;
+		return `Paused in step ${s.step} of ${s.steps.length}. Checks that fail still roll it back.`;
 	case "promoted":
 		return `${s.candidate} has all traffic, and is the base.`;
 	case "rolled_back":

@@ -17,7 +17,7 @@ const wide = (width, part) => {
 const option = (value, text, selected) => html("option", { value, selected }, text);
 
 export class Rollout {
-	constructor(page, status, notify, latest) {
+	constructor(page, status, calls) {
 		const cursor = new Cursor();
 		this.minutes = html("select", { "aria-label": "Time shown", onchange: () => this.draw() }, option(5, "5 min"), option(15, "15 min", true), option(60, "1 h"));
 		const first = quantileOf(status);
@@ -26,7 +26,7 @@ export class Rollout {
 		this.errors = new Chart(new Cursor(), { title: "Error rate", format: share, least: 0.01, control: this.minutes });
 		this.latency = new Chart(this.errors.cursor, { title: "Latency", format: (ms) => ms === 0 ? "0" : milliseconds(ms), least: 10, control: this.quantile });
 		this.requests = new Chart(this.errors.cursor, { title: "Requests per second", format: (n) => n == null ? "–" : count(n), least: 1 });
-		this.commands = page.read_only ? null : new Commands(notify, latest);
+		this.commands = page.read_only ? null : new Commands(calls);
 		Object.assign(this, { plan: new Plan(), verdict: new Verdict(), events: new Events(), variants: new Variants(), members: new Members(), mirrors: new Mirrors() });
 		this.name = html("h1", {});
 		this.state = html("span", { class: "state" });

@@ -40,17 +40,15 @@ export class Variants extends Table {
 
 // Members are the gateways whose sum is judged.
 export class Members extends Table {
-	constructor() { super("Gateways", ["Gateway", "Requests", "Errors", "Seen"]); }
+	constructor() { super("Gateways", ["Gateway", "Revision", "Step", "Weight", "Requests", "Errors", "Verdict", "Reported"]); }
 
 	show(s) {
 		const members = s.members ?? [];
 		this.element.hidden = members.length === 0;
-		super.show(members.map((m) => {
-			const seen = m.variants ?? [];
-			const sum = (field) => seen.reduce((total, v) => total + (v[field] ?? 0), 0);
-			const requests = sum("requests");
-			return { cells: [m.name ?? m.member, count(requests), share(requests ? sum("failures") / requests : null), m.age_ns == null ? "–" : `${lasting(m.age_ns)} ago`] };
-		}));
+		super.show(members.map((m) => ({ cells: [
+			(m.name || m.id) + (m.self ? " (this one)" : ""), m.revision, m.step, m.weight ?? "–", count(m.requests), share(m.requests ? m.failures / m.requests : null),
+			(m.verdict ?? "–") + (m.judges ? ", judges" : ""), m.self ? "now" : `${lasting(m.reported_ago_ns)} ago`,
+		] })), members.filter((m) => m.differs).map((m) => `${m.name || m.id} differs from this one: ${m.differs}.`).join(" "));
 	}
 }
 

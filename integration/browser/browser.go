@@ -19,7 +19,7 @@ import (
 )
 
 // patience is longer than any page needs for anything.
-const patience = 2 * time.Minute
+const patience = time.Minute
 
 // Page is one page.
 type Page struct {

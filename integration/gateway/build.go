@@ -22,9 +22,9 @@ func CaddyBinary(t testing.TB) string {
 	return binary(t, "caddy", "GRAYLING_CADDY")
 }
 
-// commandBinary is the path of the command line: GRAYLING_COMMAND, or else cmd/grayling of this checkout, built once in
+// CommandBinary is the path of the command line: GRAYLING_COMMAND, or else cmd/grayling of this checkout, built once in
 // this process.
-func commandBinary(t testing.TB) string {
+func CommandBinary(t testing.TB) string {
 	t.Helper()
 	return binary(t, "grayling", "GRAYLING_COMMAND")
 }

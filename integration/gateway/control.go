@@ -118,7 +118,7 @@ func (g *Gateway) Control(method, target, body string, header ...string) (status
 func (g *Gateway) CommandLine(t testing.TB, args ...string) *exec.Cmd {
 	t.Helper()
 	url, token := g.instance.control()
-	cmd := exec.Command(commandBinary(t), args...)
+	cmd := exec.Command(CommandBinary(t), args...)
 	cmd.Env = append(os.Environ(), "GRAYLING_SERVER="+strings.TrimSuffix(url, "/rollouts"), "GRAYLING_TOKEN="+token)
 	return cmd
 }

@@ -7,12 +7,14 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/grayling-gateway/grayling"
+	"github.com/grayling-gateway/grayling/caddymodule"
 	"github.com/grayling-gateway/grayling/command"
 )
 
 // commands returns the page about the command line.
 func commands() string {
-	tree := command.New(command.Program{Name: "grayling"})
+	tree := command.New(command.Program{Name: "grayling", RunCaddy: caddymodule.RunConfig, Plugin: grayling.Plugin})
 	var b strings.Builder
 	fmt.Fprintf(&b, "# Commands\n\n%s\n", generated)
 	b.WriteString("`grayling` and `caddy rollout` know the same commands. Flags stand anywhere behind them.\n\n")
