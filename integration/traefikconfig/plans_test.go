@@ -60,6 +60,7 @@ func TestPlanSpellings(t *testing.T) {
 			p := startPlan(t, name, local)
 			p.ready(t, "shop.example")
 			p.planned(t)
+			p.mirrored(t, hooks)
 			eventually(t, "both webhooks know that the plan has started", func() bool {
 				return strings.Contains(hooks.got("/signed sha256="), `"event":"started"`) && strings.Contains(hooks.got("/slack "), "checkout")
 			})
@@ -122,6 +123,65 @@ func (p *traefik) planned(t *testing.T) {
 		"Variants:[{Name:stable Weight:94%} {Name:other Weight:5%} {Name:canary Weight:1%}]}"
 	if told := fmt.Sprintf("%+v", got); told != want {
 		t.Errorf("got  %s\nwant %s", told, want)
+	}
+}
+
+// mirrored requires that the mirrors do what is written of them.
+func (p *traefik) mirrored(t *testing.T, shadow *receiver) {
+	t.Helper()
+	type report struct {
+		Mirror   string
+		Counts   map[string]int64
+		Compared int64
+		Fields   []struct{ Name string }
+		Pairs    []struct{ Path string }
+	}
+	var got struct{ Mirrors []report }
+	var compared int64 // of those that the baseline served, which is nearly all
+	for _, q := range []struct {
+		method, target, copy, body string
+		copied                     bool
+	}{
+		{"GET", "/a?page=2", "2", "", true}, {"POST", "/b", "1", "short", true},
+		{"POST", "/c", "1", strings.Repeat("x", 1001), false}, {"PUT", "/d", "1", "", false}, {"GET", "/e", "3", "", false},
+	} {
+		r, err := http.NewRequest(q.method, "http://"+p.web+q.target, strings.NewReader(q.body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Host = "shop.example"
+		r.Header.Set("X-Copy", q.copy)
+		response, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response.Body.Close()
+		if response.StatusCode != http.StatusOK {
+			t.Errorf("%s %s: %s", q.method, q.target, response.Status)
+		}
+		if q.copied && variant(response.Header.Get("X-Backend")) == "stable" {
+			compared++
+		}
+	}
+	eventually(t, "both copies are sent", func() bool {
+		code, body := p.control(t, http.MethodGet, "/rollouts/checkout/mirror", controlToken)
+		return code == http.StatusOK && json.Unmarshal([]byte(body), &got) == nil && len(got.Mirrors) == 2 && got.Mirrors[1].Counts["sent"] == 2 &&
+			got.Mirrors[1].Compared == compared
+	})
+	r := got.Mirrors[1]
+	if got.Mirrors[0].Mirror != "canary" || r.Mirror != "shadow" || r.Counts["body_too_long"] != 1 {
+		t.Errorf("the mirrors tell %+v", got.Mirrors)
+	}
+	if compared > 0 && (len(r.Fields) != 1 || r.Fields[0].Name != "header X-Backend") {
+		t.Errorf("what differs is %+v", r.Fields)
+	}
+	for _, pair := range r.Pairs {
+		if pair.Path != "/a?page=2" && pair.Path != "/b" {
+			t.Errorf("compared: %+v", pair)
+		}
+	}
+	if copies := shadow.got("/shadow/"); copies != "/shadow/a \n/shadow/b short" && copies != "/shadow/b short\n/shadow/a " {
+		t.Errorf("copied: %q", copies)
 	}
 }
 
