@@ -28,6 +28,8 @@ func BenchmarkServiceMode(b *testing.B) {
 	observed := benchmarked("observed")
 	unobserved := benchmarked("unobserved")
 	unobserved.Observe = "off"
+	mirrored := benchmarked("mirrored")
+	mirrored.Mirrors = []core.Mirror{{Target: "http://127.0.0.1:9", Percent: "0%"}}
 	for _, test := range []struct {
 		name    string
 		handler http.Handler
@@ -36,6 +38,7 @@ func BenchmarkServiceMode(b *testing.B) {
 		{"a plugin that does nothing", &noop{next: next}},
 		{"without observation", middleware(b, unobserved, next)},
 		{"with observation", middleware(b, observed, next)},
+		{"with a mirror that does not choose the client", middleware(b, mirrored, next)},
 	} {
 		handler := test.handler
 		b.Run(test.name, func(b *testing.B) {
