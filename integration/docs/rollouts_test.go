@@ -66,7 +66,7 @@ func TestFieldsOfRollouts(t *testing.T) {
 	}
 	known := []string{"plan", "store", "prometheus", "member"} // of the rollout itself
 	fields := 0
-	ast.Inspect(source(t, "core/config_plan.go"), func(n ast.Node) bool {
+	read := func(n ast.Node) bool {
 		if s, ok := n.(*ast.TypeSpec); ok && s.Name.Name == "Control" {
 			return false // it is no rollout's
 		}
@@ -83,13 +83,15 @@ func TestFieldsOfRollouts(t *testing.T) {
 			t.Errorf("%s: no table has Traefik's field %s", rolloutsPage, spelled)
 		}
 		// In a Caddyfile, some are said by what stands where.
-		said := map[string]string{"for": "duration", "weight": "percent", "checks": "check", "steps": "step", "kind": "store"}
+		said := map[string]string{"for": "duration", "weight": "percent", "checks": "check", "steps": "step", "kind": "store", "endpoints": "endpoint"}
 		if word, ok := said[tag]; !slices.Contains(inCaddy, tag) && (!ok || !slices.Contains(inCaddy, word)) {
 			t.Errorf("%s: no table has Caddy's %s", rolloutsPage, tag)
 		}
 		return true
-	})
-	if fields < 25 {
+	}
+	ast.Inspect(source(t, "core/config_plan.go"), read)
+	ast.Inspect(source(t, "core/config_store.go"), read)
+	if fields < 35 {
 		t.Errorf("%d fields found: there are more", fields)
 	}
 	for _, field := range inTraefik {
