@@ -211,6 +211,22 @@ func TestPlansThatDiffer(t *testing.T) {
 	other.expect("nor forward by the same configuration again", Progressing, 3, "60%")
 }
 
+func version(t *testing.T, s store.Store) string {
+	record := stored(t, s)
+	return record.Version()
+}
+
+// TestEditedPlanOfWhoIsAlone: a gateway that begins with another plan goes by it when no other one is there.
+func TestEditedPlanOfWhoIsAlone(t *testing.T) {
+	s := newCommon()
+	serve(t, s, Settings{}).configure(planned(Step{Weight: 10 * percent, For: time.Hour}, Step{Weight: balance.Full}))
+	g := serve(t, s, Settings{}).configure(planned(Step{Weight: 20 * percent, For: time.Hour}, Step{Weight: balance.Full}))
+	g.tick(time.Second, Observations{Unopposed: "0"})
+	g.expect("others may be there", Progressing, 1, "10%")
+	g.tick(time.Second, Observations{Unopposed: version(t, s)})
+	g.expect("nobody is", Progressing, 1, "20%", KindStepAdvanced)
+}
+
 // TestToldOnce: of gateways that share a store one tells of each event, and the others learn of it.
 func TestToldOnce(t *testing.T) {
 	s := newCommon()
