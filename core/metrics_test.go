@@ -143,3 +143,35 @@ func TestMetricsAreComplete(t *testing.T) {
 		}
 	}
 }
+
+// TestAssignmentsAreCounted: once for a client, whatever remembers him; and not where nothing does.
+func TestAssignmentsAreCounted(t *testing.T) {
+	given := func(e *Engine) string {
+		var list []string
+		for _, line := range strings.Split(lines(t, e), "\n") {
+			if strings.HasPrefix(line, "assignments_total") || strings.HasPrefix(line, "remembered_clients") {
+				list = append(list, line)
+			}
+		}
+		return strings.Join(list, "; ")
+	}
+	config := checkout()
+	config.Variants = []Variant{{Name: "stable"}, {Name: "canary", Weight: "100%"}}
+	config.Rules = config.Rules[:1]
+	config.Sticky.Mode = "memory"
+	e := compile(t, config, nil, Host{})
+	for _, request := range []string{"X-User: ann", "X-User: ann", "X-User: bob", "X-Version: v2", "X-Nobody: 1"} {
+		e.Decide(get(request), "", noon)
+	}
+	if got, want := given(e), `assignments_total{variant="canary"} 2; remembered_clients{rollout="checkout"} 2`; got != want {
+		t.Errorf("in memory: %s, want %s", got, want)
+	}
+	config.Sticky = Sticky{Mode: "cookie", Secret: []string{strings.Repeat("s", 32)}}
+	e = compile(t, config, nil, Host{})
+	first := e.Decide(get("X-User: ann"), "", noon)
+	pair, _, _ := strings.Cut(first.Cookie, ";")
+	e.Decide(get("X-User: ann", "Cookie: "+pair), "", noon)
+	if got, want := given(e), `assignments_total{variant="canary"} 1`; got != want {
+		t.Errorf("in a cookie: %s, want %s", got, want)
+	}
+}
