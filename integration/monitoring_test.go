@@ -78,6 +78,30 @@ func monitored(hook, router string) gateway.Rollout {
 	return r
 }
 
+// expectLogged holds an event to be one line of the gateway's log, with its reason and all figures.
+func (p *pilot) expectLogged(t *testing.T, e gateway.Event) {
+	t.Helper()
+	var found []string
+	for line := range strings.Lines(p.g.Log()) {
+		line = strings.NewReplacer(`\\`, "", `\"`, `"`).Replace(line) // Traefik's log has the plugin's lines inside its own
+		ours := strings.Contains(line, `"rollout":"`+p.rollout.Name+`"`) || strings.Contains(line, " rollout="+p.rollout.Name+" ")
+		if ours && strings.Contains(line, `"rollout `+e.Event+`"`) {
+			found = append(found, line)
+		}
+	}
+	if len(found) != 1 || len(e.Figures) == 0 {
+		t.Fatalf("%s with the figures %v is logged %d times: %q", e.Event, e.Figures, len(found), found)
+	}
+	for name := range e.Figures {
+		if !strings.Contains(found[0], name+"=") && !strings.Contains(found[0], `"`+name+`":`) {
+			t.Errorf("the line lacks %s: %s", name, found[0])
+		}
+	}
+	if reason := strings.NewReplacer(`\`, "", `"`, "").Replace(e.Reason); !strings.Contains(strings.NewReplacer(`\`, "", `"`, "").Replace(found[0]), reason) {
+		t.Errorf("the line lacks the reason %s: %s", reason, found[0])
+	}
+}
+
 // checkExposition has Prometheus' own linter look at the metrics of rollouts.
 func checkExposition(t *testing.T, g *gateway.Gateway) {
 	t.Helper()
