@@ -3,6 +3,7 @@ package mirror
 import (
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 
 	"github.com/grayling-gateway/grayling/core/balance"
 	"github.com/grayling-gateway/grayling/core/expr"
@@ -17,12 +18,27 @@ import (
 //
 // Begin is a function, as is all that every request runs through: interpreted, methods cost several times more.
 func Begin(m *Mirrors, in *expr.Input, serving string) *Copies {
-	if !m.methods[in.Request.Method] {
+	if !m.methods[in.Request.Method] || m.partial && spares(m, in.Request.Header) {
 		return nil
 	}
 	var c *Copies
 	choose(m, in, serving, &c)
 	return c
+}
+
+// spares reports whether a client lies in no mirror's share, if his key is where most have it. It is all that most requests
+// run through.
+func spares(m *Mirrors, h http.Header) bool {
+	key := expr.Plain(m.unconditional, m.rollout.Key, h)
+	if key == "" {
+		return false
+	}
+	for _, one := range m.mirrors {
+		if balance.Slot(one.salt, key) < one.slots {
+			return false
+		}
+	}
+	return true
 }
 
 func choose(m *Mirrors, in *expr.Input, serving string, to **Copies) {

@@ -9,18 +9,21 @@ import (
 // to each other would do so forever.
 const Header = "X-Rollout-Mirror"
 
-// spellings are the keys under which upstreams may see the mark: CGI, WSGI and their kin cannot tell a hyphen from an
-// underscore.
-var spellings = []string{Header, http.CanonicalHeaderKey("X_Rollout_Mirror"), http.CanonicalHeaderKey("X_Rollout-Mirror"),
-	http.CanonicalHeaderKey("X-Rollout_Mirror")}
+// The other keys under which upstreams may see the mark: CGI, WSGI and their kin cannot tell a hyphen from an underscore.
+const (
+	underscores = "X_rollout_mirror"
+	hyphenLast  = "X_rollout-Mirror"
+	hyphenFirst = "X-Rollout_mirror"
+)
 
 // Unmark takes the mark out of a request's headers, in every spelling. Hosts do so with requests that do not come from a
 // gateway which they trust, after [Begin] and before the request is passed on: to take a purchase for a copy may cost an
 // upstream money.
 func Unmark(h http.Header) {
-	for _, name := range spellings {
-		delete(h, name)
-	}
+	delete(h, Header)
+	delete(h, hyphenLast)
+	delete(h, hyphenFirst)
+	delete(h, underscores)
 }
 
 // hopByHop are the headers of a connection, not of a request (RFC 9110, section 7.6.1), and Expect, which is about a body

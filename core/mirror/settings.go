@@ -92,6 +92,9 @@ type Mirrors struct {
 	mirrors []*mirror
 	table   *expr.Table     // a condition for each
 	methods map[string]bool // of any
+
+	partial       bool        // whether none copies all clients
+	unconditional *expr.Table // without conditions
 }
 
 // mirror is one that is ready.
@@ -135,12 +138,13 @@ func (m *Mirrors) Without(name string) *Mirrors {
 
 // among makes mirrors of which requests choose.
 func among(r Rollout, list []*mirror, runner *Runner) *Mirrors {
-	m := &Mirrors{rollout: r, runner: runner, mirrors: list, methods: map[string]bool{}}
+	m := &Mirrors{rollout: r, runner: runner, mirrors: list, methods: map[string]bool{}, partial: true, unconditional: expr.NewTable(nil)}
 	var conditions []*expr.Condition
 	for _, one := range list {
 		for method := range one.methods {
 			m.methods[method] = true
 		}
+		m.partial = m.partial && one.slots < balance.Slots
 		condition := one.settings.When
 		if condition == nil {
 			condition = expr.Always()
