@@ -155,6 +155,9 @@ func (c *checker) checks(config Config, p *checked) *analysis.Checks {
 		Variants: p.variants, Candidate: p.candidate, Every: p.plan.Every, Window: p.plan.Window, MinRequests: p.plan.MinRequests,
 		Alpha: c.alpha(plan.Alpha), Prometheus: p.outside.asks, Mirrored: p.comparedVariants(),
 	}
+	if p.goals != nil {
+		settings.Goals = p.goals.names
+	}
 	for _, step := range p.plan.Steps {
 		if step.Weight < balance.Full || step.For > 0 || step.Manual || step.Confirm != "" {
 			settings.Steps++ // manual ones too: somebody looks at them for as long

@@ -194,25 +194,24 @@ func resultsOf(counts goal.Counts) goal.Results {
 	return goal.Compare(counts, analysis.SampleRatio(counts.Clients, counts.Period.Weights))
 }
 
-// conversion returns the share of a variant's clients that reached a goal in the present period, if so many were seen that
-// it is known.
-func (l *Live) conversion(variant, name string, least int64) (share float64, known bool) {
+// conversion returns how many of a variant's clients reached a goal in the present period.
+func (l *Live) conversion(variant, name string) (reached, clients int64) {
 	f := &l.findings
 	f.mu.Lock()
 	sample := f.sample
 	f.mu.Unlock()
 	if sample == nil {
-		return 0, false
+		return 0, 0
 	}
 	counts := sample.Count()
 	for i, goalName := range counts.Period.Goals {
 		for v, variantName := range counts.Period.Variants {
-			if goalName == name && variantName == variant && counts.Clients[v] >= least && counts.Clients[v] > 0 {
-				return float64(counts.Reached[i][v]) / float64(counts.Clients[v]), true
+			if goalName == name && variantName == variant {
+				return counts.Reached[i][v], counts.Clients[v]
 			}
 		}
 	}
-	return 0, false
+	return 0, 0
 }
 
 // keptFindings is what a store keeps.

@@ -189,6 +189,10 @@ func (p *pursuit) evaluate(values map[string]float64) *rollout.Evaluation {
 	look := analysis.Look{Elapsed: clocks().Mono - t.began, Number: p.looks, Judges: p.role.judges, Prometheus: values}
 	look.Alone = view.Weights[0] == 0
 	look.Dark = view.Weights[p.engine.candidate] == 0
+	look.Conversion = func(variant, goal string) (reached, clients int64) {
+		reached, clients = p.live.conversion(variant, goal)
+		return reached, clients
+	}
 	look.Mirror = func(variant string) analysis.Mirrored { return p.live.mirrored(variant) }
 	if i := view.Record.Step - 1; i >= 0 && i < len(e.plan.Steps) {
 		look.For = e.plan.Steps[i].For

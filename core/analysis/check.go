@@ -28,10 +28,10 @@ type Settings struct {
 	// share Alpha in equal parts.
 	Steps int
 
-	// Prometheus and Goals tell whether there is something to ask for prometheus() and conversion(), and Mirrored are the
-	// variants that mirror_mismatch() can be asked for. Without, these are errors that say what to configure.
-	Prometheus, Goals bool
-	Mirrored          []string
+	// Prometheus tells whether there is something to ask for prometheus(), Mirrored are the variants that mirror_mismatch()
+	// can be asked for, and Goals what conversion() can. Without, these are errors that say what to configure.
+	Prometheus      bool
+	Mirrored, Goals []string
 }
 
 func (s *Settings) defaults() {
@@ -214,8 +214,8 @@ type Look struct {
 	// Mirror returns what comparing a variant's answers to copies has shown. Nil: nothing.
 	Mirror func(variant string) Mirrored
 
-	// Conversion returns a share, from 0 to 1, and whether it is known. Nil: unknown.
-	Conversion func(variant, goal string) (float64, bool)
+	// Conversion returns how many of a variant's clients reached a goal. Nil: nobody knows.
+	Conversion func(variant, goal string) (reached, clients int64)
 }
 
 // Result is what an evaluation says.

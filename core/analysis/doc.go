@@ -31,7 +31,7 @@
 // parentheses; true and false are conditions. All of them know unknown values: a number made of an unknown one is unknown, so
 // is a quotient by zero, and so is a comparison of either; && and || are known where what is unknown could not change them.
 //
-// A rate, a mismatch or a latency compared by < <= > >= with a constant is judged by a test: the limit is kept if what was measured
+// A rate, a mismatch, a conversion or a latency compared by < <= > >= with a constant is judged by a test: the limit is kept if what was measured
 // keeps it, and is exceeded only if that can hardly be chance. In between it is unknown. All other comparisons are of what was
 // measured, as it is.
 //

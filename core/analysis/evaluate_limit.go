@@ -30,6 +30,8 @@ func (e *evaluation) limited(n *node) outcome {
 		return e.limitedLatency(n)
 	case mirrorMismatch:
 		return e.limitedMismatch(n)
+	case conversionRate:
+		return e.limitedConversion(n)
 	}
 	variant := n.left.variant
 	if o, unmet := e.wanting(need{variant: variant, requests: e.checks.settings.MinRequests}, "requests"); unmet {

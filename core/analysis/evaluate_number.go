@@ -37,11 +37,8 @@ func (e *evaluation) measured(n *node) number {
 		m, known := e.mirrored(n.variant)
 		return numberIf(m.Share, known)
 	case conversionRate:
-		if e.look.Conversion == nil {
-			return number{}
-		}
-		share, known := e.look.Conversion(e.checks.settings.Variants[n.variant], n.name)
-		return numberIf(share, known)
+		reached, clients, known := e.converted(n)
+		return numberIf(float64(reached)/float64(clients), known)
 	case prometheusAnswer:
 		answer, known := e.look.Prometheus[n.name]
 		return numberIf(answer, known)

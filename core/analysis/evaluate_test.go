@@ -157,7 +157,15 @@ func TestAnswersOfOthers(t *testing.T) {
 		}
 		return Mirrored{Compared: 200, Different: 50, Share: 0.25}
 	}
-	look.Conversion = func(variant, goal string) (float64, bool) { return 0.1, variant == "b" && goal == "buy" }
+	look.Conversion = func(variant, goal string) (reached, clients int64) {
+		switch {
+		case variant == "b" && goal == "buy":
+			return 100, 1000
+		case variant == "canary" && goal == "buy":
+			return 40, 1000
+		}
+		return 0, 0
+	}
 	for check, want := range map[string]rollout.Verdict{
 		`prometheus("half") < 0.6`:                             rollout.Pass,
 		`prometheus("half") == 0.5`:                            rollout.Pass,
@@ -178,7 +186,11 @@ func TestAnswersOfOthers(t *testing.T) {
 		`mirror_mismatch("canary") == 0`:                       rollout.Fail,
 		`mirror_mismatch("b") == 1`:                            rollout.Hold,
 		`conversion("b", "buy") >= 0.1`:                        rollout.Pass,
-		`conversion("b", "sell") >= 0.1`:                       rollout.Hold,
+		`conversion("b", "buy") > 0.1`:                         rollout.Hold,
+		`conversion("canary", "buy") >= 0.1`:                   rollout.Fail,
+		`conversion("canary", "buy") >= 0.041`:                 rollout.Hold,
+		`conversion("canary", "buy") < conversion("b", "buy")`: rollout.Pass,
+		`conversion("b", "goal") >= 0.1`:                       rollout.Hold,
 		`conversion("b", "buy") > conversion("stable", "buy")`: rollout.Hold,
 	} {
 		if result := parsed(t, check).Evaluate(newTrial(), look); result.Verdict != want {

@@ -261,7 +261,7 @@ func (c *checker) comparison(x *ast.BinaryExpr) *node {
 	switch left.kind {
 	case requestCount:
 		n.kind = awaited
-	case errorRate, successRate, latencyMS, mirrorMismatch:
+	case errorRate, successRate, latencyMS, mirrorMismatch, conversionRate:
 		if op != token.EQL && op != token.NEQ {
 			return limit(n)
 		}
@@ -270,10 +270,10 @@ func (c *checker) comparison(x *ast.BinaryExpr) *node {
 }
 
 // limit makes a comparison of a rate or a latency one that a test makes: whether it is no more, or less, than a limit, or
-// that this is not so. A rate of success becomes one of failure.
+// that this is not so. A rate of success becomes one of failure, as does the share of clients who reached a goal.
 func limit(n *node) *node {
 	n.kind = limited
-	if n.left.kind == successRate {
+	if n.left.kind == successRate || n.left.kind == conversionRate {
 		n.op = expr.Mirrored(n.op)
 		n.number = math.Round((1-n.number)*1e12) / 1e12 // 1-0.9 is less than 0.1
 	}

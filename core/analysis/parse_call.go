@@ -91,9 +91,8 @@ func (c *checker) call(x *ast.CallExpr) *node {
 	case latencyMS:
 		ok = c.quantile(n, x.Args[1]) && ok
 	case conversionRate:
-		goal, isText := c.argument(x.Args[1], i)
-		n.name = goal
-		ok = ok && isText
+		n.name = c.goal(x.Args[1], i)
+		ok = ok && n.name != ""
 	case mirrorMismatch:
 		ok = ok && c.isMirrored(x.Args[0].Pos(), c.settings.Variants[n.variant])
 	case worse:
@@ -113,8 +112,8 @@ func (c *checker) available(at token.Pos, k kind) bool {
 	switch {
 	case k == prometheusAnswer && !c.settings.Prometheus:
 		c.fail(at, "prometheus() needs a server: configure prometheus with its URL")
-	case k == conversionRate && !c.settings.Goals:
-		c.fail(at, "conversion() needs a goal that is counted, which this version does not have")
+	case k == conversionRate && len(c.settings.Goals) == 0:
+		c.fail(at, "conversion() needs a goal that is counted: configure one")
 	default:
 		return true
 	}
@@ -163,6 +162,21 @@ func (c *checker) variant(x ast.Expr, function int) int {
 	}
 	c.fail(x.Pos(), "unknown variant %q%s", name, nearest(name, c.settings.Variants))
 	return -1
+}
+
+// goal returns the goal that an argument names, or "".
+func (c *checker) goal(x ast.Expr, function int) string {
+	name, ok := c.argument(x, function)
+	if !ok || len(c.settings.Goals) == 0 {
+		return ""
+	}
+	for _, known := range c.settings.Goals {
+		if known == name {
+			return name
+		}
+	}
+	c.fail(x.Pos(), "unknown goal %q%s", name, nearest(name, c.settings.Goals))
+	return ""
 }
 
 // quantile checks which one a latency is.

@@ -6,7 +6,7 @@ import (
 )
 
 // everything has a source for whatever a check may ask.
-var everything = Settings{Variants: []string{"stable", "canary", "b"}, Candidate: 1, Prometheus: true, Mirrored: []string{"stable", "canary", "b"}, Goals: true}
+var everything = Settings{Variants: []string{"stable", "canary", "b"}, Candidate: 1, Prometheus: true, Mirrored: []string{"stable", "canary", "b"}, Goals: []string{"buy", "goal", "checkout"}}
 
 // problemsOf returns what is wrong with a check, a line for each.
 func problemsOf(text string, s Settings) string {
@@ -67,6 +67,7 @@ func TestProblems(t *testing.T) {
 		{`requests("canary") >= true`, `column 23: not a number: true (write one such as 0.01 or error_rate("canary"))`},
 		{`prometheus("") < 1`, `column 12: the query is empty: write one of PromQL`},
 		{`conversion("b", 5) > 0.1`, `column 17: conversion takes a text in double quotes, not 5: write conversion("canary", "goal")`},
+		{`conversion("b", "by") > 0.1`, `column 17: unknown goal "by" (did you mean "buy"?)`},
 		{`conversion("b") > 0.1`, `column 1: write conversion("canary", "goal")`},
 		{`canary.error_rate() > 1`, `column 1: not a function: canary.error_rate (write one such as error_rate("canary"))`},
 		{`worse("canary").x`, `column 1: not a condition: worse("canary").x (write one such as error_rate("canary") <= 0.01)`},
@@ -86,7 +87,7 @@ func TestFunctionsWithoutASource(t *testing.T) {
 	for check, want := range map[string]string{
 		`prometheus("up") == 1`:                  "column 1: prometheus() needs a server: configure prometheus with its URL",
 		`mirror_mismatch("canary") < 0.1`:        `column 17: no mirror compares the answers of "canary": configure one to it that compares, such as the status`,
-		`conversion("canary", "checkout") > 0.1`: "column 1: conversion() needs a goal that is counted, which this version does not have",
+		`conversion("canary", "checkout") > 0.1`: "column 1: conversion() needs a goal that is counted: configure one",
 	} {
 		if got := problemsOf(check, nothing); got != want {
 			t.Errorf("%s: got %q, want %q", check, got, want)
@@ -132,7 +133,7 @@ func TestWhatChecksLookAt(t *testing.T) {
 		`error_rate("canary") < 2 * error_rate("stable")`: {0, true, true},
 		`requests("canary") > 10`:                         {0, false, true},
 		`mirror_mismatch("stable") < 0.1`:                 {1, true, false},
-		`conversion("canary", "buy") > 0.1 || true`:       {0, false, false},
+		`conversion("canary", "buy") > 0.1 || true`:       {1, false, false},
 	} {
 		checks, problems := ParseChecks([]string{check}, everything)
 		if checks == nil {

@@ -99,7 +99,7 @@ func whole(part string) string {
 }
 
 // subdirectives may begin a part of a rollout. TestSubdirectives holds them to the module's.
-var subdirectives = []string{"variant", "upstreams", "subset", "rule", "key", "sticky", "router", "jwt", "salt", "revision", "plan", "mirror", "notify", "announce", "ends", "fallback_methods", "observe", "geo"}
+var subdirectives = []string{"variant", "upstreams", "subset", "rule", "key", "sticky", "router", "jwt", "salt", "revision", "plan", "mirror", "goal", "notify", "announce", "ends", "fallback_methods", "observe", "geo"}
 
 func firstWord(text string) string {
 	for line := range strings.Lines(text) {
