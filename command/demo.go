@@ -46,7 +46,7 @@ with short steps, and the dashboard, on which the versions can be made to fail. 
 installed, and nothing is left when it is interrupted.`,
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
-			ctx, stop := signal.NotifyContext(command.Context(), os.Interrupt, syscall.SIGTERM)
+			ctx, stop := signal.NotifyContext(command.Context(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE)
 			defer stop()
 			d.out = command.OutOrStdout()
 			return d.run(ctx)
@@ -68,6 +68,9 @@ func (d *demo) run(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	if err := os.Setenv("XDG_DATA_HOME", dir); err != nil { // where a Caddy notes who it is
+		return err
+	}
 	listener, err := listenHere(d.listen)
 	if err != nil {
 		return err
