@@ -49,6 +49,26 @@ func TestGateways(t *testing.T) {
 	}
 }
 
+// TestTails measures what clients wait, as shortly as can be, while mirrors misbehave.
+func TestTails(t *testing.T) {
+	b := bench{
+		caddy: gateway.CaddyBinary(t), traefik: gateway.TraefikBinary(t), plugin: filepath.Join("..", ".."),
+		rounds: 1, requests: 4, connections: 2, tail: true,
+	}
+	results, err := b.run(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := len(caddyTail) + len(traefikTail); len(results) != want {
+		t.Errorf("%d results, not %d", len(results), want)
+	}
+	for _, r := range results {
+		if len(r.rounds) != 1 || r.rounds[0] <= 0 || r.rounds[0] > patience {
+			t.Errorf("%s took %v", r.name, r.rounds)
+		}
+	}
+}
+
 // TestClientAndUpstream lets the two ends of a run talk to each other without a gateway.
 func TestClientAndUpstream(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -17,7 +17,6 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"slices"
 	"strings"
 	"syscall"
 )
@@ -37,9 +36,10 @@ func main() {
 	flag.IntVar(&b.requests, "requests", 5000, "requests to each configuration in each round")
 	flag.IntVar(&b.connections, "connections", 16, "connections to each configuration, each with one request at a time")
 	flag.IntVar(&b.starts, "starts", 10, "starts of Traefik to measure, without and with plugins")
+	flag.BoolVar(&b.tail, "tail", false, "measure what 99 of 100 requests keep within while mirrors misbehave, and not CPU time, on all CPUs")
 	flag.BoolVar(&b.json, "json", false, "print JSON, with the figures of every round")
 	flag.Parse()
-	if flag.NArg() > 0 || b.rounds < 1 || b.starts < 1 || b.connections < 1 || b.requests < b.connections {
+	if flag.NArg() > 0 || b.tail && b.json || b.rounds < 1 || b.starts < 1 || b.connections < 1 || b.requests < b.connections {
 		flag.Usage()
 		os.Exit(2)
 	}
@@ -57,8 +57,11 @@ func (b *bench) report() error {
 		err = errors.New("interrupted")
 	}
 	write := writeTable
-	if b.json {
+	switch {
+	case b.json:
 		write = writeJSON
+	case b.tail:
+		write = writeTails
 	}
 	if len(results) > 0 {
 		err = errors.Join(err, write(os.Stdout, results))
@@ -71,13 +74,31 @@ type bench struct {
 	caddy, traefik, plugin                string
 	only                                  string
 	rounds, requests, connections, starts int
-	json                                  bool
+	json, tail                            bool
+}
+
+// part is what one process of a gateway is measured of.
+type part struct {
+	configurations []configuration
+	measure        func(context.Context, *setting, []result) error
 }
 
 // run measures what was chosen, gateway by gateway, and stops what it started. With an error it returns what was measured
 // until then.
 func (b *bench) run(ctx context.Context) (results []result, err error) {
-	chosen, err := selected(slices.Concat(caddyConfigurations, traefikConfigurations, startConfigurations), b.only)
+	parts := []part{
+		{caddyConfigurations, b.measureCaddy},
+		{traefikConfigurations, b.measureTraefik},
+		{startConfigurations, b.measureStarts},
+	}
+	if b.tail {
+		parts = []part{{caddyTail, b.measureCaddyTail}, {traefikTail, b.measureTraefikTail}}
+	}
+	var all []configuration
+	for _, p := range parts {
+		all = append(all, p.configurations...)
+	}
+	chosen, err := selected(all, b.only)
 	if err != nil {
 		return nil, err
 	}
@@ -86,8 +107,10 @@ func (b *bench) run(ctx context.Context) (results []result, err error) {
 			return nil, err
 		}
 	}
-	if err := shareCPU(); err != nil {
-		return nil, err
+	if !b.tail {
+		if err := shareCPU(); err != nil {
+			return nil, err
+		}
 	}
 	dir, err := os.MkdirTemp("", "gateway-bench")
 	if err != nil {
@@ -99,14 +122,7 @@ func (b *bench) run(ctx context.Context) (results []result, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, upstream.stop()) }()
-	for _, part := range []struct {
-		configurations []configuration
-		measure        func(context.Context, *setting, []result) error
-	}{
-		{caddyConfigurations, b.measureCaddy},
-		{traefikConfigurations, b.measureTraefik},
-		{startConfigurations, b.measureStarts},
-	} {
+	for _, part := range parts {
 		var own []result
 		for _, c := range part.configurations {
 			if chosen[c.name] {

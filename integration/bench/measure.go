@@ -41,18 +41,22 @@ func (b *bench) measure(ctx context.Context, s *setting, all []configuration, co
 			return err
 		}
 	}
+	round := b.round
+	if b.tail {
+		round = b.tailOf
+	}
 	const warmUp = 3
-	for round := range warmUp + b.rounds {
+	for n := range warmUp + b.rounds {
 		// In a new order each time, because a round leaves work behind, such as garbage to collect.
 		for _, i := range rand.Perm(len(results)) {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			cost, err := b.round(p, clients[i], s, results[i].configuration)
+			cost, err := round(p, clients[i], s, results[i].configuration)
 			if err != nil {
 				return fmt.Errorf("%s: %w", results[i].name, err)
 			}
-			if round >= warmUp {
+			if n >= warmUp {
 				results[i].rounds = append(results[i].rounds, cost)
 			}
 		}

@@ -84,9 +84,14 @@ func summarize[T time.Duration | float64](sample []T) summary[T] {
 	}
 }
 
-func writeTable(w io.Writer, results []result) error {
+func writeTable(w io.Writer, results []result) error { return writeTimes(w, "CPU time", results) }
+
+// writeTails writes what 99 of 100 requests keep within.
+func writeTails(w io.Writer, results []result) error { return writeTimes(w, "p99", results) }
+
+func writeTimes(w io.Writer, what string, results []result) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(t, "configuration\tCPU time\tmin .. max\tratio\t95%%\tof\tis\n")
+	fmt.Fprintf(t, "configuration\t%s\tmin .. max\tratio\t95%%\tof\tis\n", what)
 	for _, r := range results {
 		cost := summarize(r.rounds)
 		unit, name := time.Microsecond, "us"
