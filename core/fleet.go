@@ -40,11 +40,10 @@ type assembly struct {
 }
 
 const (
-	soonest   = time.Second
-	latest    = 5 * time.Second  // from one report to the next while there is something to judge
-	leisure   = 20 * time.Second // and while there is not
-	lookAgain = 15 * time.Second // from one look at the others to the next for who does not judge
-	lives     = 3                // so many reports may get lost before a gateway is taken to be gone
+	soonest = time.Second
+	latest  = 5 * time.Second  // from one report to the next while there is something to judge
+	leisure = 20 * time.Second // and while there is not
+	lives   = 3                // so many reports may get lost before a gateway is taken to be gone
 )
 
 // exchanged is a report that was sent, and what the others say.
@@ -73,23 +72,30 @@ func (p *pursuit) attend(ctx context.Context, view *rollout.View, now time.Durat
 		return
 	}
 	telling := fmt.Sprint(view.Position, string(view.State), view.Outdated != nil, p.trial != nil)
-	changed := telling != a.told
-	if !changed && now < a.report {
-		return
-	}
-	a.told = telling
 	c := &p.live.company
 	if c.council == nil {
 		c.id = randomID()
 		c.council = fleet.NewCouncil(c.id)
 	}
 	pace := p.pace(view)
-	a.report = now + pace*4/5 + time.Duration(mathrand.Int63n(int64(pace*2/5))) // not all at the same time
+	changed := telling != a.told
+	a.told = telling
+	switch {
+	case changed && c.council.Few():
+		a.report = now
+		a.look = now
+	case changed: // and a thousand others learn of it at the same moment
+		a.report = now + jittered(pace/2)
+	}
+	if now < a.report {
+		return
+	}
+	a.report = now + jittered(pace)
 	limit := c.council.Limit()
-	g := exchanged{mine: p.reportOf(view), read: limit == 0 || changed || now >= a.look, all: limit == 0}
+	g := exchanged{mine: p.reportOf(view), read: now >= a.look, all: limit == 0}
 	g.record = fleet.Release{Revision: view.Record.Revision, Candidate: view.Record.Candidate}
 	if g.read {
-		a.look = now + lookAgain
+		a.look = now + jittered(c.council.Pause(pace))
 	}
 	gathered := make(chan exchanged, 1)
 	a.gathered = gathered
@@ -99,6 +105,14 @@ func (p *pursuit) attend(ctx context.Context, view *rollout.View, now time.Durat
 		ttl = lives * latest
 	}
 	go func() { gathered <- exchange(ctx, members, name, id, g, limit, ttl) }()
+}
+
+// jittered returns about that time, so that not all gateways do the same at the same time.
+func jittered(d time.Duration) time.Duration {
+	if d <= 0 {
+		return 0
+	}
+	return d*4/5 + time.Duration(mathrand.Int63n(int64(d)*2/5+1))
 }
 
 // exchange sends a report, and reads those of the others.
@@ -111,6 +125,7 @@ func exchange(ctx context.Context, members store.Members, name, id string, g exc
 	}
 	if err == nil && g.read {
 		g.reports, err = members.Reports(ctx, name, limit)
+		g.all = limit == 0 || len(g.reports) < limit
 	}
 	g.err = err
 	return g

@@ -13,7 +13,13 @@ const (
 	MostJudges = 5
 
 	// FirstReports is how many reports those look at that do not judge.
-	FirstReports = 32
+	FirstReports = 16
+
+	// manyMembers is how many gateways a judge reads with every report of its own: of more it reads all less often.
+	manyMembers = 500
+
+	// seldom is from one look to the next for who does not judge: among few gateways, and among more than it looks at.
+	seldom, rarely = 15 * time.Second, time.Minute
 
 	// patience is for how long nobody else must have been about a release before it is taken to be nobody's, and for how long
 	// two have to have one name before that is told: gateways that begin again are gone for a moment, or there twice.
@@ -72,19 +78,45 @@ func NewCouncil(id string) *Council {
 	return &Council{id: id, met: map[string]*Member{}, opposed: true}
 }
 
-// Limit returns how many reports this gateway has to look at: 0, all of them.
+// Limit returns how many reports this gateway has to look at: 0, all of them. All are for judges, and for those few whom the
+// first do not tell enough: who else judges, or whether anybody is about the record's release.
 func (c *Council) Limit() int {
-	eligible := 0
-	for i := 0; i < len(c.members) && i < FirstReports; i++ {
-		if c.members[i].eligible(c.record) {
-			eligible++
-		}
+	me := c.met[c.id]
+	if me == nil {
+		return FirstReports // it begins, and maybe with a thousand others
 	}
-	if c.judges(c.id) || eligible < MostJudges {
+	enough := c.spoken()
+	if me.eligible(c.record) {
+		eligible := 0
+		for i := 0; i < len(c.members) && i < FirstReports; i++ {
+			if c.members[i].eligible(c.record) {
+				eligible++
+			}
+		}
+		enough = eligible >= MostJudges
+	}
+	if me.Judges || !enough {
 		return 0
 	}
 	return FirstReports
 }
+
+// Pause returns how long this gateway may wait from one look at the others to the next, if it reports at a pace. 0: it looks
+// with every report.
+func (c *Council) Pause(pace time.Duration) time.Duration {
+	switch {
+	case c.judges(c.id):
+		return pace * time.Duration(len(c.members)/manyMembers)
+	case !c.Few():
+		return rarely
+	case c.spoken():
+		return seldom
+	}
+	return 0 // whoever is about the record's release is about to report, or gone
+}
+
+// Few reports whether there are no more gateways than each of them looks at, as far as this one knows.
+func (c *Council) Few() bool { return len(c.members) <= FirstReports && (c.all || len(c.members) <= 1) }
 
 // Hear takes in the reports that are in the store now, at a time: the first of them, or all. mine is what this gateway said
 // itself, and record what the rollout is about. Reports that cannot be read are as good as none.

@@ -186,8 +186,8 @@ func TestJudges(t *testing.T) {
 	} {
 		judge := newGateway(test.id)
 		council := NewCouncil(judge.id)
-		if council.Limit() != 0 {
-			t.Errorf("%s: a gateway that begins looks at %d reports only", test.name, council.Limit())
+		if council.Limit() != FirstReports {
+			t.Errorf("%s: a gateway that begins looks at %d reports", test.name, council.Limit())
 		}
 		var reports []store.Report
 		for i := 0; i < test.others; i++ {
