@@ -3,10 +3,13 @@ package core
 import (
 	"bufio"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"testing"
 	"time"
+
+	"github.com/grayling-gateway/grayling/core/metrics"
 )
 
 // The benchmarks run compiled and interpreted ("make bench"); docs/performance.md holds what they found.
@@ -167,5 +170,15 @@ func BenchmarkReport(b *testing.B) {
 	b.ResetTimer()
 	for i := 0; i < b.N; i++ {
 		Report(&d, &o)
+	}
+}
+
+// BenchmarkMetrics times what Prometheus asks for, of one rollout.
+func BenchmarkMetrics(b *testing.B) {
+	e := compile(b, checkout(), nil, Host{})
+	for i := 0; i < b.N; i++ {
+		if err := metrics.Write(io.Discard, metrics.OpenMetrics, "", Metrics, e.Metrics()); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

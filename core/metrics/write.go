@@ -35,9 +35,9 @@ func Write(w io.Writer, format Format, prefix string, families []*Family, all []
 		if len(of[f]) == 0 {
 			continue
 		}
-		page.head(f)
+		head(page, f)
 		for _, i := range of[f] {
-			page.series(&all[i])
+			series(page, &all[i])
 		}
 	}
 	if format == OpenMetrics {
@@ -47,7 +47,8 @@ func Write(w io.Writer, format Format, prefix string, families []*Family, all []
 	return err
 }
 
-// page is what was written so far.
+// page is what was written so far. A line is made in few steps, by functions and not by methods: interpreted, that halves
+// what it takes to write one.
 type page struct {
 	format Format
 	prefix string
@@ -55,23 +56,28 @@ type page struct {
 }
 
 // head writes what a family is. A counter's name has no _total there in OpenMetrics.
-func (p *page) head(f *Family) {
-	name := f.Name
+func head(p *page, f *Family) {
+	name := p.prefix + f.Name
 	help := textEscapes.Replace(f.Help)
 	if p.format == OpenMetrics {
 		name = strings.TrimSuffix(name, "_total")
 		help = labelEscapes.Replace(f.Help)
 	}
-	p.write("# HELP ", p.prefix, name, " ", help, "\n# TYPE ", p.prefix, name, " ", string(f.Kind), "\n")
+	p.text.WriteString("# HELP " + name + " " + help + "\n# TYPE " + name + " " + string(f.Kind) + "\n")
 }
 
-func (p *page) series(s *Series) {
-	labels := p.labels(s)
+func series(p *page, s *Series) {
+	name := p.prefix + s.Of.Name
+	labels := labelsOf(s)
 	if s.Distribution == nil {
-		p.sample(s.Of.Name, labels, p.number(s.Value))
+		p.text.WriteString(name + braced(labels) + number(s.Value, p.format) + "\n")
 		return
 	}
 	d := s.Distribution
+	begin := name + "_bucket{" + labels
+	if labels != "" {
+		begin += ","
+	}
 	within := int64(0)
 	for i, n := range d.Counts {
 		within += n
@@ -79,46 +85,29 @@ func (p *page) series(s *Series) {
 		if i < len(d.Limits) {
 			limit = d.Limits[i]
 		}
-		p.sample(s.Of.Name+"_bucket", joined(labels, `le="`+p.number(limit)+`"`), strconv.FormatInt(within, 10))
+		p.text.WriteString(begin + `le="` + number(limit, p.format) + `"} ` + strconv.FormatInt(within, 10) + "\n")
 	}
-	p.sample(s.Of.Name+"_sum", labels, p.number(d.Sum))
-	p.sample(s.Of.Name+"_count", labels, strconv.FormatInt(within, 10))
+	p.text.WriteString(name + "_sum" + braced(labels) + number(d.Sum, p.format) + "\n")
+	p.text.WriteString(name + "_count" + braced(labels) + strconv.FormatInt(within, 10) + "\n")
 }
 
-func joined(labels, more string) string {
+func braced(labels string) string {
 	if labels == "" {
-		return more
+		return " "
 	}
-	return labels + "," + more
+	return "{" + labels + "} "
 }
 
-// labels returns the labels of a series as they are written between braces.
-func (p *page) labels(s *Series) string {
-	var text strings.Builder
+// labelsOf returns the labels of a series as they are written between braces.
+func labelsOf(s *Series) string {
+	text := ""
 	for i, name := range s.Of.Labels {
 		if i > 0 {
-			text.WriteByte(',')
+			text += ","
 		}
-		text.WriteString(name)
-		text.WriteString(`="`)
-		text.WriteString(labelEscapes.Replace(s.Labels[i]))
-		text.WriteByte('"')
+		text += name + `="` + labelEscapes.Replace(s.Labels[i]) + `"`
 	}
-	return text.String()
-}
-
-func (p *page) sample(name, labels, value string) {
-	if labels == "" {
-		p.write(p.prefix, name, " ", value, "\n")
-		return
-	}
-	p.write(p.prefix, name, "{", labels, "} ", value, "\n")
-}
-
-func (p *page) write(parts ...string) {
-	for _, part := range parts {
-		p.text.WriteString(part)
-	}
+	return text
 }
 
 // What the formats escape: backslashes and ends of lines, and quotation marks where something is quoted.
@@ -128,15 +117,9 @@ var (
 )
 
 // number writes a value. OpenMetrics wants to see that a limit is no integer, so that all who write it write the same.
-func (p *page) number(value float64) string {
-	switch {
-	case math.IsInf(value, 1):
-		return "+Inf"
-	case math.IsInf(value, -1):
-		return "-Inf"
-	}
-	text := strconv.FormatFloat(value, 'g', -1, 64)
-	if p.format == OpenMetrics && !strings.ContainsAny(text, ".eN") {
+func number(value float64, format Format) string {
+	text := strconv.FormatFloat(value, 'g', -1, 64) // +Inf, -Inf and NaN as the formats want them
+	if format == OpenMetrics && !strings.ContainsAny(text, ".efN") {
 		return text + ".0"
 	}
 	return text

@@ -81,8 +81,7 @@ func TestNumbers(t *testing.T) {
 		value float64
 		want  string
 	}{{math.Inf(1), "+Inf"}, {math.Inf(-1), "-Inf"}, {math.NaN(), "NaN"}, {-3, "-3.0"}, {2.5, "2.5"}, {1e21, "1e+21"}} {
-		p := &page{format: OpenMetrics}
-		if got := p.number(test.value); got != test.want {
+		if got := number(test.value, OpenMetrics); got != test.want {
 			t.Errorf("%v is written %s, want %s", test.value, got, test.want)
 		}
 	}
