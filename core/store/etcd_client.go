@@ -44,14 +44,14 @@ type etcdClient struct {
 	signing chan bool    // holds a value while somebody authenticates
 }
 
-// etcdOutage is when a request took long, and was not answered by any member. For as long again nobody else has to wait
-// for that: a gateway with fifty rollouts starts while a cluster is away as soon as one with a single rollout.
+// etcdOutage is when a request took long, and was not answered by any member. Nobody else has to wait for that until it
+// is over: a gateway with fifty rollouts starts while a cluster is away about as soon as one with a single rollout.
 type etcdOutage struct {
 	until time.Time
 	err   error
 }
 
-// etcdLong is how long a request takes at least that is not to be tried by everybody.
+// etcdLong is how long a request takes at least that is not to be tried by everybody, and how long nobody tries then.
 const etcdLong = time.Second
 
 // etcdReply is what became of a request.
@@ -144,7 +144,9 @@ func (c *etcdClient) call(ctx context.Context, path string, body []byte) etcdRep
 		reply := c.signed(asking, at, path, body)
 		cancel()
 		if ctx.Err() != nil && reply.err != nil {
-			c.avoid(at)
+			if !errors.Is(ctx.Err(), context.Canceled) {
+				c.avoid(at)
+			}
 			faults = append(faults, host(c.endpoints[at]))
 			return c.unanswered(ctx, began, fmt.Errorf("%s: %w", strings.Join(faults, "; "), ctx.Err()))
 		}
@@ -161,9 +163,8 @@ func (c *etcdClient) call(ctx context.Context, path string, body []byte) etcdRep
 
 // unanswered is what becomes of a request that no member has answered.
 func (c *etcdClient) unanswered(ctx context.Context, began time.Time, err error) etcdReply {
-	now := time.Now()
-	if took := now.Sub(began); took >= etcdLong && !errors.Is(ctx.Err(), context.Canceled) {
-		c.outage.Store(&etcdOutage{until: now.Add(took), err: err})
+	if time.Since(began) >= etcdLong && !errors.Is(ctx.Err(), context.Canceled) {
+		c.outage.Store(&etcdOutage{until: time.Now().Add(etcdLong), err: err})
 	}
 	return etcdReply{err: err}
 }
