@@ -1,20 +1,21 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strings"
+	"testing/fstest"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/grayling-gateway/grayling"
-	"github.com/grayling-gateway/grayling/caddymodule"
 	"github.com/grayling-gateway/grayling/command"
 )
 
 // commands returns the page about the command line.
 func commands() string {
-	tree := command.New(command.Program{Name: "grayling", RunCaddy: caddymodule.RunConfig, Plugin: grayling.Plugin})
+	tree := command.New(command.Program{Name: "grayling", Plugin: fstest.MapFS{},
+		RunCaddy: func([]byte) (stop func() error, err error) { return nil, errors.ErrUnsupported }}) // for the commands' texts alone
 	var b strings.Builder
 	fmt.Fprintf(&b, "# Commands\n\n%s\n", generated)
 	b.WriteString("`grayling` and `caddy rollout` know the same commands. Flags stand anywhere behind them.\n\n")
