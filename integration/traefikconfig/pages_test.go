@@ -272,7 +272,7 @@ func TestBareDates(t *testing.T) {
 // TestFieldsOfThePage requires that every field of the configuration is in a table of the page, as a user writes it.
 func TestFieldsOfThePage(t *testing.T) {
 	page, fields := read(t, "docs/traefik.md"), 0
-	for _, name := range []string{"config.go", "config_plan.go", "config_store.go"} {
+	for _, name := range []string{"config.go", "config_plan.go", "config_mirror.go", "config_store.go"} {
 		source, err := parser.ParseFile(token.NewFileSet(), filepath.Join(checkout, "core", name), nil, 0)
 		if err != nil {
 			t.Fatal(err)
