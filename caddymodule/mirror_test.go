@@ -88,13 +88,6 @@ func report(t *testing.T, name string) mirror.Report {
 	return reports[0]
 }
 
-func says(text string) script {
-	return func(w http.ResponseWriter, _ *http.Request) error {
-		_, err := io.WriteString(w, text)
-		return err
-	}
-}
-
 // fetch sends a request to a server and returns the answer.
 func fetch(t *testing.T, method, url, body string, headers ...string) answer {
 	t.Helper()
@@ -160,9 +153,7 @@ func TestUnpleasantMirrors(t *testing.T) {
 			t.Error("100 MB were read")
 			return nil
 		}, map[string]int64{"sent": 1, "answered": 1, "answers_cut": 1, "compared": 1, "different": 1}},
-		"answers alike": {func(w http.ResponseWriter, r *http.Request) error {
-			return hello(w, r)
-		}, map[string]int64{"sent": 1, "answered": 1, "compared": 1}},
+		"answers alike": {hello, map[string]int64{"sent": 1, "answered": 1, "compared": 1}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			release := make(chan struct{})

@@ -91,7 +91,11 @@ func TestMistakesInMirrors(t *testing.T) {
 		{"a check of a mirror that copies nothing", func(c *Config) { mirroredPlan(c); c.Mirrors[0].Percent = "0%" },
 			`plan.checks[0]: column 17: no mirror compares the answers of "canary": configure one to it that compares, such as the status`},
 		{"a check of a mirror", func(c *Config) { mirroredPlan(c) }, ""},
-		{"a check of a URL that stands for the variant", func(c *Config) { mirroredPlan(c); c.Mirrors[0].Target = "http://10.0.1.1"; c.Mirrors[0].Name = "canary" }, ""},
+		{"a check of a URL that stands for the variant", func(c *Config) {
+			mirroredPlan(c)
+			c.Mirrors[0].Target = "http://10.0.1.1"
+			c.Mirrors[0].Name = "canary"
+		}, ""},
 		{"a check of a mirror, and nothing else is watched", func(c *Config) { mirroredPlan(c); c.Observe = "off" }, ""},
 	} {
 		config := mirroringConfig()
