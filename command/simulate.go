@@ -211,7 +211,7 @@ func (s *simulator) replay(ctx context.Context, in io.Reader, e, other *core.Eng
 		if err != nil {
 			return fail(exitRefused, "--log: %w", err)
 		}
-		defer file.Close()
+		defer func() { _ = file.Close() }() // it was only read
 		in = file
 	}
 	others, err := simulation.ReadLog(in, func(l *simulation.Logged) error {

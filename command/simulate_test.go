@@ -123,7 +123,7 @@ func TestSimulateWrongly(t *testing.T) {
 		{[]string{five, "--log", five}, exitRefused, "no request of an access log"},
 		{[]string{five, "--url", "shop"}, exitUsage, "is not a URL"},
 		{[]string{five, "--against", "/no/such.yml"}, exitRefused, "/no/such.yml"},
-		{[]string{planless}, exitUsage, "path(), by which no clients can be made up"},
+		{[]string{planless}, exitUsage, "made of path(), by which no clients can be made up"},
 		{[]string{planless, "--step", "2"}, exitUsage, "no plan"},
 	} {
 		if _, stderr, code := execute(t.Context(), append([]string{"simulate"}, c.args...)...); code != c.code || !strings.Contains(stderr, c.part) {

@@ -14,10 +14,14 @@ import (
 
 // TestExplanationsAgree: whatever is configured, and whatever a client sends, an explanation says what is decided then, and
 // leaves no trace.
-func TestExplanationsAgree(t *testing.T) {
+func TestExplanationsAgree(t *testing.T) { explanationsAgree(t, 15) }
+
+// explanationsAgree tries a number of configurations.
+func explanationsAgree(t *testing.T, configurations int) {
+	t.Helper()
 	random := rand.New(rand.NewSource(9))
 	total, drawn := 0, 0
-	for n := 0; n < 60; n++ {
+	for n := 0; n < configurations; n++ {
 		config := oddConfig(random)
 		live := NewLive()
 		e := compile(t, config, live, Host{Conditions: map[string]func(r *http.Request) bool{

@@ -212,8 +212,8 @@ func (s *examination) split() {
 func (s *examination) finish() {
 	e, p := s.engine, s.phase
 	d := ended(e, p, s.decision, s.now)
-	if over(e, s.now) && s.decision.Index != 0 {
-		s.note("it ended at %s: the baseline serves in the place of every other variant", e.ends.Format(time.RFC3339))
+	if over(e, s.now) {
+		s.note("it ended at %s: only the baseline serves", e.ends.Format(time.RFC3339))
 	} else if d.Reason == ByRolledBack {
 		s.note("%s is rolled back: the baseline serves in its place", s.x.Choice.Variant)
 	}

@@ -19,12 +19,12 @@ func Rehearse(config Config, host Host) (*Engine, error) {
 	host.dry = true
 	host.missing = func(what string) { *missing = append(*missing, what) }
 	host.watch = func(path string, load func(content []byte) error) error {
-		content, err := os.ReadFile(path)
-		if err != nil {
-			host.missing(fmt.Sprintf("the file %s cannot be read here, as if it were empty", path))
-			return nil
+		content, here := contentOf(path)
+		if here {
+			return load(content)
 		}
-		return load(content)
+		host.missing(fmt.Sprintf("the file %s cannot be read here, as if it were empty", path))
+		return nil
 	}
 	host.Store = nil
 	host.Remember = false
@@ -37,6 +37,12 @@ func Rehearse(config Config, host Host) (*Engine, error) {
 		err = e.Suppose(rollout.Progressing, 1)
 	}
 	return e, err
+}
+
+func contentOf(path string) ([]byte, bool) {
+	content, err := os.ReadFile(path)
+	here := err == nil
+	return content, here
 }
 
 // Missing says what the configuration of a rehearsed engine names and is not here.
@@ -79,29 +85,43 @@ func (e *Engine) Release() rollout.Release { return e.release }
 // Checks returns the checks of the plan; nil without one.
 func (e *Engine) Checks() *analysis.Checks { return e.checks }
 
-// Identify has a question come from the n-th of many clients, whom the first value of the rollout's key identifies: as
-// user-n where that is any text, and by n-th address of 10.0.0.0/8 where it is the client's. Without a key nobody is known,
-// and every request is decided by chance.
+// Identify has a question come from the n-th of many clients, whom the first value of the rollout's key that can be made up
+// identifies: as user-n where that is any text, and by the n-th address of 10.0.0.0/8 where it is the client's. Without a
+// key nobody is known, and every request is decided by chance.
 func (e *Engine) Identify(q *Question, n int) error {
-	client := fmt.Sprintf("user-%d", n)
-	function, name := e.key.First()
+	key := e.key
 	if e.assigner != nil && e.assigner.identifies && e.assigner.client != nil {
-		function, name = e.assigner.client.First()
+		key = e.assigner.client
 	}
+	values := key.Values()
+	for _, value := range values {
+		identified, err := identify(q, value[0], value[1], n)
+		if identified || err != nil {
+			return err
+		}
+	}
+	if len(values) > 0 {
+		return fmt.Errorf("the key is made of %s(), by which no clients can be made up: replay an access log", values[0][0])
+	}
+	return nil
+}
+
+// identify reports whether a value could be made up, which then identifies the client.
+func identify(q *Question, function, name string, n int) (bool, error) {
+	client := fmt.Sprintf("user-%d", n)
 	switch function {
-	case "":
 	case "header":
 		set(&q.Headers, name, client)
 	case "cookie":
 		cookie := name + "=" + client
-		if before := q.Headers["Cookie"]; len(before) > 0 && before[0] != cookie {
+		if before := q.Headers["Cookie"]; len(before) > 0 {
 			cookie = before[0] + "; " + cookie
 		}
 		set(&q.Headers, "Cookie", cookie)
 	case "query":
 		address, err := url.Parse(q.URL)
 		if err != nil {
-			return wrongQuestion("url: %.100q", q.URL)
+			return false, wrongQuestion("url: %.100q", q.URL)
 		}
 		values := address.Query()
 		values.Set(name, client)
@@ -112,7 +132,7 @@ func (e *Engine) Identify(q *Question, n int) error {
 	case "claim":
 		claims, err := json.Marshal(map[string]string{name: client})
 		if err != nil {
-			return err
+			return false, err
 		}
 		q.Claims = claims
 	case "placeholder":
@@ -121,9 +141,9 @@ func (e *Engine) Identify(q *Question, n int) error {
 		}
 		q.Placeholders[name] = client
 	default:
-		return fmt.Errorf("the first value of the key is %s(), by which no clients can be made up: replay an access log", function)
+		return false, nil
 	}
-	return nil
+	return true, nil
 }
 
 func set(headers *map[string][]string, name, value string) {

@@ -74,7 +74,7 @@ func (p *Plan) pause(machine *rollout.Machine, every time.Duration) time.Duratio
 	if left > 0 && left < every {
 		return left
 	}
-	return max(every, left/every*every)
+	return max(every, left.Truncate(every))
 }
 
 func (p *Plan) stage(machine *rollout.Machine, now time.Duration) Stage {

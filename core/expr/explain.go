@@ -245,22 +245,25 @@ func describe(v *value) string {
 	return "" // nothing
 }
 
-// First returns the function and the name of the first value of a key, such as "cookie" and "uid"; "" if there is none.
-func (k *Key) First() (function, name string) {
-	if len(k.values) == 0 {
-		return "", ""
-	}
-	v := k.values[0]
-	for v.source == fromLowered {
-		v = v.plain
-	}
-	if v.source == fromHost {
-		return "header", "Host"
-	}
-	for _, f := range functions {
-		if f.source == v.source {
-			return f.name, v.name
+// Values returns the functions and the names of the values of a key, such as "cookie" and "uid".
+func (k *Key) Values() [][2]string {
+	list := make([][2]string, 0, len(k.values))
+	for _, v := range k.values {
+		plain := v
+		for plain.source == fromLowered {
+			plain = plain.plain
+		}
+		source := plain.source
+		name := plain.name
+		if source == fromHost {
+			source = fromHeader
+			name = "Host"
+		}
+		for _, f := range functions {
+			if f.source == source {
+				list = append(list, [2]string{f.name, name})
+			}
 		}
 	}
-	return "", ""
+	return list
 }

@@ -1,0 +1,6 @@
+package core
+
+import "testing"
+
+// TestManyExplanationsAgree is TestExplanationsAgree for more configurations than an interpreter has time for.
+func TestManyExplanationsAgree(t *testing.T) { explanationsAgree(t, 1000) }
