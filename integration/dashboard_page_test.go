@@ -13,6 +13,7 @@ import (
 
 	"github.com/grayling-gateway/grayling/core"
 	"github.com/grayling-gateway/grayling/core/analysis"
+	"github.com/grayling-gateway/grayling/core/goal"
 	"github.com/grayling-gateway/grayling/core/mirror"
 	"github.com/grayling-gateway/grayling/core/rollout"
 	"github.com/grayling-gateway/grayling/dashboard"
@@ -26,6 +27,7 @@ type told struct {
 	events   []rollout.Event
 	points   []core.Point
 	mirrors  []mirror.Report
+	results  []goal.Results
 }
 
 func (a *told) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -39,6 +41,8 @@ func (a *told) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		body = map[string]any{"points": a.points}
 	case "mirror":
 		body = map[string]any{"mirrors": a.mirrors}
+	case "results":
+		body = map[string]any{"results": a.results}
 	}
 	if r.Method == http.MethodPost {
 		w.WriteHeader(http.StatusConflict)
@@ -79,13 +83,14 @@ func hostile() *told {
 	a.events = []rollout.Event{{ID: 1, Kind: rollout.Kind(smuggled), Time: time.Now(), Revision: smuggled, State: rollout.State(smuggled), Reason: smuggled, Cause: smuggled, Figures: map[string]float64{smuggled: 1}}}
 	a.points = []core.Point{{ID: 1, Time: time.Now(), For: time.Second, Variants: variants}}
 	a.mirrors = []mirror.Report{{Mirror: smuggled, Compared: 5, Mismatch: 0.4, Fields: []mirror.Field{{Name: smuggled, Different: 2, Share: 0.4, Above: true}}}}
+	a.results = []goal.Results{{Goals: []goal.Goal{{Name: smuggled, Variants: []goal.Variant{{Name: smuggled}}}}}}
 	return a
 }
 
 // TestDashboardShowsTextsAsTexts: whoever can write into what a gateway tells cannot write into the page.
 func TestDashboardShowsTextsAsTexts(t *testing.T) {
 	page := openTold(t, hostile(), dashboard.Options{Gateway: smuggled})
-	page.Await(`document.querySelectorAll(".events button").length === 1 && document.querySelectorAll("tbody tr").length === 4`)
+	page.Await(`document.querySelectorAll(".events button").length === 1 && document.querySelectorAll("tbody tr").length === 5`)
 	page.Click(".events button")
 	page.Await(`document.querySelector("dialog.details").open`)
 	page.Click("dialog.details button")
@@ -134,6 +139,8 @@ func stages() *told {
 		a.points = append(a.points, p)
 	}
 	a.mirrors = []mirror.Report{{Mirror: "canary", Compared: 500, Mismatch: 0.04, Fields: []mirror.Field{{Name: "$.price", Different: 20, Share: 0.04, Above: true}}}}
+	a.results = []goal.Results{{Goals: []goal.Goal{{Name: "paid", Variants: []goal.Variant{{Name: "stable", Clients: 5106, Reached: 511, Rate: 0.1001},
+		{Name: "canary", Clients: 5112, Reached: 667, Rate: 0.1305, Against: &goal.Comparison{Difference: 0.0304, Interval: goal.Interval{Low: 0.0112, High: 0.0496}, Verdict: "better"}}}}}}}
 	return a
 }
 

@@ -8,7 +8,7 @@ import { Rollout } from "./rollout.js";
 import { merge } from "./series.js";
 
 const $ = (id) => document.getElementById(id);
-const known = { rollouts: null, away: "", events: [], points: [], mirror: null };
+const known = { rollouts: null, away: "", events: [], points: [], mirror: null, results: null };
 let page, view, demo, shownName;
 
 const states = { connecting: "Connecting", live: "Live", lost: "Reconnecting", away: "Gateway away" };
@@ -38,6 +38,7 @@ function hear(path, status, body) {
 	} else if (status === 200 && path === `rollouts/${shownName}/events`) known.events = body.events;
 	else if (status === 200 && path === `rollouts/${shownName}/series`) known.points = merge(known.points, body.points);
 	else if (path === `rollouts/${shownName}/mirror`) known.mirror = status === 200 ? body : null;
+	else if (path === `rollouts/${shownName}/results`) known.results = status === 200 ? body : null;
 	requestAnimationFrame(show);
 }
 
@@ -48,7 +49,7 @@ const choose = () => known.rollouts.find((s) => s.name === wanted()) ?? known.ro
 
 function follow() {
 	const name = shownName;
-	connection.follow(["rollouts", ...name ? ["events", "series", "mirror"].map((what) => `rollouts/${name}/${what}`) : []]);
+	connection.follow(["rollouts", ...name ? ["events", "series", "mirror", "results"].map((what) => `rollouts/${name}/${what}`) : []]);
 }
 
 const list = new List($("rollouts"), () => html("a", { class: "one" }, html("b", {}), html("span", { class: "state" }), html("span", { class: "track" }, html("span", { class: "fill" })), html("span", { class: "small muted" })), (a, s) => {
@@ -69,7 +70,7 @@ function show() {
 	const s = choose();
 	if (s?.name !== shownName || !view) {
 		shownName = s?.name;
-		Object.assign(known, { events: [], points: [], mirror: null });
+		Object.assign(known, { events: [], points: [], mirror: null, results: null });
 		view = s && new Rollout(page, s, { notify, latest, took });
 		$("main").replaceChildren(...s ? [view.element] : [html("p", { class: "empty" }, "No rollout runs in this gateway. They are declared in its configuration, and appear here by themselves.")]);
 		if (demo) $("main").append(demo.element);
@@ -78,7 +79,7 @@ function show() {
 	list.show(known.rollouts);
 	if (!s) return;
 	document.title = `${s.name} ${weightOf(s, s.candidate || s.variants.at(-1).name)} · Grayling`;
-	view.show({ status: s, events: known.events, points: known.points, mirror: known.mirror });
+	view.show({ status: s, events: known.events, points: known.points, mirror: known.mirror, results: known.results });
 }
 
 // took takes in how a rollout is behind a command.

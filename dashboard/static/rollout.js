@@ -5,7 +5,7 @@ import { Chart, Cursor } from "./chart.js";
 import { Commands } from "./commands.js";
 import { Events } from "./events.js";
 import { Plan } from "./plan.js";
-import { Members, Mirrors, Variants } from "./tables.js";
+import { Members, Mirrors, Results, Variants } from "./tables.js";
 import { Verdict } from "./verdict.js";
 import { clock, count, expectation, milliseconds, share, stateOf, weightOf } from "./format.js";
 import { errorRates, latencies, quantileOf, requestRates, timeline } from "./series.js";
@@ -27,7 +27,7 @@ export class Rollout {
 		this.latency = new Chart(this.errors.cursor, { title: "Latency", format: (ms) => ms === 0 ? "0" : milliseconds(ms), least: 10, control: this.quantile });
 		this.requests = new Chart(this.errors.cursor, { title: "Requests per second", format: (n) => n == null ? "–" : count(n), least: 1 });
 		this.commands = page.read_only ? null : new Commands(calls);
-		Object.assign(this, { plan: new Plan(), verdict: new Verdict(), events: new Events(), variants: new Variants(), members: new Members(), mirrors: new Mirrors() });
+		Object.assign(this, { plan: new Plan(), verdict: new Verdict(), events: new Events(), variants: new Variants(), members: new Members(), mirrors: new Mirrors(), results: new Results() });
 		this.name = html("h1", {});
 		this.state = html("span", { class: "state" });
 		this.facts = html("p", { class: "facts-line muted" });
@@ -41,11 +41,11 @@ export class Rollout {
 			html("div", { class: "cards" },
 				html("section", { class: "card now" }, html("div", { class: "share" }, this.weight, this.weightText), html("div", { class: "going" }, this.expectation, this.plan.element)),
 				this.verdict.element, this.timeline.element, wide("half", this.errors), wide("half", this.latency), this.events.element,
-				wide("third", this.requests), wide("rest", this.variants), this.members.element, this.mirrors.element));
+				wide("third", this.requests), wide("rest", this.variants), this.members.element, this.mirrors.element, this.results.element));
 	}
 
 	// show brings the page up to date with what is known.
-	show({ status: s, events, points, mirror }) {
+	show({ status: s, events, points, mirror, results }) {
 		Object.assign(this, { status: s, points });
 		const { name, tone } = stateOf(s);
 		const shown = s.candidate || s.variants.at(-1).name;
@@ -64,6 +64,7 @@ export class Rollout {
 		this.variants.show(s);
 		this.members.show(s);
 		this.mirrors.show(mirror);
+		this.results.show(results);
 		this.commands?.show(s);
 		this.timeline.show(timeline(s, events));
 		this.draw();

@@ -1,4 +1,5 @@
-// Tables of a rollout: its variants, the gateways of a fleet, and what mirrored requests were answered differently.
+// Tables of a rollout: its variants, the gateways of a fleet, what mirrored requests were answered differently, and which
+// variant's clients reach goals.
 
 import { List, html, mark, write } from "./dom.js";
 import { count, lasting, milliseconds, share } from "./format.js";
@@ -61,5 +62,23 @@ export class Mirrors extends Table {
 		this.element.hidden = mirrors.length === 0;
 		super.show(mirrors.flatMap((m) => (m.fields ?? []).map((f) => ({ cells: [`${m.mirror}: ${f.name}`, share(f.share) + (f.above_noise ? "" : " (chance)"), count(f.different), count(f.noise)] }))),
 			mirrors.map((m) => `${m.mirror}: ${count(m.compared)} compared, ${share(m.mismatch)} differ${m.controlled ? " beyond the noise" : ""}`).join("; "));
+	}
+}
+
+const verdicts = { better: "better", worse: "worse", open: "not known yet" };
+const signed = (x) => `${x > 0 ? "+" : ""}${(100 * x).toFixed(2)}%`;
+
+// Results are what share of each variant's clients reaches a goal, in the present period.
+export class Results extends Table {
+	constructor() { super("Results", ["Goal and variant", "Clients", "Reached", "Rate", "Difference", "From", "To", "Is"]); }
+
+	show(answer) {
+		const [now] = answer?.results ?? [];
+		this.element.hidden = !now;
+		super.show((now?.goals ?? []).flatMap((goal) => goal.variants.map((v, i) => {
+			const c = v.against_baseline;
+			return { cells: [`${goal.name}: ${v.name}`, count(v.clients), count(v.reached), `${(100 * v.rate).toFixed(2)}%`, c ? signed(c.difference) : "–",
+				c ? signed(c.interval.low) : "–", c ? signed(c.interval.high) : "–", c ? verdicts[c.verdict] : i === 0 ? "the baseline" : "too few yet"] };
+		})), !now ? "" : now.believe ? "" : "Do not believe this: clients do not divide as the weights say.");
 	}
 }
