@@ -43,6 +43,7 @@ func NewLine(weights []Weight) (*Line, error) {
 	}
 	candidateEnd := weights[1].Slots()
 	var owners strings.Builder
+	owners.Grow(Slots)
 	extend(&owners, candidateEnd, 1)
 
 	// The further variants lie from the end of the line downwards: find where each begins, then add them upwards.
