@@ -47,6 +47,9 @@ func TestExplainOffline(t *testing.T) {
 				t.Errorf("%s: no %q in\n%s", c.args, part, stdout)
 			}
 		}
+		if strings.Contains(stdout, "fallback") {
+			t.Errorf("%s: nobody falls back in service mode:\n%s", c.args, stdout)
+		}
 	}
 	stdout, _, _ := execute(t.Context(), "explain", "http://shop.example/", "--config", explainConfig)
 	if !strings.Contains(stdout, "\nsearch: ") || !strings.Contains(stdout, "chance decides: the next request may get another variant") ||

@@ -148,6 +148,22 @@ func TestExplainConditions(t *testing.T) {
 	}
 }
 
+// TestExplanationsAreBounded: many rules may look at one long header.
+func TestExplanationsAreBounded(t *testing.T) {
+	config := checkout()
+	for i := 0; i < 20; i++ {
+		config.Rules = append(config.Rules, Rule{Name: "rule" + strconv.Itoa(i), Use: "canary", When: `header("X-Long").hasSuffix("x")`})
+	}
+	long := strings.Repeat("ä", 10<<10) + "y"
+	x := explained(t, compile(t, config, nil, Host{}), with("X-Long: "+long, "X-User: "+long))
+	if last := x.Rules[len(x.Rules)-1].Condition[0]; last.Result != expr.Failed || len(last.Saw) > 1100 || !strings.HasSuffix(last.Saw, "ä...") {
+		t.Errorf("%d bytes are shown", len(last.Saw))
+	}
+	if x.Key.Key != long || len(x.Key.Values[1].Saw) > 1100 {
+		t.Errorf("the key: %d bytes, of which %d are shown", len(x.Key.Key), len(x.Key.Values[1].Saw))
+	}
+}
+
 func TestExplainAssumptions(t *testing.T) {
 	config := checkout()
 	config.JWT = JWT{Secret: testSecret}

@@ -18,8 +18,8 @@ type Part struct {
 	// Result is Held, Failed, or Skipped.
 	Result string `json:"result"`
 
-	// Looked is what a part without parts looked at, such as header("X-Version"), and Saw what that was. Absent tells that
-	// the request does not have it.
+	// Looked is what a part without parts looked at, such as header("X-Version"), and Saw what that was, its first KiB.
+	// Absent tells that the request does not have it.
 	Looked string `json:"looked_at,omitempty"`
 	Saw    string `json:"saw,omitempty"`
 	Absent bool   `json:"absent,omitempty"`
@@ -140,11 +140,21 @@ func (x *explainer) test(t *test, at int, reached bool) bool {
 	}
 	if seen != nothing {
 		text, ok := readAll(seen, asked.op, x.in)
-		x.parts[at].Saw = text
+		x.parts[at].Saw = shown(text)
 		x.parts[at].Absent = !ok
 	}
 	text, ok := read(asked.value, x.in)
 	return answer(asked, x.in, text, ok) == 1
+}
+
+// maxShown is how much of a value is shown, in bytes: many parts may look at the same one.
+const maxShown = 1 << 10
+
+func shown(text string) string {
+	if len(text) <= maxShown {
+		return text
+	}
+	return strings.ToValidUTF8(text[:maxShown], "") + "..."
 }
 
 // seenBy returns the value that a test looks at, which for addresses is the client's.
@@ -188,7 +198,7 @@ func ExplainKey(k *Key, in *Input, assumed *Assumed) (string, []KeyPart) {
 	for _, v := range k.values {
 		v := assume(v, assumed)
 		text, ok := read(v, in)
-		part := KeyPart{Looked: describe(v), Saw: text, Absent: !ok, Used: key == "" && text != ""}
+		part := KeyPart{Looked: describe(v), Saw: shown(text), Absent: !ok, Used: key == "" && text != ""}
 		if part.Used {
 			key = text
 		}
