@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -42,7 +43,7 @@ func TestMonitoring(t *testing.T) {
 		g.Get(t, p.path(), bearer("no.token.at.all"))
 	}
 
-	questions := append(dashboardQueries(t), alertQueries(t)...)
+	questions := slices.Concat(dashboardQueries(t), alertQueries(t), pageQueries(t))
 	if len(questions) < 30 {
 		t.Fatalf("%d questions found", len(questions))
 	}
@@ -201,6 +202,20 @@ func dashboardQueries(t *testing.T) []string {
 		list = append(list, fmt.Sprintf(`count by (%s) ({%[1]s!="", %s)`, parts[2], strings.TrimPrefix(parts[1], "{")))
 	}
 	return list
+}
+
+// pageQueries are those that the documentation shows.
+func pageQueries(t *testing.T) []string {
+	t.Helper()
+	page, err := os.ReadFile("../docs/metrics.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	block := regexp.MustCompile("(?s)```promql\n(.*?)\n```").FindStringSubmatch(string(page))
+	if block == nil {
+		t.Fatal("docs/metrics.md shows no query")
+	}
+	return strings.Split(block[1], "\n\n")
 }
 
 // alertFile are the alerts of the examples.
