@@ -100,6 +100,15 @@ simulate-checks: ## simulate rollouts, and hold docs/statistics.md to what comes
 	$(call step,2000 rollouts of each kind)
 	go -C integration run ./statistics -check ../docs/statistics.md
 
+.PHONY: simulate-fleet
+simulate-fleet: ## run a thousand gateways against one etcd: GATEWAYS, ROLLOUTS and FOR make it smaller
+	$(call step,a fleet of $(GATEWAYS) gateways)
+	go -C integration test -count=1 -v ./fleetsim -args -gateways $(GATEWAYS) -rollouts $(ROLLOUTS) -for $(FOR) -metered 100
+
+GATEWAYS ?= 1000
+ROLLOUTS ?= 10
+FOR ?= 20s
+
 .PHONY: reference
 reference: ## write docs/reference anew, from the comments of the code
 	go -C integration run ./reference

@@ -4,6 +4,7 @@ package faulty
 import (
 	"net"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -17,6 +18,8 @@ type Link struct {
 	cut   bool                  // guarded by mu
 	delay time.Duration         // of everything in either direction; guarded by mu
 	open  map[net.Conn]struct{} // guarded by mu
+
+	bytes atomic.Int64
 }
 
 // Listen returns a link to an address. It ends with the test.
@@ -72,6 +75,9 @@ func (l *Link) Delay(d time.Duration) {
 	l.delay = d
 }
 
+// Bytes returns how much was passed on, in both directions.
+func (l *Link) Bytes() int64 { return l.bytes.Load() }
+
 // keep remembers a connection, and closes it if the link is cut.
 func (l *Link) keep(conn net.Conn) bool {
 	l.mu.Lock()
@@ -119,6 +125,7 @@ func (l *Link) pass(to, from net.Conn) {
 		delay := l.delay
 		l.mu.Unlock()
 		time.Sleep(delay)
+		l.bytes.Add(int64(n))
 		if _, failed := to.Write(chunk[:n]); failed != nil || err != nil {
 			return
 		}

@@ -1,0 +1,150 @@
+// Package fleetsim runs many gateways in one process against one etcd: their engines, their clients of the store, and the
+// little traffic that gives them something to report are real; only what would serve the requests is not there.
+package fleetsim
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/grayling-gateway/grayling/core"
+	"github.com/grayling-gateway/grayling/core/rollout"
+	"github.com/grayling-gateway/grayling/core/store"
+)
+
+// size is how large a fleet is.
+type size struct {
+	gateways, rollouts int
+}
+
+// fleet is the gateways, each with all rollouts.
+type fleet struct {
+	size
+	lives   [][]*core.Live   // by rollout and gateway
+	engines [][]*core.Engine // likewise
+
+	unanswered atomic.Int64 // commands
+}
+
+// start starts a fleet, some gateways after the other, and waits until all of them know all rollouts. endpoint says where
+// the etcd is for a gateway.
+func start(t *testing.T, s size, endpoint func(gateway int) string) *fleet {
+	t.Helper()
+	f := &fleet{size: s, lives: make([][]*core.Live, s.rollouts), engines: make([][]*core.Engine, s.rollouts)}
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	t.Cleanup(func() {
+		cancel()
+		running.Wait()
+	})
+	for g := range s.gateways {
+		keeper, err := store.NewEtcd(store.EtcdSettings{Endpoints: []string{endpoint(g)}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		host := core.Host{Store: keeper, StoreName: "the fleet's", Member: fmt.Sprintf("edge-%d", g), Gateway: "simulated",
+			Handles: map[string]bool{"stable": true, "canary": true}}
+		for r := range s.rollouts {
+			live := core.NewLive()
+			engine, err := core.Compile(planned(r), live, host)
+			if err != nil {
+				t.Fatal(err)
+			}
+			f.lives[r] = append(f.lives[r], live)
+			f.engines[r] = append(f.engines[r], engine)
+			running.Go(func() { engine.Run(ctx) })
+		}
+		time.Sleep(10 * time.Millisecond) // nobody starts a thousand gateways at once
+	}
+	running.Go(func() { f.serve(ctx) })
+	for r := range s.rollouts {
+		f.await(t, r, rollout.Progressing)
+	}
+	return f
+}
+
+// planned is a rollout with which nothing happens by itself.
+func planned(r int) core.Config {
+	return core.Config{
+		Name: fmt.Sprintf("service-%d", r), Revision: "v2", Variants: []core.Variant{{Name: "stable"}, {Name: "canary"}}, Key: []string{"random()"},
+		Plan: core.Plan{Steps: []core.Step{{Weight: "10%", Manual: true}, {Weight: "50%", Manual: true}, {Weight: "100%"}}},
+	}
+}
+
+// serve has every gateway get two requests a second for every rollout.
+func (f *fleet) serve(ctx context.Context) {
+	request := httptest.NewRequestWithContext(ctx, http.MethodGet, "http://shop.example/", nil)
+	for ctx.Err() == nil {
+		began := time.Now()
+		for r := range f.engines {
+			for _, e := range f.engines[r] {
+				for range 2 {
+					e.Report(e.Decide(request, "192.0.2.1", began), core.Outcome{Status: http.StatusOK, Latency: time.Duration(rand.ExpFloat64() * float64(20*time.Millisecond))})
+				}
+			}
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(time.Second - time.Since(began)):
+		}
+	}
+}
+
+// await waits until all gateways are in a state with a rollout, and returns when each of them was.
+func (f *fleet) await(t *testing.T, r int, state rollout.State) []time.Time {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	when := make([]time.Time, f.gateways)
+	var waiting sync.WaitGroup
+	for g, live := range f.lives[r] {
+		waiting.Go(func() {
+			for ctx.Err() == nil {
+				_, changed := live.Events(0)
+				if s, _ := live.Status(); s.State == string(state) {
+					when[g] = time.Now()
+					return
+				}
+				select {
+				case <-ctx.Done():
+				case <-changed:
+				case <-time.After(5 * time.Second): // what is no event
+				}
+			}
+		})
+	}
+	waiting.Wait()
+	if ctx.Err() != nil {
+		t.Fatalf("after a minute not all gateways are %s with rollout %d", string(state), r)
+	}
+	return when
+}
+
+// tell commands a rollout through any gateway, and returns how long that took, and how long until each gateway went by it.
+// Who is not told whether it was done tries again, as people do.
+func (f *fleet) tell(t *testing.T, r int, verb rollout.Verb, state rollout.State) (commit time.Duration, lags []time.Duration) {
+	t.Helper()
+	began := time.Now()
+	for {
+		_, err := f.lives[r][rand.IntN(f.gateways)].Command(context.Background(), rollout.Command{Verb: verb}, "")
+		if err == nil || errors.Is(err, rollout.ErrState) {
+			break
+		}
+		if !errors.Is(err, rollout.ErrAway) || time.Since(began) > time.Minute {
+			t.Fatalf("%s: %v", string(verb), err)
+		}
+		f.unanswered.Add(1)
+	}
+	written := time.Now()
+	for _, when := range f.await(t, r, state) {
+		lags = append(lags, max(0, when.Sub(written)))
+	}
+	return written.Sub(began), lags
+}
