@@ -16,11 +16,12 @@ func BenchmarkServeHTTP(b *testing.B) {
 		w.WriteHeader(http.StatusOK)
 		return nil
 	})
-	for _, bench := range []struct{ name, observe string }{{"observed", ""}, {"unobserved", "off"}, {"none", "none"}} {
+	const mirror = `{"target": "http://127.0.0.1:9", "percent": "0%"}` // which copies nothing
+	for _, bench := range []struct{ name, observe, mirrors string }{{"observed", "", ""}, {"mirrored", "", mirror}, {"unobserved", "off", ""}, {"none", "none", ""}} {
 		b.Run(bench.name, func(b *testing.B) {
 			handler := caddyhttp.Handler(next)
 			if bench.observe != "none" {
-				rollout := benchmarkRollout(b, bench.observe)
+				rollout := benchmarkRollout(b, bench.observe, bench.mirrors)
 				handler = caddyhttp.HandlerFunc(func(w http.ResponseWriter, r *http.Request) error { return rollout.ServeHTTP(w, r, next) })
 			}
 			received := httptest.NewRequest(http.MethodGet, "http://shop.example/cart", http.NoBody)
@@ -41,7 +42,7 @@ func BenchmarkServeHTTP(b *testing.B) {
 }
 
 // benchmarkRollout has four rules that match nothing here, and a split by cookie.
-func benchmarkRollout(b *testing.B, observe string) *Handler {
+func benchmarkRollout(b *testing.B, observe, mirrors string) *Handler {
 	ctx, err := caddy.ProvisionContext(&caddy.Config{Admin: &caddy.AdminConfig{Disabled: true}})
 	if err != nil {
 		b.Fatal(err)
@@ -56,6 +57,7 @@ func benchmarkRollout(b *testing.B, observe string) *Handler {
 			{"name": "norway", "use": "canary", "when": "header(\"Accept-Language\").hasPrefix(\"nb\")"}
 		],
 		"key": ["cookie(\"uid\")"],
+		"mirrors": [`+mirrors+`],
 		"observe": "`+observe+`"
 	}`))
 	if err != nil {
