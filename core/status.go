@@ -51,7 +51,7 @@ type Status struct {
 	SampleRatio string `json:"sample_ratio_off,omitempty"`
 
 	// Counts are what was counted since the gateway's process began, by name: decisions by reason, evaluations by verdict,
-	// refused tokens by cause, and what became of questions to the router, of webhooks and of queries for Prometheus. What
+	// refused tokens by cause, and what became of questions to the router, of copies, of webhooks and of queries for Prometheus. What
 	// never happened is not there.
 	Counts map[string]int64 `json:"counts,omitempty"`
 
