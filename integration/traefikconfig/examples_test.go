@@ -17,7 +17,7 @@ const examples = "examples/traefik/"
 
 // TestFileExamples runs Traefik as examples/traefik/traefik.yml says, with each file.
 func TestFileExamples(t *testing.T) {
-	for _, name := range []string{"service-mode.yaml", "proxy-mode.yaml", "pool.yaml", "signed-in.yaml", "plan.yaml", "mirror.yaml"} {
+	for _, name := range []string{"service-mode.yaml", "proxy-mode.yaml", "pool.yaml", "signed-in.yaml", "plan.yaml", "fleet.yaml", "mirror.yaml"} {
 		t.Run(name, func(t *testing.T) {
 			b := newBackends(t)
 			dir := t.TempDir()
@@ -30,6 +30,9 @@ func TestFileExamples(t *testing.T) {
 				static = strings.Replace(static, old, replacement, 1)
 			}
 			dynamic := strings.NewReplacer("/var/lib/grayling/", dir+"/", "/etc/traefik/", dir+"/").Replace(read(t, examples+name))
+			if store := "10.0.0.9:2379"; strings.Contains(dynamic, store) {
+				dynamic = strings.ReplaceAll(dynamic, store, startEtcd(t, nil))
+			}
 			for path, content := range map[string]string{"traefik.yml": static, name: b.local(dynamic), "rollouts-token": controlToken} {
 				if err := os.WriteFile(filepath.Join(dir, path), []byte(content), 0o600); err != nil {
 					t.Fatal(err)
