@@ -9,9 +9,10 @@ import (
 
 // goals are what clients may reach.
 type goals struct {
-	names  []string
-	table  *expr.Table
-	sticky bool // clients are known by what stickiness knows them by
+	names   []string
+	table   *expr.Table
+	sticky  bool   // clients are known by what stickiness knows them by
+	counted string // who counts for what: goals, and what clients are known by
 }
 
 // goals reads the goals of a rollout whose key and stickiness were read. It returns nil if there are none.
@@ -21,6 +22,7 @@ func (c *checker) goals(config Config, p *checked) *goals {
 	}
 	read := &goals{sticky: p.sticky != nil && p.sticky.identifies}
 	var conditions []*expr.Condition
+	counted := append(append([]string{fmt.Sprint(read.sticky)}, config.Key...), config.Sticky.Client...)
 	seen := map[string]bool{}
 	for _, i := range inOrder(len(config.Goals), func(i int) int { return config.Goals[i].Order }) {
 		g := config.Goals[i]
@@ -32,6 +34,7 @@ func (c *checker) goals(config Config, p *checked) *goals {
 		}
 		seen[g.Name] = true
 		read.names = append(read.names, g.Name)
+		counted = append(counted, g.Name, g.When)
 		condition, problems := expr.ParseCondition(g.When, c.exprHost())
 		for _, problem := range problems {
 			c.fail(path+"when", "%v", problem)
@@ -53,5 +56,6 @@ func (c *checker) goals(config Config, p *checked) *goals {
 		c.fail("goals", "what fails reaches no goal, so they have to see how requests are answered: leave observe out")
 	}
 	read.table = expr.NewTable(conditions)
+	read.counted = fingerprint(counted...)
 	return read
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"sort"
 	"sync"
 	"time"
@@ -23,15 +24,18 @@ import (
 // What a store keeps of them is one document for all gateways that share it: what each of them saw is merged there, and
 // merging it twice changes nothing.
 type findings struct {
+	exchanging sync.Mutex // held while the store is asked
+
 	mu      sync.Mutex // guards what follows
 	sample  *goal.Sample
 	past    []goal.Counts // of periods that are over, the last first
 	writing bool
-	written time.Duration // when they were written last, on the monotonic clock
+	due     time.Duration // when they are to be written next, on the monotonic clock; 0: at once
 }
 
 const (
-	keepFindings  = time.Minute // from one time that they are written to the next
+	keepEvery     = time.Minute // is how often they are written, if any client came
+	crowd         = 10          // gateways; more of them each write less often, as all write the same document
 	pastPeriods   = 10          // that are remembered
 	findingsBytes = goal.MaxDocument + 256<<10
 )
@@ -86,13 +90,14 @@ func clientOf(e *Engine, in *expr.Input) string {
 	return base64.RawURLEncoding.EncodeToString([]byte(id))
 }
 
-// sampleOf returns where the clients of a phase are counted, which goes on as long as they are divided in the same way; nil
-// if nothing is to be counted, or nobody gets anything but one variant.
+// sampleOf returns where the clients of a phase are counted, which goes on as long as they are divided in the same way. It
+// is nil if nothing is to be counted, if nobody gets anything but one variant, and for an engine that is not in force and
+// divides otherwise.
 func (l *Live) sampleOf(e *Engine, v *rollout.View, preview bool) *goal.Sample {
 	if e.goals == nil {
 		return nil
 	}
-	period := goal.Period{Begin: v.Record.Since, Variants: e.variants, Goals: e.goals.names}
+	period := goal.Period{Begin: clocks().Wall.UTC(), Variants: e.variants, Goals: e.goals.names}
 	shares := 0
 	for i, weight := range v.Weights {
 		period.Weights = append(period.Weights, float64(weight))
@@ -103,15 +108,15 @@ func (l *Live) sampleOf(e *Engine, v *rollout.View, preview bool) *goal.Sample {
 	if shares < 2 {
 		return nil
 	}
-	period.Division = fingerprint(v.Position.Revision, fmt.Sprint(v.Position.Epoch), e.salt, fmt.Sprint(e.variants, v.Weights, e.goals.names))
-	if preview {
-		return goal.NewSample(period) // that nobody else knows
-	}
+	period.Division = fingerprint(v.Position.Revision, fmt.Sprint(v.Position.Epoch), e.salt, e.goals.counted, fmt.Sprint(e.variants, v.Weights))
 	f := &l.findings
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.sample != nil && f.sample.Period().Division == period.Division {
 		return f.sample
+	}
+	if preview || l.inForce() != e {
+		return nil
 	}
 	f.begin(goal.NewSample(period))
 	return f.sample
@@ -123,7 +128,6 @@ func (f *findings) begin(next *goal.Sample) {
 		f.remember(f.sample.Count())
 	}
 	f.sample = next
-	f.written = 0
 }
 
 // remember keeps what was counted in a period that is over; mu is held. Of two counts of one period it is the one with
@@ -225,17 +229,29 @@ func findingsDocument(name string) string { return ".findings." + name }
 
 // keepFindings writes what was found, and reads what other gateways found, every now and then.
 func (p *pursuit) keepFindings(ctx context.Context, now time.Duration) {
+	if p.engine.goals == nil || p.engine.host.Store == nil {
+		return
+	}
 	f := &p.live.findings
 	f.mu.Lock()
-	due := p.engine.goals != nil && p.engine.host.Store != nil && !f.writing && (f.written == 0 || now-f.written >= keepFindings)
+	due := !f.writing && now >= f.due
 	if due {
 		f.writing = true
-		f.written = now
+		every := p.keepEvery()
+		f.due = now + every - time.Duration(rand.Int64N(int64(every/4))) // so that not all come at once
 	}
 	f.mu.Unlock()
 	if due {
 		go p.exchangeFindings(ctx)
 	}
+}
+
+// keepEvery returns how long it is at most from one time that the findings are written to the next.
+func (p *pursuit) keepEvery() time.Duration {
+	if all, known := p.live.company.seen.Load().(*assembly); known && len(all.members) > crowd {
+		return keepEvery * time.Duration(len(all.members)) / crowd
+	}
+	return keepEvery
 }
 
 // keepLastFindings writes what was found before nobody goes on with it.
@@ -248,6 +264,8 @@ func (p *pursuit) keepLastFindings() {
 // exchangeFindings merges what was found here with what the store has, in both places.
 func (p *pursuit) exchangeFindings(ctx context.Context) {
 	f := &p.live.findings
+	f.exchanging.Lock()
+	defer f.exchanging.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
 	err := store.ErrConflict
@@ -256,11 +274,8 @@ func (p *pursuit) exchangeFindings(ctx context.Context) {
 	}
 	f.mu.Lock()
 	f.writing = false
-	if err != nil && f.sample != nil {
-		f.sample.Keep()
-	}
 	f.mu.Unlock()
-	if err != nil && ctx.Err() == nil && !errors.Is(err, store.ErrConflict) {
+	if err != nil && !errors.Is(err, context.Canceled) && !errors.Is(err, store.ErrConflict) {
 		p.engine.log.Warn("which goals clients reached is not kept for now", "rollout", p.engine.name, "error", err)
 	}
 }
@@ -274,36 +289,56 @@ func (f *findings) exchange(ctx context.Context, in store.Store, name string) er
 	if document.Version != "" && json.Unmarshal(document.Content, &kept) != nil {
 		kept = keptFindings{} // which nobody can read
 	}
-	f.mu.Lock()
-	for _, counts := range kept.Past {
-		f.restore(counts)
-	}
-	known := false
-	if other, err := goal.Decode(kept.Sample); err == nil {
-		if f.sample != nil && f.sample.Period().Division == other.Period().Division {
-			f.sample.Merge(other)
-			f.forget(other.Period())
-			known = true
-		} else {
-			f.restore(other.Count())
-		}
-	}
-	sample := f.sample
-	past := append([]goal.Counts(nil), f.past...)
-	f.mu.Unlock()
+	sample, ahead := f.learn(kept)
 	if sample == nil {
 		return nil
 	}
 	content, changed, err := sample.Encode()
-	if err != nil || !changed && known {
+	if err != nil || !changed {
 		return err
 	}
-	written, err := json.Marshal(keptFindings{Sample: content, Past: past})
-	if err != nil || len(written) > findingsBytes {
-		return err
+	f.mu.Lock()
+	written := keptFindings{Sample: content, Past: append([]goal.Counts(nil), f.past...)}
+	f.mu.Unlock()
+	if ahead { // what they count goes on
+		written.Sample = kept.Sample
+		written.Past = append(written.Past, sample.Count())
 	}
-	_, err = in.Swap(ctx, name, document.Version, written)
+	text, err := json.Marshal(written)
+	if err == nil && len(text) > findingsBytes {
+		err = fmt.Errorf("%d bytes, and a store takes %d", len(text), findingsBytes)
+	}
+	if err == nil {
+		_, err = in.Swap(ctx, name, document.Version, text)
+	}
+	if err != nil {
+		sample.Keep()
+	}
 	return err
+}
+
+// learn takes in what a store has, and returns the sample of the present period, nil if there is none, and whether others
+// have got ahead to another period. Of a period that is known here already it is merged, while requests go on.
+func (f *findings) learn(kept keptFindings) (sample *goal.Sample, ahead bool) {
+	other, err := goal.Decode(kept.Sample)
+	f.mu.Lock()
+	sample = f.sample
+	for _, counts := range kept.Past {
+		f.restore(counts)
+	}
+	same := err == nil && sample != nil && sample.Period().Division == other.Period().Division
+	if err == nil && !same {
+		f.restore(other.Count())
+		ahead = sample != nil && other.Period().Begin.After(sample.Period().Begin)
+	}
+	f.mu.Unlock()
+	if same {
+		sample.Merge(other)
+		f.mu.Lock()
+		f.forget(other.Period())
+		f.mu.Unlock()
+	}
+	return sample, ahead
 }
 
 // restore takes in what is known of a period that is over here; mu is held.

@@ -155,6 +155,76 @@ func TestGatewaysMergeWhatTheySaw(t *testing.T) {
 	}
 }
 
+// contested is a store in which somebody else is faster now and then.
+type contested struct {
+	store.Store
+	faster func()
+}
+
+func (c *contested) Swap(ctx context.Context, name, version string, content []byte) (string, error) {
+	if faster := c.faster; faster != nil {
+		c.faster = nil
+		faster()
+	}
+	return c.Store.Swap(ctx, name, version, content)
+}
+
+func TestWhoIsFasterLosesNothing(t *testing.T) {
+	shared := store.NewMemory()
+	fast := inForce(t, withGoals(), NewLive(), Host{Store: shared, StoreName: "shared"})
+	visits(fast, "alice", "/thanks", 200)
+	slow := inForce(t, withGoals(), NewLive(), Host{StoreName: "shared", Store: &contested{Store: shared, faster: func() { exchangeNow(fast) }}})
+	visits(slow, "bob", "/thanks", 200)
+	exchangeNow(slow)
+	late := NewLive()
+	exchangeNow(inForce(t, withGoals(), late, Host{Store: shared, StoreName: "shared"}))
+	if list, _ := late.Results(); list[0].Clients != 2 {
+		t.Errorf("%d clients are kept, want 2", list[0].Clients)
+	}
+}
+
+// Somebody still has the weights of before when others are ahead: what he counts joins what is over, and theirs goes on.
+func TestWhoIsBehindReplacesNothing(t *testing.T) {
+	shared := store.NewMemory()
+	host := Host{Store: shared, StoreName: "shared"}
+	old := inForce(t, withGoals(), NewLive(), host)
+	visits(old, "alice", "/thanks", 200)
+	changed := withGoals()
+	changed.Variants[1].Weight = "20%"
+	visits(old, "bob", "/thanks", 200)
+	fresh := inForce(t, changed, NewLive(), host)
+	visits(fresh, "carol", "/thanks", 200)
+	exchangeNow(fresh)
+	exchangeNow(old)
+	late := NewLive()
+	exchangeNow(inForce(t, changed, late, host))
+	list, _ := late.Results()
+	if len(list) != 2 || list[0].Clients != 1 || list[1].Clients != 2 {
+		t.Errorf("%+v", list)
+	}
+}
+
+func TestWhatIsCountedOtherwiseIsCountedAnew(t *testing.T) {
+	for what, change := range map[string]func(*Config){
+		"another goal":      func(c *Config) { c.Goals[0].When = `path() == "/paid"` },
+		"another key":       func(c *Config) { c.Key = []string{`cookie("uid")`, `header("X-User")`} },
+		"another salt":      func(c *Config) { c.Salt = "s" },
+		"another revision":  func(c *Config) { c.Revision = "v3" },
+		"nothing that does": func(c *Config) { c.Rules = nil },
+	} {
+		live := NewLive()
+		visits(inForce(t, withGoals(), live, Host{}), "alice", "/thanks", 200)
+		config := withGoals()
+		change(&config)
+		e := inForce(t, config, live, Host{})
+		visits(e, "bob", "/", 200)
+		list, _ := live.Results()
+		if same := len(list) == 1 && list[0].Clients == 2; same != (what == "nothing that does") {
+			t.Errorf("%s: %+v", what, list)
+		}
+	}
+}
+
 func TestDamagedFindingsAreForgotten(t *testing.T) {
 	for _, content := range []string{`{}`, `[]`, `{"sample":{"format":9},"past":[{"period":{"variants":["a"]},"clients":[1,2]}]}`, `{"past":[{"clients":[1],"period":{"variants":["a"]},"sampled":0}]}`} {
 		shared := store.NewMemory()

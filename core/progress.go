@@ -113,6 +113,9 @@ func (l *Live) takeOver(ctx context.Context, e *Engine) {
 	l.controller.Move(ctx, clocks(), keeper, e.host.StoreName == l.storeName)
 	l.storeName = e.host.StoreName
 	l.controller.Configure(ctx, clocks(), e.release)
+	if e.goals != nil {
+		l.turn.Add(1) // only who is in force begins to count, and the view may be as it was
+	}
 }
 
 // checkpoint is how often the age of a step is saved: not by all gateways of a fleet at the same time.

@@ -6,11 +6,10 @@ import (
 	"encoding/json"
 	"errors"
 	"math"
-	"sort"
 )
 
-// document is a sample as a store keeps it: the clients by ascending hashes, each as the difference to the one before
-// and what is known of him, as variable-length integers.
+// document is a sample as a store keeps it: of each client eight bytes of his hash, and what is known of him as a
+// variable-length integer.
 type document struct {
 	Format  int    `json:"format"`
 	Period  Period `json:"period"`
@@ -26,27 +25,32 @@ const MaxDocument = 1 << 20
 // Errors of [Decode] wrap this one.
 var errDocument = errors.New("not a sample of clients")
 
-// Encode returns the sample for [Decode], and whether anything has changed since it was encoded last.
+// Encode returns the sample for [Decode], and whether clients were seen since it was encoded last: what was merged does
+// not count, because others have written it.
 func (s *Sample) Encode() (content []byte, changed bool, err error) {
-	s.mu.Lock()
-	hashes := make([]uint64, 0, len(s.clients))
-	for hash := range s.clients {
-		hashes = append(hashes, hash)
-	}
-	sort.Slice(hashes, func(a, b int) bool { return hashes[a] < hashes[b] })
-	packed := make([]byte, 0, 8*len(hashes))
-	last := uint64(0)
-	for _, hash := range hashes {
-		packed = binary.AppendUvarint(packed, hash-last)
-		packed = binary.AppendUvarint(packed, uint64(s.clients[hash]))
-		last = hash
-	}
-	d := document{Format: format, Period: s.period, Limit: s.limit, Clients: base64.StdEncoding.EncodeToString(packed)}
-	changed = s.changed
-	s.changed = false
-	s.mu.Unlock()
+	d, changed := s.document()
 	content, err = json.Marshal(d)
 	return content, changed, err
+}
+
+// document packs the clients. Of those who are seen meanwhile some may be in it: they are a change for the next time.
+func (s *Sample) document() (d document, changed bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	changed = s.changed
+	s.changed = false
+	packed := make([]byte, 0, 10*len(s.clients))
+	n := 0
+	for hash, c := range s.clients {
+		packed = binary.BigEndian.AppendUint64(packed, hash)
+		packed = binary.AppendUvarint(packed, uint64(c))
+		if n++; n%atOnce == 0 {
+			s.mu.Unlock()
+			s.mu.Lock()
+		}
+	}
+	d = document{Format: format, Period: s.period, Limit: s.limit, Clients: base64.StdEncoding.EncodeToString(packed)}
+	return d, changed
 }
 
 // Keep has what was encoded last encoded again as changed: it could not be written.
@@ -74,20 +78,19 @@ func Decode(content []byte) (*Sample, error) {
 	}
 	s := NewSample(d.Period)
 	s.limit = d.Limit
-	hash := uint64(0)
 	for len(packed) > 0 {
-		step, n := binary.Uvarint(packed)
-		if n <= 0 || step > math.MaxUint64-hash {
+		if len(packed) < 9 {
 			return nil, errDocument
 		}
-		hash += step
-		packed = packed[n:]
-		known, m := binary.Uvarint(packed)
-		if m <= 0 || known > math.MaxUint32 || hash > s.limit || len(s.clients) == capacity {
+		hash := binary.BigEndian.Uint64(packed)
+		known, n := binary.Uvarint(packed[8:])
+		if n <= 0 || known > math.MaxUint32 {
 			return nil, errDocument
 		}
-		packed = packed[m:]
-		s.clients[hash] = client(known)
+		packed = packed[8+n:]
+		if hash <= s.limit { // else it was forgotten while the sample was packed
+			s.put(hash, client(known))
+		}
 	}
 	return s, nil
 }

@@ -37,7 +37,8 @@ type Sample struct {
 	room    int    // how many clients are kept
 	limit   uint64 // hashes above it are not kept
 	clients map[uint64]client
-	changed bool
+	counts  Counts // of these clients
+	changed bool   // since it was encoded, by what was seen here
 }
 
 // client is what is known of a client: the variant in the lower half, and a bit for each goal in the upper.
@@ -50,7 +51,11 @@ const (
 
 // NewSample returns a sample of a period in which nobody was seen yet.
 func NewSample(p Period) *Sample {
-	return &Sample{period: p, room: capacity, limit: math.MaxUint64, clients: map[uint64]client{}}
+	counts := Counts{Clients: make([]int64, len(p.Variants))}
+	for range p.Goals {
+		counts.Reached = append(counts.Reached, make([]int64, len(p.Variants)))
+	}
+	return &Sample{period: p, room: capacity, limit: math.MaxUint64, clients: map[uint64]client{}, counts: counts}
 }
 
 // Period returns the period.
@@ -69,14 +74,14 @@ func Hash(salt, key string) uint64 {
 // See takes in that a client was shown a variant, and reached goals, of which there is a bit for each.
 func (s *Sample) See(hash uint64, variant int, reached uint16) {
 	s.mu.Lock()
-	if hash <= s.limit {
-		s.put(hash, client(variant)|client(reached)<<goalShift)
+	if hash <= s.limit && s.put(hash, client(variant)|client(reached)<<goalShift) {
+		s.changed = true
 	}
 	s.mu.Unlock()
 }
 
-// put takes in what is known of a client; mu is held.
-func (s *Sample) put(hash uint64, c client) {
+// put takes in what is known of a client, and reports whether that is news; mu is held.
+func (s *Sample) put(hash uint64, c client) bool {
 	known, met := s.clients[hash]
 	next := c
 	if met {
@@ -86,46 +91,71 @@ func (s *Sample) put(hash uint64, c client) {
 		}
 	}
 	if met && next == known {
-		return
+		return false
+	}
+	if met {
+		s.count(known, -1)
 	}
 	s.clients[hash] = next
-	s.changed = true
+	s.count(next, 1)
 	for len(s.clients) > s.room {
 		s.halve()
+	}
+	return true
+}
+
+// count adds clients of whom the same is known; mu is held. Counting as they come keeps whoever asks for the counts from
+// holding up requests until all clients are looked at.
+func (s *Sample) count(c client, n int64) {
+	variant := int(c & mixed)
+	if variant >= len(s.counts.Clients) {
+		s.counts.Mixed += n
+		return
+	}
+	s.counts.Clients[variant] += n
+	if c>>goalShift == 0 {
+		return
+	}
+	for i := range s.counts.Reached {
+		if c>>(goalShift+i)&1 != 0 {
+			s.counts.Reached[i][variant] += n
+		}
 	}
 }
 
 // halve forgets the clients in the upper half of the range that is kept; mu is held.
 func (s *Sample) halve() {
 	s.limit /= 2
-	for hash := range s.clients {
+	for hash, c := range s.clients {
 		if hash > s.limit {
 			delete(s.clients, hash)
+			s.count(c, -1)
 		}
 	}
 }
 
-// Merge takes in what another gateway saw in the same period, which began when the first of them saw it.
+// atOnce is how many clients are gone through before requests that wait may go on: interpreted, all of them take long.
+const atOnce = 200
+
+// Merge takes in what another gateway saw in the same period, which began when the first of them saw it. Nobody may use
+// the other sample meanwhile.
 func (s *Sample) Merge(other *Sample) {
-	other.mu.Lock()
-	limit := other.limit
-	begin := other.period.Begin
-	seen := make(map[uint64]client, len(other.clients))
-	for hash, c := range other.clients {
-		seen[hash] = c
-	}
-	other.mu.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if begin.Before(s.period.Begin) {
-		s.period.Begin = begin
+	if other.period.Begin.Before(s.period.Begin) {
+		s.period.Begin = other.period.Begin
 	}
-	for s.limit > limit {
+	for s.limit > other.limit {
 		s.halve()
 	}
-	for hash, c := range seen {
+	n := 0
+	for hash, c := range other.clients {
 		if hash <= s.limit {
 			s.put(hash, c)
+		}
+		if n++; n%atOnce == 0 {
+			s.mu.Unlock()
+			s.mu.Lock()
 		}
 	}
 }
@@ -151,24 +181,10 @@ type Counts struct {
 func (s *Sample) Count() Counts {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	n := len(s.period.Variants)
-	counts := Counts{Period: s.period, Clients: make([]int64, n)}
-	for range s.period.Goals {
-		counts.Reached = append(counts.Reached, make([]int64, n))
-	}
+	counts := Counts{Period: s.period, Clients: append([]int64(nil), s.counts.Clients...), Mixed: s.counts.Mixed}
 	counts.Sampled = float64(s.limit) / math.MaxUint64
-	for _, c := range s.clients {
-		variant := int(c & mixed)
-		if variant >= n {
-			counts.Mixed++
-			continue
-		}
-		counts.Clients[variant]++
-		for i := range counts.Reached {
-			if c>>(goalShift+i)&1 != 0 {
-				counts.Reached[i][variant]++
-			}
-		}
+	for _, reached := range s.counts.Reached {
+		counts.Reached = append(counts.Reached, append([]int64(nil), reached...))
 	}
 	return counts
 }
