@@ -1,7 +1,6 @@
 package integration
 
 import (
-	"fmt"
 	"io"
 	"net/http"
 	"sync"
@@ -144,10 +143,11 @@ var memoryScenario = scenario{
 				return err
 			}
 			defer resp.Body.Close()
-			if _, _, err := backend.Sum(resp.Body); err != nil || resp.StatusCode != http.StatusOK {
-				return fmt.Errorf("%s, %v", resp.Status, err)
+			if resp.StatusCode != http.StatusOK {
+				return statusError(resp.StatusCode)
 			}
-			return nil
+			_, _, err = backend.Sum(resp.Body)
+			return err
 		}
 		failed := make(chan error, clients)
 		for range clients {
