@@ -3,4 +3,4 @@ package core
 import "testing"
 
 // TestManyExplanationsAgree is TestExplanationsAgree for more configurations than an interpreter has time for.
-func TestManyExplanationsAgree(t *testing.T) { explanationsAgree(t, 1000) }
+func TestManyExplanationsAgree(t *testing.T) { explanationsAgree(t, 300) }

@@ -36,6 +36,10 @@ var foretoldScenarios = []scenario{
 // explains asks, for many requests, the gateway and the command line without it, and then sends them.
 func explains(t *testing.T, g *gateway.Gateway) {
 	config := g.Write(t, g.Site)
+	gateway.Eventually(t, "the rollout runs", func() bool {
+		_, err := g.Status("checkout")
+		return err == nil
+	})
 	var cookies []string
 	for i := range 24 {
 		headers := []string{"X-Region: " + []string{"EU", "us"}[i%2]}

@@ -87,27 +87,27 @@ func TestTimeline(t *testing.T) {
 func TestRun(t *testing.T) {
 	p := planOf(t, core.Plan{Steps: []core.Step{{Weight: "10%", For: "10m"}, {Weight: "50%", For: "10m"}, {Weight: "100%"}}})
 	healthy := Scenario{Traffic: Traffic{Rate: 50, Burst: 1}, Healthy: Behaviour{Errors: 0.005, Slower: 1}, Candidate: Behaviour{Errors: 0.005, Slower: 1}, Patience: 24 * time.Hour}
-	s := p.Repeat(healthy, 40, 1, nil)
-	if s.Runs != 40 || s.Promoted < 0.9 || s.ToPromotion.P50 < 20*time.Minute || s.ToPromotion.P50 > 30*time.Minute || s.Unfinished > 0 {
+	s := p.Repeat(healthy, 20, 1, nil)
+	if s.Runs != 20 || s.Promoted < 0.9 || s.ToPromotion.P50 < 20*time.Minute || s.ToPromotion.P50 > 30*time.Minute || s.Unfinished > 0 {
 		t.Errorf("a healthy candidate: %+v", s)
 	}
-	if again := p.Repeat(healthy, 40, 1, nil); !reflect.DeepEqual(again, s) {
+	if again := p.Repeat(healthy, 20, 1, nil); !reflect.DeepEqual(again, s) {
 		t.Errorf("the same seeds lead to %+v and to %+v", s, again)
 	}
 	bad := healthy
 	bad.Candidate.Errors = 0.2
-	s = p.Repeat(bad, 40, 1, nil)
+	s = p.Repeat(bad, 20, 1, nil)
 	if s.Stopped != 1 || s.ToStop.P95 > 20*time.Minute || s.Failures.P50 == 0 || s.Requests.P50 < s.Failures.P50 || len(s.Steps) != 3 || !strings.Contains(s.Reason, "worse") {
 		t.Errorf("a bad candidate: %+v", s)
 	}
 	late := bad
 	late.After = 12 * time.Minute
-	if s = p.Repeat(late, 40, 1, nil); s.Stopped < 0.9 || s.ToStop.P5 < 12*time.Minute || s.Steps[1] < 0.9 {
+	if s = p.Repeat(late, 20, 1, nil); s.Stopped < 0.9 || s.ToStop.P5 < 12*time.Minute || s.Steps[1] < 0.9 {
 		t.Errorf("a candidate that is bad after 12 minutes: %+v", s)
 	}
 	slow := healthy
 	slow.Candidate.Slower = 3
-	if s = p.Repeat(slow, 20, 1, nil); s.Stopped != 1 {
+	if s = p.Repeat(slow, 10, 1, nil); s.Stopped != 1 {
 		t.Errorf("a slow candidate: %+v", s)
 	}
 	few := healthy

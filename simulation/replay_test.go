@@ -65,7 +65,7 @@ func TestMovement(t *testing.T) {
 // TestManyClients: of many clients a sample is kept, and what is said of all is nearly true.
 func TestManyClients(t *testing.T) {
 	s := sample{of: map[uint64]pair{}}
-	const n = 1_000_000
+	const n = 400_000
 	for i := range n {
 		moves := pair{"a", "a"}
 		if i%4 == 0 {
