@@ -56,7 +56,8 @@ func (d *Dashboard) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhtt
 //	}
 func parseDashboard(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
 	d := new(Dashboard)
-	return d, d.UnmarshalCaddyfile(h.Dispenser)
+	err := d.UnmarshalCaddyfile(h.Dispenser)
+	return d, err
 }
 
 // UnmarshalCaddyfile reads the directive, as parseDashboard says.

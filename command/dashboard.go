@@ -54,7 +54,7 @@ func listenHere(address string) (net.Listener, error) {
 	if err != nil || !isHere(host) {
 		return nil, fail(exitUsage, "--listen: %q is not an address that only this machine reaches, such as 127.0.0.1:8123: for others, there are Caddy's directive rollout_dashboard, and ssh -L", address)
 	}
-	listener, err := net.Listen("tcp", address)
+	listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp", address)
 	if err != nil {
 		return nil, fail(exitRefused, "--listen: %w", err)
 	}

@@ -75,7 +75,7 @@ func (d *demo) run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	defer listener.Close() // again, if it was served
+	defer func() { _ = listener.Close() }() // again, if it was served
 	versions, err := newVersions("stable", "canary")
 	if err != nil {
 		return err
@@ -145,7 +145,7 @@ func (d *demo) gateway(ctx context.Context, dir string, versions *versions) (*cl
 
 // freeAddress returns an address with the port, a free one if it was 0, once it is found to be free.
 func freeAddress(address string) (string, error) {
-	listener, err := net.Listen("tcp", address)
+	listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp", address)
 	if err != nil {
 		return "", err
 	}
@@ -167,7 +167,7 @@ func (d *demo) worsen(ctx context.Context, gateway *client, versions *versions) 
 	}
 	errorRate, latency := 0.2, 180.0
 	_ = versions.turn(turn{Name: "canary", ErrorRate: &errorRate, Latency: &latency}) // both can be
-	fmt.Fprintln(d.out, "From now on, every fifth answer of canary is an error")
+	_, _ = fmt.Fprintln(d.out, "From now on, every fifth answer of canary is an error")
 }
 
 // send sends requests of many clients, 150 a second if they are answered within a second, until the context ends.

@@ -116,7 +116,7 @@ func (d *demo) startTraefik(dir, control string, versions *versions) (stop func(
 		}
 	}
 	var said tail
-	process := exec.Command(program, "--configFile=traefik.yml")
+	process := exec.Command(program, "--configFile=traefik.yml") //nolint:noctx // it is asked to end before it is made to
 	process.Dir, process.Stdout, process.Stderr = dir, &said, &said
 	if err := process.Start(); err != nil {
 		return nil, "", fail(exitUsage, "--traefik: %w", err)

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -36,7 +37,7 @@ type turn struct {
 func newVersions(names ...string) (*versions, error) {
 	all := &versions{}
 	for _, name := range names {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
 		if err != nil {
 			all.close()
 			return nil, err
@@ -113,15 +114,20 @@ func (all *versions) turn(t turn) error {
 		if t.Latency != nil && !(*t.Latency >= 0 && *t.Latency <= 10000) {
 			return fmt.Errorf("latency_ms: %g is not from 0 to 10000", *t.Latency)
 		}
-		v.mu.Lock()
-		defer v.mu.Unlock()
-		if t.ErrorRate != nil {
-			v.errorRate = *t.ErrorRate
-		}
-		if t.Latency != nil {
-			v.latency = time.Duration(*t.Latency * float64(time.Millisecond))
-		}
+		v.turn(t)
 		return nil
 	}
 	return fmt.Errorf("there is no version %.40q", t.Name)
+}
+
+// turn changes what was said of the version.
+func (v *version) turn(t turn) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if t.ErrorRate != nil {
+		v.errorRate = *t.ErrorRate
+	}
+	if t.Latency != nil {
+		v.latency = time.Duration(*t.Latency * float64(time.Millisecond))
+	}
 }

@@ -250,7 +250,7 @@ func TestGoalsThatCannotBe(t *testing.T) {
 		{func(c *Config) { c.Goals[0].Name = "p p" }, `goals[0].name`},
 		{func(c *Config) { c.Goals[0].When = "" }, `goals[0].when`},
 		{func(c *Config) { c.Goals[0].When = `pth() == "/"` }, `goals[0].when: column 1: unknown function "pth" (did you mean "path"?)`},
-		{func(c *Config) { c.Goals[0].Rest = map[string]any{"whn": ""} }, `goals[0].whn: unknown key (did you mean "when"?)`},
+		{func(c *Config) { c.Goals[0].Rest = map[string]any{"whenn": ""} }, `goals[0].whenn: unknown key (did you mean "when"?)`},
 		{func(c *Config) { c.Key = nil }, `goals: each client counts once`},
 		{func(c *Config) { c.Key = []string{`cookie("uid")`, "random()"} }, `goals: each client counts once`},
 		{func(c *Config) { c.Observe = "off" }, `goals: what fails reaches no goal`},

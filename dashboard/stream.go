@@ -128,7 +128,10 @@ type keeper struct {
 	body   bytes.Buffer
 }
 
-func (k *keeper) Header() http.Header    { return k.header }
+// Header returns the header of the answer.
+func (k *keeper) Header() http.Header { return k.header }
+
+// WriteHeader keeps the status.
 func (k *keeper) WriteHeader(status int) { k.status = status }
 
 func (k *keeper) Write(part []byte) (int, error) {

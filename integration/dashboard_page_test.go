@@ -17,6 +17,7 @@ import (
 	"github.com/grayling-gateway/grayling/core/mirror"
 	"github.com/grayling-gateway/grayling/core/rollout"
 	"github.com/grayling-gateway/grayling/dashboard"
+
 	"github.com/grayling-gateway/grayling/integration/browser"
 )
 

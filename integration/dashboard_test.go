@@ -55,14 +55,14 @@ func (o *overseer) sees(t *testing.T, state string) {
 // press presses a button, fills in fields of the dialog, and confirms.
 func (o *overseer) press(t *testing.T, command string, fields map[string]string) {
 	t.Helper()
-	button := fmt.Sprintf(`[data-command="%s"]`, command)
+	button := fmt.Sprintf(`[data-command=%q]`, command)
 	if browser.Eval[bool](o.page, fmt.Sprintf(`document.querySelector('%s').closest(".menu") !== null`, button)) {
 		o.page.Click(`[popovertarget="more"]`)
 	}
 	o.page.Click(button)
 	o.page.Await(`document.querySelector("dialog.ask").open`)
 	for name, value := range fields {
-		browser.Eval[string](o.page, fmt.Sprintf(`document.querySelector('dialog.ask [name="%s"]').value = %q`, name, value))
+		browser.Eval[string](o.page, fmt.Sprintf(`document.querySelector('dialog.ask [name=%q]').value = %q`, name, value))
 	}
 	o.page.Click(`dialog.ask [type="submit"]`)
 }

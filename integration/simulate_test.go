@@ -12,8 +12,9 @@ import (
 	"testing"
 
 	"github.com/grayling-gateway/grayling/core"
-	"github.com/grayling-gateway/grayling/integration/gateway"
 	"github.com/grayling-gateway/grayling/simulation"
+
+	"github.com/grayling-gateway/grayling/integration/gateway"
 )
 
 // foretold is a rollout of which is said what it does, and then it does it.

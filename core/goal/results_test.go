@@ -21,6 +21,7 @@ func TestSharesHaveWilsonsInterval(t *testing.T) {
 
 func TestASequenceIsTightestWhereItIsTuned(t *testing.T) {
 	for _, alpha := range []float64{0.05, 0.01} {
+		alpha := alpha
 		at := func(information float64) float64 {
 			i := sequence(0, 1/information, alpha)
 			return (i.High - i.Low) / 2 * math.Sqrt(information) // in standard errors

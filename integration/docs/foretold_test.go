@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/grayling-gateway/grayling/core"
+
 	"github.com/grayling-gateway/grayling/integration/gateway"
 )
 
@@ -83,8 +84,7 @@ func fieldsOf(structs ...reflect.Type) (names []string) {
 		if of.Kind() != reflect.Struct || strings.HasPrefix(fmt.Sprint(of), "time.") {
 			continue
 		}
-		for i := range of.NumField() {
-			field := of.Field(i)
+		for field := range of.Fields() {
 			name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
 			names = append(append(names, name), fieldsOf(field.Type)...)
 		}

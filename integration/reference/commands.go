@@ -6,10 +6,9 @@ import (
 	"strings"
 	"testing/fstest"
 
+	"github.com/grayling-gateway/grayling/command"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
-
-	"github.com/grayling-gateway/grayling/command"
 )
 
 // commands returns the page about the command line.
