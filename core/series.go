@@ -89,7 +89,7 @@ func (p *pursuit) record(now time.Duration) {
 			end = t.began
 		}
 		if end-r.since >= early { // in less, rates would be of those requests that began long before
-			p.live.series.add(Point{Time: time.Now().Add(end - now), For: end - r.since, Variants: p.engine.counted(r)})
+			p.live.series.add(Point{Time: time.Now().Add(end - now), For: end - r.since, Variants: p.engine.counted(r, t != nil)})
 		}
 	}
 	r.mark = nil // what another trial has counted already is of this time, too
@@ -122,8 +122,9 @@ func (p *pursuit) pointLasts() time.Duration {
 	return longestPoint
 }
 
-// counted returns what was counted since a point began.
-func (e *Engine) counted(r *recorder) []VariantStatus {
+// counted returns what was counted since a point began. A point in which outcomes ceased to be judged is of all of them:
+// of the others there were hardly any.
+func (e *Engine) counted(r *recorder, judged bool) []VariantStatus {
 	totals := e.totals()
 	var seen []analysis.Tally
 	if r.trial != nil {
@@ -134,9 +135,11 @@ func (e *Engine) counted(r *recorder) []VariantStatus {
 		v.Weight = r.weights[i]
 		v.Requests -= r.counted[i].Requests
 		v.Failures -= r.counted[i].Failures
-		if seen != nil {
+		if seen != nil && judged {
 			v.Requests = seen[i].Requests
 			v.Failures = seen[i].Failures
+		}
+		if seen != nil {
 			v.LatencyP50 = seen[i].P50
 			v.LatencyP95 = seen[i].P95
 			v.LatencyP99 = seen[i].P99

@@ -3,7 +3,13 @@
 import { List, html, mark, write } from "./dom.js";
 import { lasting } from "./format.js";
 
-const gate = (step) => step.manual ? "until promoted" : step.confirm ? "until confirmed" : step.for_ns ? lasting(step.for_ns) : "until checks pass";
+// gate is what a step waits for. A last step of 100% that waits for nothing promotes when it is entered.
+function gate(step) {
+	if (step.manual) return "until promoted";
+	if (step.confirm) return "until confirmed";
+	if (step.for_ns) return lasting(step.for_ns);
+	return step.weight === "100%" ? "at once" : "until checks pass";
+}
 
 // done is how much of a step is over, from 0 to 1.
 function done(s, i) {

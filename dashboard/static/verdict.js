@@ -16,7 +16,7 @@ export class Verdict {
 		this.reason = html("p", { class: "reason-box", tabindex: "0", "aria-label": "Why" });
 		this.checks = html("ul", { class: "checks" });
 		this.element = html("section", { class: "card verdict" },
-			html("h2", {}, "Verdict"), html("div", { class: "verdict-head" }, this.sign, html("div", {}, this.title, this.count)), this.reason, this.checks);
+			html("h2", {}, "Verdict"), html("div", { class: "verdict-head" }, this.sign, this.title, this.count), this.reason, this.checks);
 		this.list = new List(this.checks, () => html("li", {}, html("i", { class: "bullet" }), html("code", {})), (li, { text, tone }) => {
 			mark(li.firstChild, "class", `bullet tone-${tone}`);
 			write(li.lastChild, text);
@@ -30,7 +30,7 @@ export class Verdict {
 		mark(this.sign, "class", `sign tone-${tone}`);
 		write(this.sign, sign);
 		write(this.title, title);
-		write(this.count, !over && e?.failures ? `${e.failures} of ${e.limit} failures in a row` : "");
+		write(this.count, !over && e?.failures ? `${e.failures} of ${e.limit} fails` : "");
 		write(this.reason, over ? s.reason : e?.reason ?? s.reason ?? "");
 		this.list.show((s.checks ?? []).map(({ text }) => {
 			const decided = (over ? s.reason : e?.reason)?.startsWith(`${text}: `);
