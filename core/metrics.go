@@ -19,6 +19,7 @@ var Metrics = []*metrics.Family{
 	membersGauge, differingMembersGauge,
 	assignmentsTotal, rememberedClients, routerLookupsTotal, refusedTokensTotal,
 	mirrorRequestsTotal, mirrorComparisonsTotal, mirrorMismatchRatio,
+	goalClients, goalReachedClients,
 	noticesTotal, prometheusQueriesTotal,
 }
 
@@ -85,6 +86,13 @@ var (
 		"Share of the requests that the mirror's target answers differently, beyond the noise, from 0 to 1; 0 before any were compared.",
 		"mirror")
 
+	goalClients = newFamily(metrics.Gauge, "goal_clients", "`goal`",
+		"Clients whom chance has shown a variant, and no other, since weights changed last, of those in the sample. Gateways with one store tell of the same clients.",
+		"variant")
+	goalReachedClients = newFamily(metrics.Gauge, "goal_reached_clients", "`goal`",
+		"Clients among these who reached a goal.",
+		"variant", "goal")
+
 	noticesTotal = newFamily(metrics.Counter, "notices_total", "`notify`",
 		"Events that webhooks were to be told, by what became of them; and retried, which are attempts.",
 		"outcome")
@@ -128,6 +136,9 @@ func (e *Engine) Metrics() []metrics.Series {
 		}
 	}
 	m.mirrors(e.live)
+	if e.goals != nil {
+		m.goals(e)
+	}
 	if e.outside.tells() {
 		m.counts(noticesTotal, e.live.Notices().ByName())
 	}
@@ -249,6 +260,19 @@ func (m *gathering) mirrors(live *Live) {
 		}
 		share, _ := ledger.Mismatch(1)
 		m.add(mirrorMismatchRatio, share, name)
+	}
+}
+
+// goals adds how many clients were seen, and reached what.
+func (m *gathering) goals(e *Engine) {
+	for _, variant := range e.variants {
+		clients := int64(0)
+		for _, name := range e.goals.names {
+			reached, seen := e.live.conversion(variant, name)
+			m.count(goalReachedClients, reached, variant, name)
+			clients = seen
+		}
+		m.count(goalClients, clients, variant)
 	}
 }
 

@@ -114,6 +114,7 @@ func TestMetricsAreComplete(t *testing.T) {
 	config.Prometheus.URL = "http://127.0.0.1:1"
 	config.Plan = Plan{Steps: []Step{{Weight: "10%", Manual: true}, {Weight: "100%"}}}
 	config.Mirrors = []Mirror{{Target: "http://127.0.0.1:1/", Name: "shadow", Compare: []string{"status"}}}
+	config.Goals = []Goal{{Name: "paid", When: `path() == "/thanks"`}, {Name: "read", When: `path() == "/blog"`}}
 	e := compile(t, config, nil, Host{})
 	e.live.mirrorRunner(e.log).Adopt(e.copiers.all)
 	e.live.takeOver(context.Background(), e)

@@ -31,7 +31,7 @@ type block struct {
 func blocks(t *testing.T) []block {
 	t.Helper()
 	var list []block
-	for _, page := range []string{"README.md", "docs/traefik.md", "docs/balancing.md", "docs/decisions.md", "docs/stickiness.md", "docs/expressions.md", "docs/geography.md", "docs/identity.md", "docs/rollouts.md", "docs/metrics.md", "docs/mirroring.md"} {
+	for _, page := range []string{"README.md", "docs/traefik.md", "docs/balancing.md", "docs/decisions.md", "docs/stickiness.md", "docs/expressions.md", "docs/geography.md", "docs/identity.md", "docs/rollouts.md", "docs/metrics.md", "docs/mirroring.md", "docs/results.md"} {
 		var open *block
 		for i, line := range strings.SplitAfter(read(t, page), "\n") {
 			fence, isFence := strings.CutPrefix(strings.TrimSpace(line), "```")
@@ -272,7 +272,7 @@ func TestBareDates(t *testing.T) {
 // TestFieldsOfThePage requires that every field of the configuration is in a table of the page, as a user writes it.
 func TestFieldsOfThePage(t *testing.T) {
 	page, fields := read(t, "docs/traefik.md"), 0
-	for _, name := range []string{"config.go", "config_plan.go", "config_mirror.go", "config_store.go"} {
+	for _, name := range []string{"config.go", "config_plan.go", "config_mirror.go", "config_goal.go", "config_store.go"} {
 		source, err := parser.ParseFile(token.NewFileSet(), filepath.Join(checkout, "core", name), nil, 0)
 		if err != nil {
 			t.Fatal(err)

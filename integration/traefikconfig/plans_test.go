@@ -12,6 +12,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/grayling-gateway/grayling/core/goal"
 )
 
 const (
@@ -61,6 +63,7 @@ func TestPlanSpellings(t *testing.T) {
 			p.ready(t, "shop.example")
 			p.planned(t)
 			p.mirrored(t, hooks)
+			p.reached(t)
 			eventually(t, "both webhooks know that the plan has started", func() bool {
 				return strings.Contains(hooks.got("/signed sha256="), `"event":"started"`) && strings.Contains(hooks.got("/slack "), "checkout")
 			})
@@ -183,6 +186,33 @@ func (p *traefik) mirrored(t *testing.T, shadow *receiver) {
 	if copies := shadow.got("/shadow/"); copies != "/shadow/a \n/shadow/b short" && copies != "/shadow/b short\n/shadow/a " {
 		t.Errorf("copied: %q", copies)
 	}
+}
+
+// reached requires that clients are known, and reach the goals, as it is written.
+func (p *traefik) reached(t *testing.T) {
+	t.Helper()
+	for _, target := range []string{"/?user%2Cid=ada", "/thanks?user%2Cid=ada", "/?user%2Cid=bob&paid=2", "/blog/1?user%2Cid=bob", "/blog/2?user%2Cid=bob", "/?user%2Cid=eve&paid=3", "/thanks"} {
+		if r := p.ask(t, "shop.example", request{target: target}); r.Status != http.StatusOK {
+			t.Errorf("%s: %d", target, r.Status)
+		}
+	}
+	counted := ""
+	eventually(t, "clients who reached goals are counted: read, paid", func() bool {
+		var got struct{ Results []goal.Results }
+		code, body := p.control(t, http.MethodGet, "/rollouts/checkout/results", controlToken)
+		if code != http.StatusOK || json.Unmarshal([]byte(body), &got) != nil || len(got.Results) != 1 {
+			t.Fatalf("%d %s", code, body)
+		}
+		counted = fmt.Sprint(got.Results[0].Clients)
+		for _, g := range got.Results[0].Goals {
+			n := int64(0)
+			for _, v := range g.Variants {
+				n += v.Reached
+			}
+			counted += fmt.Sprint(" ", g.Name, " ", n)
+		}
+		return counted == "3 read 1 paid 2"
+	})
 }
 
 // control asks the control instance, and returns status and body of its answer.
