@@ -38,36 +38,47 @@ type fleet struct {
 func start(t *testing.T, s size, endpoint func(gateway int) string) *fleet {
 	t.Helper()
 	f := &fleet{size: s, lives: make([][]*core.Live, s.rollouts), engines: make([][]*core.Engine, s.rollouts)}
+	for r := range s.rollouts {
+		f.lives[r] = make([]*core.Live, s.gateways)
+		f.engines[r] = make([]*core.Engine, s.gateways)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
-	var running sync.WaitGroup
+	var starting, running sync.WaitGroup
 	t.Cleanup(func() {
 		cancel()
 		running.Wait()
 	})
 	for g := range s.gateways {
-		keeper, err := store.NewEtcd(store.EtcdSettings{Endpoints: []string{endpoint(g)}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		host := core.Host{Store: keeper, StoreName: "the fleet's", Member: fmt.Sprintf("edge-%d", g), Gateway: "simulated",
-			Handles: map[string]bool{"stable": true, "canary": true}}
-		for r := range s.rollouts {
-			live := core.NewLive()
-			engine, err := core.Compile(planned(r), live, host)
-			if err != nil {
-				t.Fatal(err)
-			}
-			f.lives[r] = append(f.lives[r], live)
-			f.engines[r] = append(f.engines[r], engine)
-			running.Go(func() { engine.Run(ctx) })
-		}
+		starting.Go(func() { f.begin(ctx, t, g, endpoint(g), &running) })
 		time.Sleep(10 * time.Millisecond) // nobody starts a thousand gateways at once
 	}
+	starting.Wait()
 	running.Go(func() { f.serve(ctx) })
 	for r := range s.rollouts {
 		f.await(t, r, rollout.Progressing)
 	}
 	return f
+}
+
+// begin starts a gateway.
+func (f *fleet) begin(ctx context.Context, t *testing.T, g int, endpoint string, running *sync.WaitGroup) {
+	keeper, err := store.NewEtcd(store.EtcdSettings{Endpoints: []string{endpoint}})
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	host := core.Host{Store: keeper, StoreName: "the fleet's", Member: fmt.Sprintf("edge-%d", g), Gateway: "simulated",
+		Handles: map[string]bool{"stable": true, "canary": true}}
+	for r := range f.rollouts {
+		live := core.NewLive()
+		engine, err := core.Compile(planned(r), live, host)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		f.lives[r][g], f.engines[r][g] = live, engine
+		running.Go(func() { engine.Run(ctx) })
+	}
 }
 
 // planned is a rollout with which nothing happens by itself.
