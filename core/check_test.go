@@ -93,7 +93,7 @@ var mistakes = []struct {
 		`announce.follow[1]: "10.0.0.0/x" is neither an IP address nor a CIDR such as 10.0.0.0/8` + "\n" + `announce.follow[2]: "upstream" is neither an IP address nor a CIDR such as 10.0.0.0/8`},
 
 	{"unknown keys", func(c *Config) { c.Rest = map[string]any{"varients": 1, "Rulez": 2, "timeout": 3} }, `Rulez: unknown key (did you mean "rules"?)` + "\n" +
-		`timeout: unknown key; there are name, variants, upstreams, subsets, rules, key, sticky, router, salt, revision, ends, announce, fallback_methods, observe, geo, jwt, plan, mirrors, notify, trusted_proxies, client_header, proxy, store, prometheus, member, control` + "\n" +
+		`timeout: unknown key; there are name, variants, upstreams, subsets, rules, key, sticky, router, salt, revision, ends, announce, fallback_methods, observe, geo, jwt, plan, mirrors, goals, notify, trusted_proxies, client_header, proxy, store, prometheus, member, control` + "\n" +
 		`varients: unknown key (did you mean "variants"?)`},
 	{"an unknown key of a variant", func(c *Config) { c.Variants[1].Rest = map[string]any{"wieght": "5%"} }, `variants[1].wieght: unknown key (did you mean "weight"?)`},
 	{"an unknown key of a rule", func(c *Config) { c.Rules[1].Rest = map[string]any{"if": "true"} }, `rules[1].if: unknown key; there are name, use, percent, when, order`},
@@ -156,7 +156,7 @@ func TestMistakesInCamelCase(t *testing.T) {
 	config := checkout()
 	config.FallbackMethods = []string{"get"}
 	config.Rest = map[string]any{"fallback": 1}
-	want := `fallback: unknown key; there are name, variants, upstreams, subsets, rules, key, sticky, router, salt, revision, ends, announce, fallbackMethods, observe, geo, jwt, plan, mirrors, notify, trustedProxies, clientHeader, proxy, store, prometheus, member, control
+	want := `fallback: unknown key; there are name, variants, upstreams, subsets, rules, key, sticky, router, salt, revision, ends, announce, fallbackMethods, observe, geo, jwt, plan, mirrors, goals, notify, trustedProxies, clientHeader, proxy, store, prometheus, member, control
 fallbackMethods[0]: "get" is not a method such as GET: methods are upper case, one each`
 	if got := complaints(config, Host{CamelCase: true}); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
