@@ -227,10 +227,11 @@ var traefikScenarios = []scenario{
 	},
 }
 
-// checkedSplit is a split whose upstreams are checked all the time.
+// checkedSplit is a split whose upstreams are checked all the time, and of which copies are made.
 func checkedSplit(share string) gateway.Rollout {
 	r := split(share)
 	r.Checked = "/healthz"
+	r.Mirrors = []gateway.Mirror{{To: "canary", Compare: []string{"status", "body"}}}
 	return r
 }
 
