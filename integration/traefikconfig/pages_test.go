@@ -31,7 +31,7 @@ type block struct {
 func blocks(t *testing.T) []block {
 	t.Helper()
 	var list []block
-	for _, page := range []string{"README.md", "docs/traefik.md", "docs/balancing.md", "docs/decisions.md", "docs/stickiness.md", "docs/expressions.md", "docs/geography.md", "docs/identity.md", "docs/rollouts.md", "docs/metrics.md", "docs/mirroring.md", "docs/results.md"} {
+	for _, page := range []string{"README.md", "docs/traefik.md", "docs/balancing.md", "docs/decisions.md", "docs/stickiness.md", "docs/expressions.md", "docs/geography.md", "docs/identity.md", "docs/rollouts.md", "docs/fleet.md", "docs/metrics.md", "docs/mirroring.md", "docs/results.md"} {
 		var open *block
 		for i, line := range strings.SplitAfter(read(t, page), "\n") {
 			fence, isFence := strings.CutPrefix(strings.TrimSpace(line), "```")
