@@ -28,7 +28,8 @@ type Options struct {
 	// Gateway is shown beside the title: where the rollouts are. Empty: nothing is.
 	Gateway string
 
-	// Demo answers below ./demo: see [github.com/grayling-gateway/grayling/demo]. Nil: there is none.
+	// Demo answers ./demo: a GET with a list of versions, each with its name, error_rate and latency_ms, and a POST of one of
+	// them by changing it. Nil: there is none.
 	Demo http.Handler
 
 	// Every is how often the control API is asked, for each page that is open. 0: every second.

@@ -23,9 +23,10 @@ var watchable = regexp.MustCompile(`^rollouts(/[0-9A-Za-z_-][0-9A-Za-z._-]*/(eve
 
 // watched is an answer that a stream follows.
 type watched struct {
-	path string
-	last []byte // what was sent last
-	id   int64  // of the last point of a series, of which only what is new is asked for
+	path   string
+	seldom bool   // it takes the gateway long to answer, and changes little
+	last   []byte // what was sent last
+	id     int64  // of the last point of a series, of which only what is new is asked for
 }
 
 // message is an answer as a stream sends it.
@@ -44,7 +45,7 @@ func (h *handler) stream(w http.ResponseWriter, r *http.Request) {
 			refuse(w, http.StatusBadRequest, "request", "?watch= names what is to be followed, such as rollouts or rollouts/checkout/events: 8 at most")
 			return
 		}
-		all = append(all, &watched{path: path})
+		all = append(all, &watched{path: path, seldom: strings.HasSuffix(path, "/mirror") || strings.HasSuffix(path, "/results")})
 	}
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("X-Accel-Buffering", "no") // nginx in front would keep it to itself
@@ -57,9 +58,11 @@ func (h *handler) stream(w http.ResponseWriter, r *http.Request) {
 	ticker := time.NewTicker(h.options.Every)
 	defer ticker.Stop()
 	text := "retry: 1000\n\n"
-	for {
+	for round := 0; ; round++ {
 		for _, one := range all {
-			text += h.news(r, one)
+			if !one.seldom || round%10 == 0 {
+				text += h.news(r, one)
+			}
 		}
 		if text == "" {
 			text = "data: {}\n\n" // still here: browsers tell a page of data only

@@ -3,11 +3,13 @@ package integration
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -213,6 +215,31 @@ func TestDashboardWithoutCommands(t *testing.T) {
 	page.Await(`document.querySelector("main").textContent.startsWith("No rollout runs")`)
 	api.change(func() { api.statuses = stages().statuses })
 	page.Await(`document.querySelector("h1")`)
+	page.Behaved()
+}
+
+// TestDashboardSaysWhyThereIsNothing to show, and shows it as soon as there is.
+func TestDashboardSaysWhyThereIsNothing(t *testing.T) {
+	var open atomic.Bool
+	api := stages()
+	server := httptest.NewServer(dashboard.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if open.Load() {
+			api.ServeHTTP(w, r)
+			return
+		}
+		w.WriteHeader(http.StatusUnauthorized)
+		_, _ = io.WriteString(w, `{"error":"this needs the token","code":"token"}`)
+	}), dashboard.Options{}))
+	t.Cleanup(server.Close)
+	page := browser.Open(t, server.URL+"/", 375)
+	page.Await(`document.querySelector("#why").textContent === "this needs the token" && document.querySelector("#link-text").textContent === "Gateway away"`)
+	open.Store(true)
+	page.Await(`document.querySelector("h1") && document.querySelector("#why").textContent === "" && document.querySelector("#link-text").textContent === "Live"`)
+	open.Store(false)
+	page.Await(`document.querySelector("#notices").textContent === "this needs the token" && document.querySelector("#link-text").textContent === "Gateway away"`)
+	if !browser.Eval[bool](page, `document.querySelector("h1") !== null`) {
+		t.Error("what was known is gone")
+	}
 	page.Behaved()
 }
 

@@ -27,13 +27,22 @@ function notify(text) {
 	setTimeout(() => notice.remove(), 6000);
 }
 
+// explain says why the gateway does not answer: where the rollouts would be, or beside them.
+function explain(why) {
+	if (known.rollouts) notify(why);
+	else write($("why"), why);
+}
+
 const connection = new Connection(hear, tell);
 
 // hear takes in an answer of the control API.
 function hear(path, status, body) {
 	if (path === "rollouts") {
-		known.away = status === 200 ? "" : body.error ?? `The gateway answers ${status}.`;
-		if (known.away) tell("live");
+		const away = status === 200 ? "" : body.error ?? `The gateway answers ${status}.`;
+		if (away && away !== known.away) explain(away);
+		known.away = away;
+		if (!away) write($("why"), "");
+		tell("live");
 		if (status === 200) known.rollouts = body.rollouts ?? [];
 	} else if (status === 200 && path === `rollouts/${shownName}/events`) known.events = body.events;
 	else if (status === 200 && path === `rollouts/${shownName}/series`) known.points = merge(known.points, body.points);
