@@ -191,7 +191,7 @@ func (s *etcdWatches) end(ctx context.Context, err error) {
 // compare has everybody read his document who has another version than there is, and returns the cluster's revision at
 // which that was looked at.
 func (e *Etcd) compare(ctx context.Context) (int64, error) {
-	found, err := e.find(ctx, etcdRangeRequest{Key: []byte(e.documents), RangeEnd: after(e.documents), KeysOnly: true})
+	found, err := e.find(ctx, etcdRangeRequest{Key: e.watched(), RangeEnd: after(e.documents), KeysOnly: true})
 	if err != nil {
 		return 0, err
 	}
@@ -213,10 +213,14 @@ func (e *Etcd) compare(ctx context.Context) (int64, error) {
 	return found.Header.Revision, nil
 }
 
+// watched returns the first key that may be watched, behind those of names that begin with a dot: such documents can be a
+// thousand times as long as the others, and the stream would bring each change of them to every gateway.
+func (e *Etcd) watched() []byte { return []byte(e.documents + "/") }
+
 // follow tells everybody what becomes of the documents from a revision on, until the stream fails, or with a nil error
 // until it has lasted long enough, or the member is left whose it is.
 func (e *Etcd) follow(ctx context.Context, revision int64) error {
-	request, err := json.Marshal(etcdWatchRequest{Create: etcdWatchCreate{Key: []byte(e.documents), RangeEnd: after(e.documents), StartRevision: revision}})
+	request, err := json.Marshal(etcdWatchRequest{Create: etcdWatchCreate{Key: e.watched(), RangeEnd: after(e.documents), StartRevision: revision}})
 	if err != nil {
 		return err
 	}

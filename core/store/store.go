@@ -17,7 +17,8 @@ type Store interface {
 	Swap(ctx context.Context, name, version string, content []byte) (string, error)
 
 	// Watch calls changed with the document as it is now, and whenever it has another version, until the context ends or
-	// the store is away. Of changes in quick succession it may see the last one only.
+	// the store is away. Of changes in quick succession it may see the last one only. A name that begins with a dot, which
+	// that of a rollout does not, cannot be watched.
 	Watch(ctx context.Context, name string, changed func(Document)) error
 }
 
