@@ -108,7 +108,7 @@ func (l *Live) sampleOf(e *Engine, v *rollout.View, preview bool) *goal.Sample {
 	if shares < 2 {
 		return nil
 	}
-	period.Division = fingerprint(v.Position.Revision, fmt.Sprint(v.Position.Epoch), e.salt, e.goals.counted, fmt.Sprint(e.variants, v.Weights))
+	period.Division = fingerprint(v.Position.Revision, fmt.Sprint(v.Position.Epoch), e.salt, e.goals.counted, divisionOf(e.variants, v.Weights, e.candidate))
 	f := &l.findings
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -69,6 +69,18 @@ func TestClientsWhoReachAGoalAreCounted(t *testing.T) {
 	}
 }
 
+// TestAPeriodIsTheSameInAllGateways holds compiled and interpreted gateways to one name of a period, by which they know what
+// to merge: interpreted, fmt does not see the methods of our types.
+func TestAPeriodIsTheSameInAllGateways(t *testing.T) {
+	live := NewLive()
+	e := inForce(t, withGoals(), live, Host{})
+	visits(e, "u1", "/", 200)
+	const want = "11c38dc9e1d6a52b"
+	if got := live.findings.sample.Period().Division; got != want {
+		t.Errorf("the period is called %q, want %q", got, want)
+	}
+}
+
 func TestRulesShowNobodyAVariantByChance(t *testing.T) {
 	live := NewLive()
 	e := inForce(t, withGoals(), live, Host{})
