@@ -77,7 +77,7 @@ func describePeriod(r goal.Results) string {
 		t.row("Left out:", fmt.Sprintf("%d who were shown several variants", r.Mixed))
 	}
 	if r.Sampled < 1 {
-		t.row("Sampled:", percentage(r.Sampled))
+		t.row("Sampled:", percent(r.Sampled))
 	}
 	b.WriteString(t.String())
 	for _, g := range r.Goals {
@@ -98,10 +98,8 @@ func describeGoal(g goal.Goal) string {
 		case i > 0:
 			verdict = fmt.Sprintf("not known: fewer than %d reached it, or did not", goal.Enough)
 		}
-		t.row(v.Name, fmt.Sprint(v.Clients), fmt.Sprint(v.Reached), percentage(v.Rate),
-			fmt.Sprintf("%s to %s", percentage(v.Interval.Low), percentage(v.Interval.High)), difference, interval, verdict)
+		t.row(v.Name, fmt.Sprint(v.Clients), fmt.Sprint(v.Reached), percent(v.Rate),
+			fmt.Sprintf("%s to %s", percent(v.Interval.Low), percent(v.Interval.High)), difference, interval, verdict)
 	}
 	return t.String()
 }
-
-func percentage(share float64) string { return fmt.Sprintf("%.2f%%", 100*share) }

@@ -151,7 +151,7 @@ func (s *simulator) check(command *cobra.Command) error {
 	switch {
 	case s.keys < 1 || s.keys > 1<<24:
 		return fail(exitUsage, "--keys: %d: from 1 to %d", s.keys, 1<<24)
-	case sc.Traffic.Rate < 0 || sc.Traffic.Rate > 1e6:
+	case !(sc.Traffic.Rate >= 0 && sc.Traffic.Rate <= 1e6):
 		return fail(exitUsage, "--rps: %g: from 0 to 1,000,000", sc.Traffic.Rate)
 	case !(sc.Candidate.Slower >= 0.01 && sc.Candidate.Slower <= 1000):
 		return fail(exitUsage, "--slower: %g: from 0.01 to 1000, such as 1.3", sc.Candidate.Slower)

@@ -109,6 +109,7 @@ func TestSimulateWrongly(t *testing.T) {
 		{[]string{explainConfig}, exitUsage, "which rollout? There are checkout, search"},
 		{[]string{five, "--keys", "0"}, exitUsage, "--keys: 0"},
 		{[]string{five, "--rps", "-1"}, exitUsage, "--rps: -1"},
+		{[]string{five, "--rps", "NaN"}, exitUsage, "--rps: NaN"},
 		{[]string{five, "--slower", "0"}, exitUsage, "--slower: 0"},
 		{[]string{five, "--burst", "0"}, exitUsage, "--burst: 0"},
 		{[]string{five, "--runs", "0", "--rps", "1"}, exitUsage, "--runs: 0"},
