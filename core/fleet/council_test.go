@@ -210,6 +210,48 @@ func TestJudges(t *testing.T) {
 	}
 }
 
+// TestLooks: the more gateways there are, the less each of them looks at the others, and nobody looks more often than it has
+// to because of a deploy that has just begun.
+func TestLooks(t *testing.T) {
+	const pace = 5 * time.Second
+	for _, test := range []struct {
+		name   string
+		id     string
+		others int
+		edit   func(r *Report) // of the others
+		mine   func(r *Report)
+		limit  int
+		pause  time.Duration
+		few    bool
+	}{
+		{"who judges", "00", 9, nil, nil, 0, 0, true},
+		{"who does not", "99", 9, nil, nil, FirstReports, seldom, true},
+		{"a judge of many", "00", 80, nil, nil, 0, 0, false},
+		{"a judge of very many", "00", 2 * manyMembers, nil, nil, 0, 2 * pace, false},
+		{"who does not judge among many", "99", 80, nil, nil, FirstReports, rarely, false},
+		{"who is outdated, and knows by whom", "99", 9, nil, func(r *Report) { r.Outdated = true }, FirstReports, seldom, true},
+		{"who is outdated, and does not", "99", 9, func(r *Report) { r.Outdated = true }, func(r *Report) { r.Outdated = true }, 0, 0, true},
+		{"the same among many", "99", 80, func(r *Report) { r.Outdated = true }, func(r *Report) { r.Outdated = true }, 0, rarely, false},
+	} {
+		me := newGateway(test.id)
+		me.edit = test.mine
+		council := NewCouncil(me.id)
+		if !council.Few() || council.Limit() != FirstReports || council.Pause(pace) != 0 {
+			t.Errorf("%s, which begins: %d reports, %v", test.name, council.Limit(), council.Pause(pace))
+		}
+		var reports []store.Report
+		for i := 0; i < test.others; i++ {
+			g := newGateway(fmt.Sprint(1000 + i)) // behind 00, and before 99
+			g.edit = test.edit
+			reports = append(reports, g.filed(t))
+		}
+		council.Hear(reports, true, me.report(), release, 0)
+		if council.Limit() != test.limit || council.Pause(pace) != test.pause || council.Few() != test.few {
+			t.Errorf("%s looks at %d after %v, among few %v; want %d after %v, %v", test.name, council.Limit(), council.Pause(pace), council.Few(), test.limit, test.pause, test.few)
+		}
+	}
+}
+
 // TestWhoDiffers: gateways that differ are told, and only counts of the same division of the same stay are added.
 func TestWhoDiffers(t *testing.T) {
 	for _, test := range []struct {

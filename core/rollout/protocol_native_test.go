@@ -3,6 +3,7 @@ package rollout
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -12,13 +13,12 @@ import (
 	"github.com/grayling-gateway/grayling/core/balance"
 )
 
-// TestProtocol runs fleets through whatever can happen to them and to their store, in thousands of orders, and holds them
-// to what people may rely on. A seed that fails is run again for the story that led to it.
+var fleets = flag.Uint64("fleets", 1000, "how many fleets TestProtocol runs")
+
+// TestProtocol runs fleets through whatever can happen to them and to their store, each in an order of its own, and holds
+// them to what people may rely on. A seed that fails is run again for the story that led to it.
 func TestProtocol(t *testing.T) {
-	seeds := uint64(4000)
-	if testing.Short() {
-		seeds = 400
-	}
+	seeds := *fleets
 	total := map[string]int{}
 	for seed := uint64(1); seed <= seeds; seed++ {
 		w := newWorld(seed)

@@ -389,8 +389,8 @@ func (l link) fate() fate {
 	if l.cut {
 		return []fate{lost, lost, lost, late}[l.w.random.IntN(4)]
 	}
-	if l.flaky && l.w.one(4) {
-		return []fate{lost, unanswered, late}[l.w.random.IntN(3)]
+	if l.flaky && l.w.one(3) {
+		return []fate{lost, unanswered, unanswered, unanswered, late}[l.w.random.IntN(5)]
 	}
 	return answered
 }
