@@ -343,13 +343,8 @@ func (f *findings) learn(kept keptFindings) (sample *goal.Sample, ahead bool) {
 
 // restore takes in what is known of a period that is over here; mu is held.
 func (f *findings) restore(counts goal.Counts) {
-	if len(counts.Clients) != len(counts.Period.Variants) || len(counts.Reached) != len(counts.Period.Goals) || counts.Sampled <= 0 {
+	if !counts.Possible() {
 		return // not what was written
-	}
-	for _, reached := range counts.Reached {
-		if len(reached) != len(counts.Clients) {
-			return
-		}
 	}
 	if f.sample == nil || !isSame(f.sample.Period(), counts.Period) {
 		f.remember(counts)

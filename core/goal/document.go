@@ -99,3 +99,34 @@ func Decode(content []byte) (*Sample, error) {
 func isPeriod(p Period) bool {
 	return len(p.Variants) > 1 && len(p.Variants) <= MaxVariants && len(p.Weights) == len(p.Variants) && len(p.Goals) <= MaxGoals
 }
+
+// Possible reports whether a sample can have counted so: what somebody else has written need not be what a sample says.
+func (c Counts) Possible() bool {
+	if !isPeriod(c.Period) || !(c.Sampled > 0 && c.Sampled <= 1) || len(c.Reached) != len(c.Period.Goals) || !areClients(c.Clients, c.Period) || c.Mixed < 0 {
+		return false
+	}
+	for _, reached := range c.Reached {
+		if !areClients(reached, c.Period) {
+			return false
+		}
+		for v, n := range reached {
+			if n > c.Clients[v] {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// areClients reports whether there is a number of clients for each variant.
+func areClients(counts []int64, p Period) bool {
+	if len(counts) != len(p.Variants) {
+		return false
+	}
+	for _, n := range counts {
+		if n < 0 {
+			return false
+		}
+	}
+	return true
+}

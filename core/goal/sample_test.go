@@ -130,3 +130,30 @@ func TestWhatIsNoSampleIsRefused(t *testing.T) {
 		}
 	}
 }
+
+func TestImpossibleCountsAreRefused(t *testing.T) {
+	s := NewSample(period())
+	s.See(Hash("s", "alice"), 0, 1)
+	if !s.Count().Possible() {
+		t.Fatal("what was counted is refused")
+	}
+	for name, damage := range map[string]func(*Counts){
+		"a variant without a weight": func(c *Counts) { c.Period.Weights = c.Period.Weights[:1] },
+		"one variant":                func(c *Counts) { c.Period.Variants = c.Period.Variants[:1]; c.Period.Weights = c.Period.Weights[:1] },
+		"no clients":                 func(c *Counts) { c.Clients = nil },
+		"fewer than none":            func(c *Counts) { c.Clients[1] = -1 },
+		"more who reached it":        func(c *Counts) { c.Reached[0][0] = 2 },
+		"a goal without counts":      func(c *Counts) { c.Reached = c.Reached[:1] },
+		"counts of too few variants": func(c *Counts) { c.Reached[1] = c.Reached[1][:1] },
+		"a sample of nobody":         func(c *Counts) { c.Sampled = 0 },
+		"a sample of more than all":  func(c *Counts) { c.Sampled = 2 },
+		"fewer mixed than none":      func(c *Counts) { c.Mixed = -1 },
+	} {
+		c := s.Count()
+		c.Period = period()
+		damage(&c)
+		if c.Possible() {
+			t.Errorf("%s: %+v is taken for possible", name, c)
+		}
+	}
+}
