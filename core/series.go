@@ -79,23 +79,28 @@ func (p *pursuit) record(now time.Duration) {
 	r := &p.recorder
 	ph := current(p.engine)
 	t := ph.judging()
-	end := now
 	const early = time.Second / 2 // ticks are not exact
-	if r.begun {
-		if t == r.trial && now-r.since < p.pointLasts()-early {
-			return
-		}
-		if t != r.trial && t != nil && t.began > r.since && t.began < now {
-			end = t.began
-		}
-		if end-r.since >= early { // in less, rates would be of those requests that began long before
-			p.live.series.add(Point{Time: time.Now().Add(end - now), For: end - r.since, Variants: p.engine.counted(r, t != nil)})
-		}
+	if r.begun && t == r.trial && now-r.since < p.pointLasts()-early {
+		return
 	}
-	r.mark = nil // what another trial has counted already is of this time, too
-	if t != nil && (!r.begun || t == r.trial) {
-		r.mark = t.Mark()
+	end := now
+	if r.begun && t != r.trial && t != nil && t.began > r.since && t.began < now {
+		end = t.began
 	}
+	var mark *analysis.Mark
+	if r.trial != nil {
+		mark = r.trial.Mark()
+	}
+	if r.begun && end-r.since >= early { // in less, rates would be of those requests that began long before
+		p.live.series.add(Point{Time: time.Now().Add(end - now), For: end - r.since, Variants: p.engine.counted(r, mark, t != nil)})
+	}
+	if t != r.trial {
+		mark = nil // what another trial has counted already is of this time, too
+	}
+	if t != nil && !r.begun {
+		mark = t.Mark()
+	}
+	r.mark = mark
 	r.begun = true
 	r.since = end
 	r.trial = t
@@ -123,12 +128,12 @@ func (p *pursuit) pointLasts() time.Duration {
 }
 
 // counted returns what was counted since a point began. A point in which outcomes ceased to be judged is of all of them:
-// of the others there were hardly any.
-func (e *Engine) counted(r *recorder, judged bool) []VariantStatus {
+// of the others there were hardly any. mark is the present one, nil if there is no trial.
+func (e *Engine) counted(r *recorder, mark *analysis.Mark, judged bool) []VariantStatus {
 	totals := e.totals()
 	var seen []analysis.Tally
 	if r.trial != nil {
-		seen = analysis.Between(r.mark, r.trial.Mark())
+		seen = analysis.Between(r.mark, mark)
 	}
 	for i := range totals {
 		v := &totals[i]
