@@ -263,5 +263,9 @@ func TestDashboardStandsStill(t *testing.T) {
 		page.Await(fmt.Sprintf(`document.querySelectorAll(".events li").length === %d`, 10+i))
 		page.Await(fmt.Sprintf(`document.querySelector(".weight").textContent === %q`, []string{"0%", "33.333%", "100%"}[i]))
 	}
+	const moving = `[...document.querySelectorAll("*")].some((e) => getComputedStyle(e).transitionDuration !== "0s" || getComputedStyle(e).animationName !== "none")`
+	page.Await(moving)
+	page.Calm()
+	page.Await("!" + moving)
 	page.Behaved()
 }

@@ -158,7 +158,19 @@ func (p *Page) Resize(width int64, scheme string) {
 		height = 812
 	}
 	p.do(chromedp.EmulateViewport(width, height))
-	features := []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}
+	p.prefer("prefers-color-scheme", scheme)
+}
+
+// Calm has the system ask for reduced motion.
+func (p *Page) Calm() {
+	p.t.Helper()
+	p.prefer("prefers-reduced-motion", "reduce")
+}
+
+// prefer has the system prefer something, and nothing else.
+func (p *Page) prefer(feature, value string) {
+	p.t.Helper()
+	features := []*emulation.MediaFeature{{Name: feature, Value: value}}
 	if _, err := chromedp.Call(p.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: features}); err != nil {
 		p.t.Fatal(err)
 	}
