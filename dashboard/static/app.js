@@ -51,7 +51,9 @@ function hear(path, status, body) {
 	requestAnimationFrame(show);
 }
 
-const wanted = () => decodeURIComponent(location.hash.slice(1));
+function wanted() {
+	try { return decodeURIComponent(location.hash.slice(1)); } catch { return ""; } // somebody wrote it by hand
+}
 
 // choose is which rollout is looked at: the one that the address names, or the first.
 const choose = () => known.rollouts.find((s) => s.name === wanted()) ?? known.rollouts[0];

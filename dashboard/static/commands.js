@@ -20,16 +20,16 @@ const commands = {
 		text: (s) => `Ends step ${s.step}, whatever it waits for, and goes on with ${next(s)}.`,
 	},
 	pause: {
-		label: "Pause", may: (s) => s.state === "progressing" || "Only a plan that goes on can be paused.",
-		text: (s) => `Keeps ${s.candidate} at ${weightOf(s)} until somebody resumes. Checks that fail still roll it back.`,
+		label: "Pause", may: (s) => ["progressing", "outdated"].includes(s.state) || "Only a plan that goes on can be paused.",
+		text: (s) => s.state === "outdated" ? "Pauses what other gateways release." : `Keeps ${s.candidate} at ${weightOf(s)} until somebody resumes. Checks that fail still roll it back.`,
 	},
 	resume: {
 		label: "Resume", may: (s) => s.state === "paused" || "It is not paused.",
 		text: (s) => `Goes on with step ${s.step}. Weights that were set by hand are dropped.`,
 	},
 	abort: {
-		label: "Abort", look: "danger", may: (s) => [...active, "promoted"].includes(s.state) || "There is nothing to roll back.",
-		text: (s) => `Rolls back: from the next request on nobody gets ${s.candidate}.`,
+		label: "Abort", look: "danger", may: (s) => [...active, "promoted", "outdated"].includes(s.state) || "There is nothing to roll back.",
+		text: (s) => s.state === "outdated" ? "Rolls back what other gateways release." : `Rolls back: from the next request on nobody gets ${s.candidate}.`,
 	},
 	full: {
 		verb: "promote", label: "Promote to 100%", may: (s) => active.includes(s.state) || "There is no step to end.", body: () => ({ full: true }),
@@ -51,8 +51,8 @@ const commands = {
 		body: (form) => ({ variant: form.elements.variant.value, weight: `${form.elements.weight.value}%` }),
 	},
 	restart: {
-		label: "Restart the plan", may: (s) => [...active, "promoted", "rolled_back"].includes(s.state) || "There is no plan.",
-		text: (s) => `Begins anew at step 1${s.steps?.[0] ? `, with ${s.steps[0].weight} for ${s.candidate}` : ""}.`,
+		label: "Restart the plan", may: (s) => [...active, "promoted", "rolled_back", "outdated"].includes(s.state) || "There is no plan.",
+		text: (s) => `${s.state === "outdated" ? `Has revision ${s.revision} released in the place of what other gateways release. ` : ""}Begins anew at step 1${s.steps?.[0] ? `, with ${s.steps[0].weight} for ${s.candidate}` : ""}.`,
 	},
 };
 

@@ -43,8 +43,8 @@ export function clock(time) {
 	return day + at.toLocaleTimeString("en-GB");
 }
 
-const stateNames = { idle: "No plan", progressing: "Progressing", paused: "Paused", promoted: "Promoted", rolled_back: "Rolled back", unknown: "Unknown" };
-const stateTones = { progressing: "accent", paused: "warn", promoted: "good", rolled_back: "bad" };
+const stateNames = { idle: "No plan", progressing: "Progressing", paused: "Paused", promoted: "Promoted", rolled_back: "Rolled back", unknown: "Unknown", outdated: "Outdated" };
+const stateTones = { progressing: "accent", paused: "warn", promoted: "good", rolled_back: "bad", outdated: "warn" };
 
 // stateOf names a rollout's state, and its tone.
 export function stateOf(s) {
@@ -66,7 +66,9 @@ export function expectation(s) {
 	case "idle":
 		return "There is no plan: weights are as declared, or as somebody sets them.";
 	case "unknown":
-		return "The store has not said yet how far the rollout has come. Everybody gets the baseline.";
+		return `The store has not said yet how far the rollout has come. Until then nobody gets ${s.candidate}.`;
+	case "outdated":
+		return "Other gateways release another revision than this one has.";
 	case "paused":
 		return `Paused in step ${s.step} of ${s.steps.length}. Checks that fail still roll it back.`;
 	case "promoted":
