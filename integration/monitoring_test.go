@@ -76,6 +76,7 @@ func monitored(hook, router string) gateway.Rollout {
 	r.Router = gateway.Router{URL: router, Timeout: "100ms"}
 	r.Notify = []gateway.Notify{{URL: hook, Secret: webhookSecret}}
 	r.Mirrors = []gateway.Mirror{{Backend: "shadow", Compare: []string{"status"}}}
+	r.Goals = []gateway.Goal{{Name: "paid", When: `path() == "/thanks"`}}
 	return r
 }
 

@@ -118,6 +118,7 @@ func (c *caddy) rollout(b *bytes.Buffer, r Rollout) {
 	c.assignments(b, r)
 	c.plan(b, r)
 	c.mirrors(b, r)
+	c.goals(b, r)
 	c.tokens(b, r.JWT)
 	option := func(name, value string) {
 		if value != "" {

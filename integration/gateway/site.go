@@ -68,6 +68,7 @@ type Rollout struct {
 	Plan     Plan
 	Notify   []Notify
 	Mirrors  []Mirror
+	Goals    []Goal
 	JWT      JWT
 	Announce Announce
 	Fallback []string // methods

@@ -214,12 +214,12 @@ func (t *traefik) rollout(site Site, r Rollout) map[string]any {
 		active["path"] = r.Checked
 		active["interval"] = "1s"
 	}
-	return assignments(t.plan(t.mirrors(present{
+	return assignments(t.plan(t.goals(t.mirrors(present{
 		"upstreams": upstreams, "subsets": subsets, "proxy": present{"retries": retries, "passiveHealthCheck": passive, "healthCheck": active}.fields(),
 		"name": r.Name, "variants": variants, "rules": rules, "key": r.Key, "salt": r.Salt, "revision": r.Revision, "ends": r.Ends,
 		"fallbackMethods": r.Fallback, "trustedProxies": site.TrustedProxies, "clientHeader": site.ClientHeader, "geo": r.Geo, "jwt": r.JWT.fields(),
 		"announce": present{"request": a.Request, "response": a.Response, "baggage": a.Baggage, "follow": a.Follow}.fields(),
-	}.fields(), r), site, r), r)
+	}.fields(), r), r), site, r), r)
 }
 
 // present is a mapping, of which what is empty will not be written.
