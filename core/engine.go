@@ -268,7 +268,7 @@ func (e *Engine) Fallback(failed Decision) Decision {
 // SetWeight gives a variant another share, as the command does: see [Live.Command]. An engine that is not in force yet
 // is put in force.
 func (e *Engine) SetWeight(variant, weight string) error {
-	if e.live.inForce() != e {
+	if e.live.settled() != e {
 		e.live.takeOver(context.Background(), e)
 	}
 	_, err := e.live.Command(context.Background(), rollout.Command{Verb: rollout.SetWeight, Variant: variant, Weight: weight}, "")

@@ -129,6 +129,13 @@ func (l *Live) inForce() *Engine {
 	return e
 }
 
+// settled is inForce when no engine is taking over: the controller knows its configuration.
+func (l *Live) settled() *Engine {
+	l.taking.Lock()
+	defer l.taking.Unlock()
+	return l.inForce()
+}
+
 // show has requests decided as a view says.
 func (l *Live) show(v *rollout.View) {
 	next := &shown{view: v, kin: kinOf(v.Release)}
@@ -249,7 +256,7 @@ func (l *Live) fault(fault error) {
 // Command does what somebody wants of the rollout, and returns how it stands then. version is the Status.Version that the
 // command was meant for; empty: any. Errors wrap those of [rollout.Controller.Command].
 func (l *Live) Command(ctx context.Context, c rollout.Command, version string) (Status, error) {
-	e := l.inForce()
+	e := l.settled()
 	if e == nil {
 		return Status{}, fmt.Errorf("%w: the rollout does not run yet", rollout.ErrState)
 	}
