@@ -64,7 +64,7 @@ func TestGoalsOfGatewaysWithOneStorage(t *testing.T) {
 // aimed is an even split under /name/ with goals.
 func aimed(name string) gateway.Rollout {
 	return gateway.Rollout{
-		Name: name, Path: "/" + name + "/*",
+		Name: name, Path: "/" + name + "/*", Revision: "v2",
 		Variants: []gateway.Variant{{Name: "stable", Backend: name + "-stable"}, {Name: "canary", Backend: name + "-canary", Weight: "50%"}},
 		Key:      []string{`header("X-User")`},
 		Rules:    []gateway.Rule{{Name: "qa", Use: "canary", When: `header("X-Version") == "v2"`}},

@@ -74,7 +74,7 @@ const statusClientGone = 499
 func responded(e *exchange, status int, header http.Header) {
 	e.status = status
 	e.latency = time.Since(e.begin)
-	e.success = status < http.StatusInternalServerError && status != statusClientGone
+	e.success = status < http.StatusBadRequest // of others it depends what they mean
 	if e.tells {
 		core.TellClient(e.engine, e.decision, header)
 	}
