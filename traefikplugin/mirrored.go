@@ -40,6 +40,9 @@ func serveCopied(s *serviceMode, w http.ResponseWriter, r *http.Request, decisio
 	c := &copied{ResponseWriter: w, observer: o, copies: copies}
 	defer finish(&o.exchange)
 	defer end(c)
+	if r.ContentLength != 0 {
+		watchUpload(&o.exchange)
+	}
 	s.next.ServeHTTP(c, r)
 	o.returned = true
 }

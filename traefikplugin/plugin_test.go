@@ -3,6 +3,7 @@ package traefikplugin
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -82,6 +83,36 @@ func TestServiceModeAnnouncesAndObserves(t *testing.T) {
 	got := counts(config.Name)
 	if got["canary"].Success != 1 || got["canary"].Failure != 1 || got["stable"].Success != 2 {
 		t.Errorf("counted %v", got)
+	}
+}
+
+// brokenOff is an upload whose client goes away.
+type brokenOff struct{}
+
+func (brokenOff) Read(p []byte) (int, error) { return copy(p, "half"), io.ErrUnexpectedEOF }
+
+// TestBrokenUploadsInServiceMode: what Traefik answers in the place of a service that the client did not let finish says
+// nothing about the variant.
+func TestBrokenUploadsInServiceMode(t *testing.T) {
+	for _, mirrors := range [][]core.Mirror{nil, {{Target: "http://127.0.0.1:1", Methods: []string{"POST"}}}} {
+		config := checkout(t)
+		config.Name += fmt.Sprint(len(mirrors))
+		config.Mirrors = mirrors
+		handler := start(t, config, func(w http.ResponseWriter, r *http.Request) {
+			if _, err := io.Copy(io.Discard, r.Body); err != nil {
+				w.WriteHeader(http.StatusBadGateway)
+				return
+			}
+			w.WriteHeader(http.StatusInternalServerError)
+		})
+		for _, body := range []io.Reader{brokenOff{}, strings.NewReader("whole")} {
+			r := httptest.NewRequest(http.MethodPost, "http://shop.example/cart", body)
+			r.Header.Set("X-Version", "v2")
+			handler.ServeHTTP(httptest.NewRecorder(), r)
+		}
+		if c := counts(config.Name)["canary"]; c.Neutral != 1 || c.Failure != 1 {
+			t.Errorf("with %d mirrors: %+v", len(mirrors), c)
+		}
 	}
 }
 

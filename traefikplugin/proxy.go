@@ -45,7 +45,6 @@ type proxied struct {
 	exchange
 	proxy    *proxy
 	clients  *clients
-	upload   *upload
 	body     *replay.Body // nil if the request has none, or cannot be sent again
 	standing *standing
 	target   *target
@@ -137,8 +136,7 @@ func aimNarrowed(e *proxied) bool {
 
 // wrapBody notices when a client breaks off, and remembers what it sent for as long as another attempt may need it.
 func wrapBody(e *proxied) {
-	e.upload = &upload{from: e.request.Body}
-	e.request.Body = e.upload
+	watchUpload(&e.exchange)
 	if e.engine.Repeats(e.request) {
 		e.body = replay.NewBody(e.upload)
 		e.request.Body = e.body

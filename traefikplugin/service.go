@@ -48,6 +48,9 @@ func serveAnew(s *serviceMode, w http.ResponseWriter, r *http.Request) {
 func serveObserved(s *serviceMode, w http.ResponseWriter, r *http.Request, decision *core.Decision, tells bool) {
 	o := &observer{ResponseWriter: w, exchange: exchange{engine: s.engine, decision: decision, request: r, tells: tells, begin: time.Now()}}
 	defer finish(&o.exchange)
+	if r.ContentLength != 0 {
+		watchUpload(&o.exchange)
+	}
 	s.next.ServeHTTP(o, r)
 	o.returned = true
 }
@@ -57,6 +60,7 @@ type exchange struct {
 	engine   *core.Engine
 	decision *core.Decision // the engine's: only to be read
 	request  *http.Request
+	upload   *upload // nil if the request has no body
 	begin    time.Time
 	tells    bool // the response tells the client something of the decision
 	status   int  // of the response; 0 before it begins
@@ -66,6 +70,14 @@ type exchange struct {
 	failed   bool   // the variant gave no response
 	returned bool   // the handlers came back: they panic to abort a response that has begun
 	reported bool
+}
+
+// watchUpload notices when a client breaks off its upload: Traefik answers that as it answers a service that fails.
+func watchUpload(e *exchange) {
+	if e.request.Body != nil {
+		e.upload = &upload{from: e.request.Body}
+		e.request.Body = e.upload
+	}
 }
 
 const statusClientGone = 499
@@ -113,7 +125,7 @@ func finishOddly(e *exchange) {
 	}
 	report(e, core.Outcome{
 		Status: e.status, Latency: e.latency, Failed: broken,
-		Gone: e.status == statusClientGone || broken && e.request.Context().Err() != nil,
+		Gone: e.status == statusClientGone || broken && e.request.Context().Err() != nil || e.upload != nil && e.upload.broken.Load(),
 	})
 }
 
