@@ -82,6 +82,9 @@ func (d *demo) run(ctx context.Context) (err error) {
 	}
 	defer versions.close()
 	gateway, stop, err := d.gateway(ctx, dir, versions)
+	if errors.Is(err, context.Canceled) {
+		return nil // somebody thought better of it
+	}
 	if err != nil {
 		return err
 	}
@@ -136,10 +139,17 @@ func (d *demo) gateway(ctx context.Context, dir string, versions *versions) (*cl
 		if err == nil && status.State == string(rollout.Progressing) {
 			return gateway, stop, nil
 		}
-		if ctx.Err() != nil || time.Now().After(end) {
+		if err == nil {
+			err = fmt.Errorf("the rollout is %s", status.State)
+		}
+		if time.Now().After(end) {
 			return nil, nil, errors.Join(fail(exitRefused, "the gateway does not begin: %w", err), stop())
 		}
-		time.Sleep(100 * time.Millisecond)
+		select {
+		case <-ctx.Done():
+			return nil, nil, errors.Join(ctx.Err(), stop())
+		case <-time.After(100 * time.Millisecond):
+		}
 	}
 }
 
