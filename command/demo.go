@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
 	"os/signal"
+	"strconv"
 	"sync"
 	"syscall"
 	"time"
@@ -153,13 +155,29 @@ func (d *demo) gateway(ctx context.Context, dir string, versions *versions) (*cl
 	}
 }
 
-// freeAddress returns an address with the port, a free one if it was 0, once it is found to be free.
+// freeAddress returns the address once it is found to be free, with a free port if that was 0: one below those that the
+// kernel gives to connections, so that none takes it before the gateway listens.
 func freeAddress(address string) (string, error) {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil || port != "0" {
+		return address, tryAddress(address)
+	}
+	const lowest, end = 12000, 32768
+	for range 100 {
+		address = net.JoinHostPort(host, strconv.Itoa(lowest+rand.IntN(end-lowest)))
+		if err = tryAddress(address); err == nil {
+			break
+		}
+	}
+	return address, err
+}
+
+func tryAddress(address string) error {
 	listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp", address)
 	if err != nil {
-		return "", err
+		return err
 	}
-	return listener.Addr().String(), listener.Close()
+	return listener.Close()
 }
 
 // worsen waits for the second step, and has the canary fail.

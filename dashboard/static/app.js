@@ -110,7 +110,10 @@ addEventListener("hashchange", () => {
 	$("main").focus({ preventScroll: true });
 });
 tell("connecting");
-page = await fetch("page.json").then((response) => response.json());
+while (!page) {
+	// The server may be away for a moment just now.
+	page = await fetch("page.json").then((response) => response.json()).catch(() => new Promise((again) => setTimeout(again, 1000)));
+}
 write($("gateway"), page.gateway);
 if (page.demo) demo = new Demo(notify);
 connection.follow(["rollouts"]);
