@@ -196,6 +196,7 @@ func TestMarks(t *testing.T) {
 // TestDarkPlan: a plan goes on from 0% while answers to copies agree, and is rolled back when they do not. No client sees
 // the candidate meanwhile.
 func TestDarkPlan(t *testing.T) {
+	t.Parallel()
 	for _, answer := range []string{"stable", "canary"} {
 		host := &copies{answer: answer}
 		config := mirroringConfig()

@@ -75,6 +75,7 @@ func until(t *testing.T, live *Live, state string, step int) Status {
 }
 
 func TestPlanGoesOn(t *testing.T) {
+	t.Parallel()
 	var status atomic.Int64
 	status.Store(200)
 	live := NewLive()
@@ -115,6 +116,7 @@ func TestPlanGoesOn(t *testing.T) {
 
 // TestPlanAsksOthers: Prometheus for values, and whoever confirms a step.
 func TestPlanAsksOthers(t *testing.T) {
+	t.Parallel()
 	var status, value, confirms atomic.Int64
 	status.Store(200)
 	questions := make(chan map[string]any, 100)

@@ -10,6 +10,7 @@ import (
 
 // TestSeries: points follow a rollout from step to step, and what they count adds up to what the checks saw.
 func TestSeries(t *testing.T) {
+	t.Parallel()
 	var status atomic.Int64
 	status.Store(200)
 	live := NewLive()

@@ -27,6 +27,7 @@ func expectBaggage(t *testing.T, g *gateway.Gateway, want []string, header ...st
 // TestGatewaysInARow: behind a gateway that passes baggage on, another makes the same decision where it follows the first,
 // and its own where it does not.
 func TestGatewaysInARow(t *testing.T) {
+	t.Parallel()
 	type row struct{ outer, inner gateway.Host }
 	rows := []row{
 		{gateway.Caddy{}, gateway.TraefikProxy{}}, {gateway.TraefikService{}, gateway.Caddy{}}, {gateway.TraefikProxy{}, gateway.TraefikService{}},

@@ -11,6 +11,7 @@ import (
 
 // TestDashboardOutdated shows a gateway whose revision others have superseded, and offers what leads out of that.
 func TestDashboardOutdated(t *testing.T) {
+	t.Parallel()
 	api := stages()
 	api.change(func() {
 		s := &api.statuses[0]
@@ -30,6 +31,7 @@ func TestDashboardOutdated(t *testing.T) {
 
 // TestDashboardOfNoName goes on at an address that names no rollout.
 func TestDashboardOfNoName(t *testing.T) {
+	t.Parallel()
 	api := stages()
 	page := openTold(t, api, dashboard.Options{})
 	page.Await(`document.querySelector("h1")`)

@@ -92,6 +92,7 @@ func hostile() *told {
 
 // TestDashboardShowsTextsAsTexts: whoever can write into what a gateway tells cannot write into the page.
 func TestDashboardShowsTextsAsTexts(t *testing.T) {
+	t.Parallel()
 	page := openTold(t, hostile(), dashboard.Options{Gateway: smuggled})
 	page.Await(`document.querySelectorAll(".events button").length === 1 && document.querySelectorAll("tbody tr").length === 5`)
 	page.Click(".events button")
@@ -177,6 +178,7 @@ const contrast = `(() => {
 
 // TestDashboardCanBeRead holds every state of a rollout, in all colours and widths, to what people can read.
 func TestDashboardCanBeRead(t *testing.T) {
+	t.Parallel()
 	api := stages()
 	page := openTold(t, api, dashboard.Options{})
 	page.Await(`document.querySelector("h1") && document.querySelectorAll(".events li").length === 9`)
@@ -205,6 +207,7 @@ func TestDashboardCanBeRead(t *testing.T) {
 
 // TestDashboardWithoutCommands has no buttons, and one with nothing to show says so.
 func TestDashboardWithoutCommands(t *testing.T) {
+	t.Parallel()
 	api := stages()
 	page := openTold(t, api, dashboard.Options{ReadOnly: true})
 	page.Await(`document.querySelector("h1")`)
@@ -220,6 +223,7 @@ func TestDashboardWithoutCommands(t *testing.T) {
 
 // TestDashboardSaysWhyThereIsNothing to show, and shows it as soon as there is.
 func TestDashboardSaysWhyThereIsNothing(t *testing.T) {
+	t.Parallel()
 	var open atomic.Bool
 	api := stages()
 	server := httptest.NewServer(dashboard.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -246,6 +250,7 @@ func TestDashboardSaysWhyThereIsNothing(t *testing.T) {
 // TestDashboardStandsStill: nothing moves when figures change, however much, and nothing is animated for those who do not
 // want it.
 func TestDashboardStandsStill(t *testing.T) {
+	t.Parallel()
 	api := stages()
 	page := openTold(t, api, dashboard.Options{Every: 50 * time.Millisecond})
 	for i, reason := range []string{"", "short", strings.Repeat("a reason of many words ", 40)} {

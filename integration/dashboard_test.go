@@ -77,6 +77,7 @@ func (o *overseer) obeys(t *testing.T, command string, fields map[string]string,
 
 // TestDashboard uses the page in a real browser, with the real Caddy behind it.
 func TestDashboard(t *testing.T) {
+	t.Parallel()
 	g := gateway.Start(t, gateway.Caddy{}, overseen(map[string]string{
 		"forward": "step 10% 2s, step 50% 2s, step 100%", "bad": "step 50% 1h, step 100%", "buttons": "step 10% 1h, step 20% 1h, step 50% manual, step 100% 1h",
 		"conflict": "step 10% 1h, step 100%", "keyboard": "step 10% 1h, step 100%", "lost": "step 10% 1h, step 100%",
@@ -208,6 +209,7 @@ func byKeyboard(t *testing.T, o *overseer) {
 
 // TestDashboardCommand serves the page for gateways of both kinds by the program, which keeps the token.
 func TestDashboardCommand(t *testing.T) {
+	t.Parallel()
 	for _, host := range []gateway.Host{gateway.Caddy{}, gateway.TraefikProxy{}} {
 		t.Run(host.Name(), func(t *testing.T) {
 			r := planned("shown", manual("50%"), step("100%", ""))

@@ -75,6 +75,7 @@ func (p *program) interrupt(t *testing.T) {
 
 // TestDemo shows the demo of both gateways, turns its versions on the page, and looks what is left of it.
 func TestDemo(t *testing.T) {
+	t.Parallel()
 	traefik := gateway.TraefikBinary(t)
 	for _, test := range []struct {
 		name string
@@ -96,6 +97,7 @@ func TestDemo(t *testing.T) {
 
 // TestDemoGoesWell and badly: both ends come by themselves, and soon.
 func TestDemoGoesWell(t *testing.T) {
+	t.Parallel()
 	p, page := demonstrate(t)
 	page.Await(`document.querySelector("main .name .state").textContent === "Promoted"`)
 	page.Behaved()
@@ -103,6 +105,7 @@ func TestDemoGoesWell(t *testing.T) {
 }
 
 func TestDemoGoesBadly(t *testing.T) {
+	t.Parallel()
 	began := time.Now()
 	p, page := demonstrate(t, "--bad")
 	p.await(t, "rolled_back  rolled_back")

@@ -14,6 +14,7 @@ import (
 // TestFleetWithoutStore takes the store away from gateways. What they do alone is never more than the fleet would, and
 // counts when they meet again.
 func TestFleetWithoutStore(t *testing.T) {
+	t.Parallel()
 	frozen, undone, slow := strict("frozen"), strict("undone"), planned("slow", step("50%", "2s"), step("100%", ""))
 	frozen.Plan.Steps[0].For = "4s"
 	frozen.Plan.Steps[1] = step("75%", long)
@@ -83,6 +84,7 @@ func TestFleetWithoutStore(t *testing.T) {
 
 // TestFleetMember lets gateways leave, come back and come with other configurations.
 func TestFleetMember(t *testing.T) {
+	t.Parallel()
 	site := gateway.Site{Rollouts: []gateway.Rollout{planned("deployed", manual("50%"), step("100%", ""))}}
 	e := assemble(t, site, gateway.Caddy{}, gateway.Caddy{}, gateway.TraefikProxy{})
 	c := e.convoy(site.Rollouts[0])
@@ -145,6 +147,7 @@ func TestFleetMember(t *testing.T) {
 
 // TestFleetParted parts a member of etcd, and the gateway that uses it, from the others.
 func TestFleetParted(t *testing.T) {
+	t.Parallel()
 	cluster, network := etcdstore.StartApart(t, etcdstore.Programs(t)["pinned"], 3)
 	site := gateway.Site{Rollouts: []gateway.Rollout{strict("parted"), planned("majority", step("50%", "8s"), manual("75%"))}}
 	e := &edges{}

@@ -13,6 +13,7 @@ import (
 // TestStartWithoutStore starts gateways whose store cannot be reached, or does not answer. They serve the baseline, and
 // set no cookies; when the store answers the plan begins, and so do cookies.
 func TestStartWithoutStore(t *testing.T) {
+	t.Parallel()
 	for _, how := range []struct {
 		name       string
 		lose, mend func(*faulty.Link)

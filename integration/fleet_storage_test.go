@@ -12,6 +12,7 @@ import (
 
 // TestFleetInStorage lets four Caddys with one storage be one.
 func TestFleetInStorage(t *testing.T) {
+	t.Parallel()
 	together := planned("together", step("50%", "2s"), step("100%", ""))
 	together.Plan.MinRequests = 40
 	site := gateway.Site{Storage: t.TempDir(), Rollouts: []gateway.Rollout{

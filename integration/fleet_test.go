@@ -152,6 +152,7 @@ func TestFleet(t *testing.T) {
 
 // TestFleetByPrometheus lets the metrics of all gateways judge what fails behind one.
 func TestFleetByPrometheus(t *testing.T) {
+	t.Parallel()
 	r := planned("metered", step("50%", long), step("100%", ""))
 	const metric = `__name__=~'(caddy|traefik)_rollout_requests_total',rollout='metered',variant='canary'`
 	r.Plan.Checks = []string{`prometheus("(sum(rate({` + metric + `,outcome='failure'}[5s])) or vector(0)) / sum(rate({` + metric + `}[5s]))") <= 0.1`}

@@ -44,6 +44,7 @@ func (p *pilot) awaitRunning(t *testing.T) {
 
 // TestGoalsOfGatewaysWithOneStorage lets clients come through two Caddys: each is one.
 func TestGoalsOfGatewaysWithOneStorage(t *testing.T) {
+	t.Parallel()
 	r := aimed("together")
 	e := &edges{}
 	e.start(t, gateway.Site{Storage: t.TempDir(), Rollouts: []gateway.Rollout{r}}, func(int) []string { return nil }, gateway.Caddy{}, gateway.Caddy{})

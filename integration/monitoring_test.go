@@ -23,6 +23,7 @@ import (
 // TestMonitoring has a real Prometheus scrape a Caddy and a Traefik, and asks it everything that the dashboard and the
 // alerts of the examples ask: of either gateway all of it has to have an answer.
 func TestMonitoring(t *testing.T) {
+	t.Parallel()
 	prometheus := "http://" + port.Address(t)
 	hook := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	t.Cleanup(hook.Close)
@@ -273,6 +274,7 @@ func expectHealthyRules(t *testing.T, prometheus string) {
 // TestAlerts runs Prometheus' own test of rules: every alert fires for either gateway when it should, and none for a
 // rollout that is well.
 func TestAlerts(t *testing.T) {
+	t.Parallel()
 	alerts, err := filepath.Abs("../examples/prometheus-alerts.yml")
 	if err != nil {
 		t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 
 // TestTraefikPluginPanics runs a plugin that is built upon this one, and has a condition that panics.
 func TestTraefikPluginPanics(t *testing.T) {
+	t.Parallel()
 	const plugin = "testdata/panicking"
 	for _, host := range []gateway.Host{gateway.TraefikService{Plugin: plugin}, gateway.TraefikProxy{Plugin: plugin}} {
 		t.Run(host.Name(), func(t *testing.T) {
