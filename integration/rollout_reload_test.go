@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"net"
 	"net/http"
 	"testing"
 	"time"
@@ -102,8 +103,14 @@ var planReloadScenarios = []scenario{
 		run: func(t *testing.T, g *gateway.Gateway) {
 			p := pilotOf(t, g, "checkout")
 			l := p.traffic(t, p.users(50))
-			// Another revision, and then a site at an address that somebody else has: that fails when servers start.
-			err := g.Load(gateway.Site{Verbatim: `{{site}} {
+			// Another revision, and then a site at an address that somebody else has: that fails when servers start. A backend
+			// would not do: Caddy's listeners share ports with whoever shares his, as backends do.
+			busy, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer busy.Close()
+			err = g.Load(gateway.Site{Verbatim: `{{site}} {
 				rollout checkout {
 					variant stable {{upstream "checkout-stable"}}
 					variant canary {{upstream "checkout-canary"}}
@@ -112,7 +119,7 @@ var planReloadScenarios = []scenario{
 					plan step 1% 1h step 100%
 				}
 			}
-			http://{{upstream "busy"}} {
+			http://` + busy.Addr().String() + ` {
 			}`})
 			if err == nil {
 				t.Fatal("two servers have one address")
