@@ -6,12 +6,29 @@ import (
 	"math/rand/v2"
 	"net"
 	"strconv"
+	"sync"
 	"testing"
 )
 
 // The ports lie below those that the kernel gives to whoever asks for any, such as connections, so that none of these
 // takes one before the program listens that it was found for.
 const lowest, end = 12000, 32768
+
+// last is the port that was tried last: a program may take seconds to listen on one that was found for it, so none is
+// found again before all others were.
+var last = struct {
+	sync.Mutex
+	port int
+}{port: lowest + rand.IntN(end-lowest)}
+
+func next() int {
+	last.Lock()
+	defer last.Unlock()
+	if last.port++; last.port >= end {
+		last.port = lowest
+	}
+	return last.port
+}
 
 // Find returns n different ports on which nobody listens, on any address, for TCP or for UDP.
 func Find(n int) ([]int, error) {
@@ -26,7 +43,7 @@ func Find(n int) ([]int, error) {
 		if len(ports) == n {
 			return ports, nil
 		}
-		port := lowest + rand.IntN(end-lowest)
+		port := next()
 		l, err := net.Listen("tcp", ":"+strconv.Itoa(port))
 		if err != nil {
 			continue
