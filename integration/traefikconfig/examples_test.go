@@ -2,6 +2,7 @@ package traefikconfig
 
 import (
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -29,11 +30,8 @@ func TestFileExamples(t *testing.T) {
 				}
 				static = strings.Replace(static, old, replacement, 1)
 			}
-			dynamic := strings.NewReplacer("/var/lib/grayling/", dir+"/", "/etc/traefik/", dir+"/").Replace(read(t, examples+name))
-			if store := "10.0.0.9:2379"; strings.Contains(dynamic, store) {
-				dynamic = strings.ReplaceAll(dynamic, store, startEtcd(t, nil))
-			}
-			for path, content := range map[string]string{"traefik.yml": static, name: b.local(dynamic), "rollouts-token": controlToken} {
+			dynamic := b.local(placed(t, read(t, examples+name)))
+			for path, content := range map[string]string{"traefik.yml": static, name: dynamic} {
 				if err := os.WriteFile(filepath.Join(dir, path), []byte(content), 0o600); err != nil {
 					t.Fatal(err)
 				}
@@ -45,6 +43,20 @@ func TestFileExamples(t *testing.T) {
 	}
 }
 
+// placed returns an example whose files are in a directory of the test's own, and whose etcd runs. There is a token.
+func placed(t *testing.T, example string) string {
+	t.Helper()
+	dir := t.TempDir() + "/"
+	if err := os.WriteFile(dir+"rollouts-token", []byte(controlToken), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	example = strings.NewReplacer("/var/lib/grayling/", dir, "/etc/traefik/", dir, "/run/secrets/", dir).Replace(example)
+	if store := "10.0.0.9:2379"; strings.Contains(example, store) {
+		example = strings.ReplaceAll(example, store, startEtcd(t, nil))
+	}
+	return example
+}
+
 func TestComposeExample(t *testing.T) {
 	var compose struct {
 		Services map[string]struct {
@@ -53,7 +65,7 @@ func TestComposeExample(t *testing.T) {
 		}
 	}
 	b := newBackends(t)
-	if err := yaml.Unmarshal([]byte(b.local(read(t, examples+"compose.yaml"))), &compose); err != nil {
+	if err := yaml.Unmarshal([]byte(b.local(placed(t, read(t, examples+"compose.yaml")))), &compose); err != nil {
 		t.Fatal(err)
 	}
 	var containers []container
@@ -69,17 +81,18 @@ func TestComposeExample(t *testing.T) {
 	link(t, filepath.Join(dir, "plugins-local", "src", module))
 	p.run(t, dir, append(options, "--providers.docker.endpoint="+startDocker(t, containers...))...)
 	serves(t, p)
+	isCommanded(t, p)
 }
 
 func TestKVExample(t *testing.T) {
 	b := newBackends(t)
-	p := start(t, "--providers.etcd.endpoints="+startEtcd(t, pairs(t, b.local(read(t, examples+"kv.txt")))))
+	p := start(t, "--providers.etcd.endpoints="+startEtcd(t, pairs(t, b.local(placed(t, read(t, examples+"kv.txt"))))))
 	serves(t, p)
 }
 
 func TestKubernetesExample(t *testing.T) {
 	b := newBackends(t)
-	objects := documents(t, read(t, examples+"kubernetes.yaml"))
+	objects := documents(t, placed(t, read(t, examples+"kubernetes.yaml")))
 	for _, o := range objects {
 		conforms(t, o)
 	}
@@ -88,6 +101,7 @@ func TestKubernetesExample(t *testing.T) {
 	}
 	p := start(t, "--providers.kubernetesCRD.endpoint="+startKubernetes(t, objects))
 	serves(t, p)
+	isCommanded(t, p)
 }
 
 // serves requires that an example does what the examples have in common.
@@ -117,6 +131,17 @@ func serves(t *testing.T, p *traefik) {
 	}
 	if want := []string{"user20", "user22", "user54", "user68"}; !slices.Equal(canaries, want) {
 		t.Errorf("the canary got %q, want %q", canaries, want)
+	}
+}
+
+// isCommanded requires that an example's plan is seen and commanded by who knows the token, and by nobody else.
+func isCommanded(t *testing.T, p *traefik) {
+	t.Helper()
+	if code, _ := p.control(t, http.MethodGet, "/rollouts/checkout", "another token of an operator"); code != http.StatusUnauthorized {
+		t.Errorf("another token: %d", code)
+	}
+	if code, body := p.control(t, http.MethodPost, "/rollouts/checkout/abort", controlToken); code != http.StatusOK || !strings.Contains(body, `"rolled_back"`) {
+		t.Errorf("abort: %d %s", code, body)
 	}
 }
 
