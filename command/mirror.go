@@ -2,7 +2,6 @@ package command
 
 import (
 	"fmt"
-	"io"
 	"strings"
 	"time"
 
@@ -20,26 +19,8 @@ with --json, the last hundred.`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: o.names,
 		RunE: func(command *cobra.Command, args []string) error {
-			path, err := pathOf(args[0], "mirror")
-			if err != nil {
-				return err
-			}
-			gateway, err := o.client()
-			if err != nil {
-				return err
-			}
 			var all mirrors
-			content, err := gateway.read(command.Context(), path, &all)
-			if err != nil {
-				return err
-			}
-			out := command.OutOrStdout()
-			if o.json {
-				_, err = out.Write(content)
-				return err
-			}
-			_, err = io.WriteString(out, all.describe(args[0]))
-			return err
+			return o.tell(command, args[0], "mirror", &all, func() string { return all.describe(args[0]) })
 		},
 	}
 }

@@ -2,7 +2,6 @@ package command
 
 import (
 	"fmt"
-	"io"
 	"strings"
 	"time"
 
@@ -21,28 +20,10 @@ weights change counting begins anew.`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: o.names,
 		RunE: func(command *cobra.Command, args []string) error {
-			path, err := pathOf(args[0], "results")
-			if err != nil {
-				return err
-			}
-			gateway, err := o.client()
-			if err != nil {
-				return err
-			}
 			var answer struct {
 				Results []goal.Results `json:"results"`
 			}
-			content, err := gateway.read(command.Context(), path, &answer)
-			if err != nil {
-				return err
-			}
-			out := command.OutOrStdout()
-			if o.json {
-				_, err = out.Write(content)
-				return err
-			}
-			_, err = io.WriteString(out, describeResults(args[0], answer.Results, all))
-			return err
+			return o.tell(command, args[0], "results", &answer, func() string { return describeResults(args[0], answer.Results, all) })
 		},
 	}
 	c.Flags().BoolVar(&all, "all", false, "also periods with other weights, that are over")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"strconv"
 
@@ -110,6 +111,30 @@ func (c *client) tell(ctx context.Context, name, verb string, body any, header h
 		return nil, err
 	}
 	return c.exchange(ctx, http.MethodPost, path, body, header)
+}
+
+// tell reads what the gateway knows of a rollout into a value, and writes it: as JSON if that is wanted, else as it is
+// described then.
+func (o *options) tell(command *cobra.Command, name, what string, into any, describe func() string) error {
+	path, err := pathOf(name, what)
+	if err != nil {
+		return err
+	}
+	gateway, err := o.client()
+	if err != nil {
+		return err
+	}
+	content, err := gateway.read(command.Context(), path, into)
+	if err != nil {
+		return err
+	}
+	out := command.OutOrStdout()
+	if o.json {
+		_, err = out.Write(content)
+		return err
+	}
+	_, err = io.WriteString(out, describe())
+	return err
 }
 
 // pathOf is where something of a rollout is found. Only what can be a rollout's name is put into it.
