@@ -3,9 +3,7 @@ package rollout
 import (
 	"container/heap"
 	"context"
-	"errors"
 	"fmt"
-	"iter"
 	"math/rand/v2"
 	"strings"
 	"time"
