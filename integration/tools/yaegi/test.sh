@@ -43,6 +43,8 @@ examine() {
 # fail PACKAGE OUTPUT REASON: what Yaegi printed, without what passed and without the stack of the interpreter itself.
 fail() {
 	sed -e "s|$tree/||g" -e '/^ *\(=== RUN\|--- PASS\)/d' -e '/^goroutine [0-9]* \[/,$d' "$2"
+	# A server that logs a panic prints a stack, too: what failed may stand behind that.
+	sed -n '/^goroutine [0-9]* \[/,$p' "$2" | grep -B3 '^ *--- FAIL' | sed "s|$tree/||g" || true
 	printf 'FAIL\t%s\tinterpreted: %s\n' "$1" "$3"
 	echo "$1" >>"$gopath/failed"
 	return 1
