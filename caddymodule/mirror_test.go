@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -165,6 +166,41 @@ func TestUnpleasantMirrors(t *testing.T) {
 				t.Errorf("the client gets %d %q", got.status, got.body)
 			}
 			close(release)
+			mirrorCounted(t, rollout, "canary", test.want)
+		})
+	}
+}
+
+// TestClientWhoHasItAll: a client who closes the connection once he was answered in full was answered in full, even if the
+// handlers learn of it before they are done. One who leaves before was not.
+func TestClientWhoHasItAll(t *testing.T) {
+	for name, test := range map[string]struct {
+		more int // bytes, after those that he reads
+		want map[string]int64
+	}{
+		"all":  {0, map[string]int64{"sent": 1, "answered": 1, "compared": 1}},
+		"part": {100_000_000, map[string]int64{"sent": 1, "answered": 1, "uncompared": 1}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server, done, rollout := mirrored(t, func(w http.ResponseWriter, r *http.Request) error {
+				w.Header().Set("Content-Length", strconv.Itoa(len("hello")+test.more))
+				_ = hello(w, r)
+				_ = http.NewResponseController(w).Flush()
+				<-r.Context().Done()
+				for range test.more / 100_000 {
+					_, _ = w.Write(make([]byte, 100_000))
+				}
+				return nil
+			}, hello, `, "compare": ["status"]`)
+			response, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Get(server.URL)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := io.ReadFull(response.Body, make([]byte, 5)); err != nil {
+				t.Error(err)
+			}
+			_ = response.Body.Close()
+			<-done
 			mirrorCounted(t, rollout, "canary", test.want)
 		})
 	}

@@ -32,6 +32,7 @@ type observer struct {
 	begun    bool // whether anything was written, informational responses too
 	reported bool
 	copies   *mirror.Copies // of the request, which are told how it is answered; nil: nothing
+	torn     bool           // whether the client did not get all that was written
 }
 
 // WriteHeader sees the response begin. Informational responses (1xx) come before it, except 101, which is final.
@@ -49,6 +50,7 @@ func (o *observer) Write(p []byte) (int, error) {
 	n, err := o.ResponseWriterWrapper.Write(p)
 	if o.copies != nil {
 		o.copies.Wrote(p[:n])
+		o.torn = o.torn || err != nil
 	}
 	return n, err
 }
@@ -59,7 +61,9 @@ func (o *observer) ReadFrom(r io.Reader) (int64, error) {
 	if o.copies != nil {
 		r = o.copies.Tee(r)
 	}
-	return o.ResponseWriterWrapper.ReadFrom(r)
+	n, err := o.ResponseWriterWrapper.ReadFrom(r)
+	o.torn = o.torn || err != nil
+	return n, err
 }
 
 // FlushError begins the response if nothing did: flushing sends its header.
@@ -132,14 +136,15 @@ func (o *observer) finish(err error, broken bool) {
 	o.report(outcome)
 }
 
-// tellCopies tells the copies that the answer is whole, if it is, and the variant's own.
+// tellCopies tells the copies that the answer is whole, if it is, and the variant's own. A client who closes the connection
+// once he has it all cancels the request as one does who leaves early: the context does not tell.
 func (o *observer) tellCopies(err error) {
 	status := http.StatusOK
 	if err != nil {
 		status = errorStatus(err)
 	}
 	switch {
-	case o.instead != nil, o.request.Context().Err() != nil, status >= http.StatusInternalServerError, err != nil && o.status != 0:
+	case o.instead != nil, o.torn, status == statusClientGone, status >= http.StatusInternalServerError, err != nil && o.status != 0:
 		return
 	case o.status == 0:
 		o.copies.Answered(status, o.Header())

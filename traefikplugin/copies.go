@@ -70,10 +70,10 @@ func beginCopies(e *proxied) {
 }
 
 // endCopies tells the copies that the request is over. What another variant answered in the place of the one that failed is
-// nothing to compare with.
+// nothing to compare with. Of an answer that broke off nothing returns: the proxy panics.
 func endCopies(e *proxied) {
 	if e.copies != nil {
-		e.copies.End(e.returned && !e.failed && e.decision == e.serving && e.request.Context().Err() == nil)
+		e.copies.End(e.returned && !e.failed && e.decision == e.serving)
 	}
 }
 

@@ -48,14 +48,23 @@ func serveCopied(s *serviceMode, w http.ResponseWriter, r *http.Request, decisio
 }
 
 // end tells the copies that the request is over. Traefik answers by itself where a service has no server that does, and
-// nothing tells such an answer from the service's own: it is nothing to compare with.
+// nothing tells such an answer from the service's own: it is nothing to compare with. A client who closes the connection
+// once he has it all cancels the request as one does who leaves early: the context does not tell.
 func end(c *copied) {
 	e := &c.observer.exchange
 	if e.returned && e.status == 0 {
 		c.copies.Answered(http.StatusOK, c.Header()) // the server writes an empty response
 	}
-	own := e.status == http.StatusBadGateway || e.status == http.StatusServiceUnavailable || e.status == http.StatusGatewayTimeout
-	c.copies.End(e.returned && !own && e.request.Context().Err() == nil)
+	c.copies.End(e.returned && !c.torn && !isOwn(e.status))
+}
+
+// isOwn reports whether Traefik answers with a status by itself.
+func isOwn(status int) bool {
+	switch status {
+	case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout, statusClientGone:
+		return true
+	}
+	return false
 }
 
 // copied shows a response to the copies of its request. All else is the observer's.
@@ -65,6 +74,7 @@ type copied struct {
 	http.ResponseWriter
 	observer *observer
 	copies   *mirror.Copies
+	torn     bool // whether the client did not get all that was written
 }
 
 // WriteHeader shows the header before anything is added to it.
@@ -80,6 +90,7 @@ func (c *copied) Write(p []byte) (int, error) {
 	}
 	n, err := c.observer.Write(p)
 	c.copies.Wrote(p[:n])
+	c.torn = c.torn || err != nil
 	return n, err
 }
 

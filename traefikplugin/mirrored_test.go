@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -152,8 +153,8 @@ func TestWhatIsComparedInProxyMode(t *testing.T) {
 	front := behind(t, stable.url, canary.url, func(c *core.Config) {
 		c.Mirrors = []core.Mirror{{Target: "canary", Methods: []string{"GET", "POST"}, Compare: []string{"status", "body", "header X-Variant"}}}
 	})
-	copying(t, func() { ask(t, "GET", front.URL, "") })
-	r := settled(t, "compared", 1)
+	r := copying(t, func() { ask(t, "GET", front.URL, "") })
+	r = settled(t, "compared", r.Counts["sent"])
 	ask(t, "POST", front.URL, "body")
 	r = settled(t, "compared", r.Compared+1)
 	if len(r.Fields) != 2 || r.Fields[0].Name != "body" || r.Fields[1].Name != "status" || r.Mismatch != 1 {
@@ -166,8 +167,8 @@ func TestWhoAnswersInAnothersPlaceIsNotCompared(t *testing.T) {
 		c.Mirrors = []core.Mirror{{Target: "canary", Compare: []string{"status"}}}
 		c.Proxy.PassiveHealthCheck.Failures = "0"
 	})
-	copying(t, func() { ask(t, "GET", front.URL, "") })
-	r := settled(t, "uncompared", 1)
+	r := copying(t, func() { ask(t, "GET", front.URL, "") })
+	r = settled(t, "uncompared", r.Counts["sent"])
 	if r.Compared != 0 {
 		t.Errorf("learned of an error of the gateway's own: %+v", r)
 	}
@@ -191,8 +192,8 @@ func TestWhatIsComparedInServiceMode(t *testing.T) {
 	})
 	front := httptest.NewServer(handler)
 	defer front.Close()
-	copying(t, func() { ask(t, "GET", front.URL, "", "Authorization: me") })
-	r := settled(t, "compared", 1)
+	r := copying(t, func() { ask(t, "GET", front.URL, "", "Authorization: me") })
+	r = settled(t, "compared", r.Counts["sent"])
 	if len(r.Fields) != 0 || r.Mismatch != 0 {
 		t.Errorf("equal answers: %+v", r)
 	}
@@ -224,6 +225,45 @@ func TestWhatIsComparedInServiceMode(t *testing.T) {
 	}
 	r = settled(t, "uncompared", before+4)
 	if r.Compared != compared+1 {
+		t.Errorf("learned: %+v", r)
+	}
+}
+
+// A client who closes the connection once he was answered in full cancels the request, and was answered in full.
+func TestAnAnswerIsWholeThoughItsClientLeaves(t *testing.T) {
+	const length, part = 5_000_000, 100_000
+	config := checkout(t)
+	config.Mirrors = []core.Mirror{{Target: newCopyTarget(t, "", 200).url, Compare: []string{"status"}}}
+	front := httptest.NewServer(start(t, config, func(w http.ResponseWriter, r *http.Request) {
+		early := r.URL.Path == "/early"
+		w.Header().Set("Content-Length", strconv.Itoa(length))
+		_, _ = w.Write(make([]byte, part))
+		if early {
+			<-r.Context().Done()
+		}
+		for i := 1; i < length/part; i++ {
+			_, _ = w.Write(make([]byte, part))
+		}
+		if !early {
+			<-r.Context().Done()
+		}
+	}))
+	t.Cleanup(func() { front.Close() })
+	get := func(path string, length int64) {
+		client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+		response, err := client.Get(front.URL + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n, err := io.CopyN(io.Discard, response.Body, length); err != nil {
+			t.Errorf("%d bytes of %d arrive: %v", n, length, err)
+		}
+		_ = response.Body.Close()
+	}
+	r := copying(t, func() { get("/", length) })
+	r = settled(t, "compared", r.Counts["sent"])
+	get("/early", 1)
+	if r := settled(t, "uncompared", 1); r.Compared != r.Counts["sent"]-1 {
 		t.Errorf("learned: %+v", r)
 	}
 }
