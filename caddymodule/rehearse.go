@@ -19,6 +19,14 @@ import (
 // become of requests: see [core.Rehearse]. Of the rest of the configuration nothing is loaded, and nothing is started. An
 // adapter "" is the one that the file's name suggests.
 func Rehearse(file, adapter string) ([]*core.Engine, error) {
+	// What is wrong is returned. What is logged beside it would be a line for each of thousands of made-up clients, with
+	// matchers of addresses that those do not have.
+	ctx, err := caddy.ProvisionContext(&caddy.Config{
+		Logging: &caddy.Logging{Logs: map[string]*caddy.CustomLog{caddy.DefaultLoggerName: {BaseLog: caddy.BaseLog{Level: "PANIC"}}}},
+	})
+	if err != nil {
+		return nil, err
+	}
 	content, _, _, err := caddycmd.LoadConfig(file, adapter)
 	if err != nil {
 		return nil, err
@@ -41,12 +49,6 @@ func Rehearse(file, adapter string) ([]*core.Engine, error) {
 	}
 	if len(handlers) == 0 {
 		return nil, fmt.Errorf("%s: there is no rollout in it", file)
-	}
-	ctx, err := caddy.ProvisionContext(&caddy.Config{
-		Logging: &caddy.Logging{Logs: map[string]*caddy.CustomLog{caddy.DefaultLoggerName: {BaseLog: caddy.BaseLog{Level: "ERROR"}}}},
-	})
-	if err != nil {
-		return nil, err
 	}
 	var engines []*core.Engine
 	for _, h := range handlers {
