@@ -175,6 +175,15 @@ func (s *simulator) check(command *cobra.Command) error {
 			return err
 		}
 	}
+	unused, why := []string{"host"}, "the requests of a log: name it, with --log"
+	if s.log != "" {
+		unused, why = []string{"keys", "url", "header"}, "clients that are made up: with --log those of the log count"
+	}
+	for _, flag := range unused {
+		if command.Flags().Changed(flag) {
+			return fail(exitUsage, "--%s is about %s", flag, why)
+		}
+	}
 	if sc.Traffic.Rate > 0 {
 		return nil
 	}
@@ -273,8 +282,8 @@ func (s *simulator) make(ctx context.Context, replay *simulation.Replay, e, othe
 func (s *simulator) plan(ctx context.Context, e *core.Engine, r *result) error {
 	release := e.Release()
 	if release.Plan == nil {
-		if s.scenario.Traffic.Rate > 0 {
-			return fail(exitUsage, "%s has no plan that --rps could go through", e.Name())
+		if s.scenario.Traffic.Rate > 0 || s.start != "" || s.manual > 0 || len(s.prometheus) > 0 {
+			return fail(exitUsage, "%s has no plan, which --rps, --start, --manual and --prometheus are about", e.Name())
 		}
 		return nil
 	}

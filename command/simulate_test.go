@@ -99,6 +99,7 @@ func TestSimulateStandardInput(t *testing.T) {
 
 func TestSimulateWrongly(t *testing.T) {
 	five := simulatedConfig(t, "5%", `checks: ['prometheus("up") > 0']`)
+	logged := written(t, "access.log", `{"request":{"method":"GET","host":"shop.example","uri":"/"}}`+"\n")
 	planless := written(t, "a.yml", "http: {middlewares: {a: {plugin: {grayling: {name: a, variants: [{name: x}, {name: y, weight: 5}], key: 'path()'}}}}}\n")
 	for _, c := range []struct {
 		args []string
@@ -121,9 +122,13 @@ func TestSimulateWrongly(t *testing.T) {
 		{[]string{five, "--keys", "1", "--prometheus", "up"}, exitUsage, "is not a query and its answer"},
 		{[]string{five, "--keys", "1", "--start", "soon"}, exitUsage, "--start"},
 		{[]string{five, "--log", "/no/such.log"}, exitRefused, "/no/such.log"},
+		{[]string{five, "--host", "shop.example"}, exitUsage, "--host is about the requests of a log: name it, with --log"},
+		{[]string{five, "--log", five, "--keys", "5"}, exitUsage, "--keys is about clients that are made up"},
+		{[]string{five, "--log", five, "-H", "X: y"}, exitUsage, "--header is about clients that are made up"},
 		{[]string{five, "--log", five}, exitRefused, "no request of an access log"},
 		{[]string{five, "--url", "shop"}, exitUsage, "is not a URL"},
 		{[]string{five, "--against", "/no/such.yml"}, exitRefused, "/no/such.yml"},
+		{[]string{planless, "--log", logged, "--start", "2027-01-11T09:00:00+01:00"}, exitUsage, "a has no plan, which --rps, --start,"},
 		{[]string{planless}, exitUsage, "made of path(), by which no clients can be made up"},
 		{[]string{planless, "--step", "2"}, exitUsage, "no plan"},
 	} {
