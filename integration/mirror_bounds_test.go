@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"flag"
 	"io"
 	"net/http"
 	"sync"
@@ -172,6 +173,8 @@ var memoryScenario = scenario{
 	},
 }
 
+var copies = flag.Int("copies", 10_000, "how many requests are copied before it is looked at what that leaves behind")
+
 // goroutineScenario sees whether copies leave anything behind.
 var goroutineScenario = scenario{
 	name: "many copies leave nothing behind",
@@ -194,7 +197,7 @@ var goroutineScenario = scenario{
 		}
 		some(1000)
 		goroutines, heap := g.Goroutines(t), g.Heap(t)
-		some(10_000)
+		some(*copies)
 		gateway.Eventually(t, "no copy is under way", func() bool {
 			return g.Goroutines(t) <= goroutines+200 // of connections that are kept, two each
 		})
@@ -202,6 +205,7 @@ var goroutineScenario = scenario{
 		if now := g.Heap(t); now > heap+16*mebibyte {
 			t.Errorf("%d bytes are in use, and were %d", now, heap)
 		}
+		t.Logf("after %d copies %v, %d goroutines, of which there were %d, %d KiB in use, of which there were %d", *copies, p.report(t, "canary").Counts, g.Goroutines(t), goroutines, g.Heap(t)>>10, heap>>10)
 	},
 }
 
