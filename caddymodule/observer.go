@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"bufio"
+	"cmp"
 	"errors"
 	"io"
 	"net"
@@ -144,7 +145,7 @@ func (o *observer) tellCopies(err error) {
 		status = errorStatus(err)
 	}
 	switch {
-	case o.instead != nil, o.torn, status == statusClientGone, status >= http.StatusInternalServerError, err != nil && o.status != 0:
+	case o.instead != nil, o.torn, cmp.Or(o.status, status) == statusClientGone, status >= http.StatusInternalServerError, err != nil && o.status != 0:
 		return
 	case o.status == 0:
 		o.copies.Answered(status, o.Header())
