@@ -36,7 +36,6 @@ type checked struct {
 	name      string
 	variants  []string
 	weights   []balance.Weight
-	line      *balance.Line
 	balancer  *Balancer // nil if no variant has a pool
 	rules     []*rule
 	table     *expr.Table
@@ -165,14 +164,13 @@ func (c *checker) variants(variants []Variant, p *checked) {
 	if failed {
 		return
 	}
-	line, err := balance.NewLine(p.weights)
+	_, err := balance.NewLine(p.weights)
 	switch {
 	case err != nil:
 		c.fail("variants", "%v", err)
 	case baseline != "" && sum != balance.Full:
 		c.fail("variants", "the weights add up to %s; the baseline takes what the others leave: leave its weight out, or make the sum 100%%", sum.String())
 	}
-	p.line = line
 }
 
 func (c *checker) rules(rules []Rule, p *checked) {

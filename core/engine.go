@@ -205,7 +205,7 @@ func (e *Engine) Run(ctx context.Context) {
 	working.Add(1)
 	go func() {
 		defer working.Done()
-		e.pursue(ctx)
+		e.files.Run(ctx, e.reread)
 	}()
 	if e.tokens != nil {
 		working.Add(1)
@@ -221,7 +221,7 @@ func (e *Engine) Run(ctx context.Context) {
 			e.sticky.secret.run(ctx, e.log, e.name)
 		}()
 	}
-	e.files.Run(ctx, e.reread)
+	e.pursue(ctx)
 	working.Wait()
 }
 

@@ -9,21 +9,24 @@ import (
 
 // Arm is how one variant did during one stay in a step. Its counters only grow. It belongs to many goroutines.
 //
-// An answer is counted once, by its latency and whether it was a failure: what it costs is one addition. The counters are
-// there several times over, so that cores seldom write to the same cache line.
+// An answer is counted once, by its latency and whether it was a failure: what it costs is one addition. The counters of
+// good answers are there several times over, so that cores seldom write to the same cache line; those of failures once, and
+// only where there are any.
 type Arm struct {
-	counts []int64 // of each shard the good answers by latency, then the failures by latency
-	shards uint64  // the bits of an index that tell the shard
+	counts []int64      // of each shard the good answers by latency
+	shards uint64       // the bits of an index that tell the shard
+	failed atomic.Value // *failures; nothing before there is one
 }
+
+// failures are counts of failures by latency.
+type failures struct{ counts []int64 }
 
 // A latency's place is made of bits of what it is in nanoseconds as a floating-point number: 6 of the power of two, which
 // is all that a time.Duration has, and 4 of the mantissa, for sixteenths.
 const (
 	places     = 1 << 10
 	placeShift = 48
-	failed     = places                       // where failures begin
-	unanswered = failed + places - subBuckets // the failures of a single nanosecond, which no answer takes
-	shardSize  = 2 * places
+	unanswered = places - subBuckets // the failures of a single nanosecond, which no answer takes
 	mostShards = 8
 )
 
@@ -33,7 +36,7 @@ func NewArm() *Arm {
 	for n < mostShards && n < runtime.GOMAXPROCS(0) {
 		n *= 2
 	}
-	return &Arm{counts: make([]int64, n*shardSize), shards: uint64(n-1) * shardSize}
+	return &Arm{counts: make([]int64, n*places), shards: uint64(n-1) * places}
 }
 
 // Answered counts an answer, and whether it was a failure: a 5xx, or an error of the proxy in place of one. Its latency is
@@ -42,46 +45,62 @@ func NewArm() *Arm {
 // The bits of the latency that choose the shard are as good as random. This and Unanswered are functions because methods
 // cost several times more when they are interpreted.
 func Answered(a *Arm, failure bool, latency time.Duration) {
-	i := math.Float64bits(float64(latency))>>placeShift&(places-1) | uint64(latency)<<7&a.shards
 	if failure {
-		i += failed
+		addFailures(a, 1, place(latency))
+		return
 	}
+	i := math.Float64bits(float64(latency))>>placeShift&(places-1) | uint64(latency)<<6&a.shards
 	atomic.AddInt64(&a.counts[i], 1)
 }
 
 // Unanswered counts a request that failed without an answer, and so has no latency.
-func Unanswered(a *Arm) {
-	atomic.AddInt64(&a.counts[unanswered], 1)
-}
+func Unanswered(a *Arm) { addFailures(a, 1, unanswered) }
 
 // AnsweredAlike counts n answers of one kind, for simulations.
 func AnsweredAlike(a *Arm, n int64, failure bool, latency time.Duration) {
-	i := math.Float64bits(float64(latency)) >> placeShift & (places - 1)
 	if failure {
-		i += failed
+		addFailures(a, n, place(latency))
+		return
 	}
-	atomic.AddInt64(&a.counts[i], n)
+	atomic.AddInt64(&a.counts[place(latency)], n)
+}
+
+func place(latency time.Duration) int {
+	return int(math.Float64bits(float64(latency)) >> placeShift & (places - 1))
+}
+
+// addFailures counts n failures, and has them counted from the first on.
+func addFailures(a *Arm, n int64, place int) {
+	if a.failed.Load() == nil {
+		a.failed.CompareAndSwap(nil, &failures{counts: make([]int64, places)})
+	}
+	all := a.failed.Load().(*failures)
+	atomic.AddInt64(&all.counts[place], n)
 }
 
 // snapshot returns what was counted so far. Requests that go by meanwhile are in it or not.
 func (a *Arm) snapshot() *snapshot {
 	s := &snapshot{}
 	answers := make([]int64, bucketCount)
-	for shard := 0; shard < len(a.counts); shard += shardSize {
-		for place := 0; place < places; place++ {
-			good := atomic.LoadInt64(&a.counts[shard+place])
-			bad := atomic.LoadInt64(&a.counts[shard+failed+place])
-			if good == 0 && bad == 0 {
-				continue
+	for i := range a.counts {
+		if n := atomic.LoadInt64(&a.counts[i]); n > 0 {
+			answers[bucket(i%places)] += n
+		}
+	}
+	if all, _ := a.failed.Load().(*failures); all != nil {
+		for i := range all.counts {
+			n := atomic.LoadInt64(&all.counts[i])
+			s.failures += n
+			if i == unanswered {
+				s.requests += n
+			} else {
+				answers[bucket(i)] += n
 			}
-			s.failures += bad
-			if failed+place == unanswered {
-				s.requests += bad
-				bad = 0
-			}
-			answers[(place+subBuckets)%bucketCount] += good + bad // the smallest have the largest places
 		}
 	}
 	s.keep(answers)
 	return s
 }
+
+// bucket returns the bucket of what is counted in a place: the smallest have the largest places.
+func bucket(place int) int { return (place + subBuckets) % bucketCount }

@@ -30,18 +30,37 @@ type Line struct {
 // MaxVariants is how many variants a line can tell apart.
 const MaxVariants = 256
 
+// inTwo is a line that is all the candidate's, and one that is all the baseline's: every line of two variants is a part of
+// it, and takes no memory of its own.
+var inTwo = strings.Repeat("\x01", Slots) + strings.Repeat("\x00", Slots)
+
 // NewLine lays out weights in declared order. The first is the baseline, which owns what the others leave whatever its
 // weight says; the second is the candidate. The weights of all but the first may be 100% together, no more.
 //
 // Ends are rounded cumulatively, so no range is more than one slot from its exact share and none overlap.
 func NewLine(weights []Weight) (*Line, error) {
-	if len(weights) < 2 {
-		return &Line{Owners: strings.Repeat("\x00", Slots)}, nil
-	}
 	if len(weights) > MaxVariants {
 		return nil, fmt.Errorf("%d variants are too many: %d at most", len(weights), MaxVariants)
 	}
-	candidateEnd := weights[1].Slots()
+	var sum Weight
+	for i := 1; i < len(weights); i++ {
+		sum += weights[i]
+	}
+	if sum > Full {
+		return nil, fmt.Errorf("the variants beside the baseline weigh %s together, and 100%% is all there is", sum.String())
+	}
+	candidateEnd := 0
+	if len(weights) > 1 {
+		candidateEnd = weights[1].Slots()
+	}
+	if len(weights) <= 2 {
+		return &Line{Owners: inTwo[Slots-candidateEnd : 2*Slots-candidateEnd]}, nil
+	}
+	return &Line{Owners: manyOwners(weights, candidateEnd)}, nil
+}
+
+// manyOwners lays out three variants and more.
+func manyOwners(weights []Weight, candidateEnd int) string {
 	var owners strings.Builder
 	owners.Grow(Slots)
 	extend(&owners, candidateEnd, 1)
@@ -57,14 +76,11 @@ func NewLine(weights []Weight) (*Line, error) {
 			begins[i] = candidateEnd // both were rounded up
 		}
 	}
-	if total := sum + weights[1]; total > Full {
-		return nil, fmt.Errorf("the variants beside the baseline weigh %s together, and 100%% is all there is", total)
-	}
 	extend(&owners, begins[len(weights)-1], 0)
 	for i := len(weights) - 1; i >= 2; i-- {
 		extend(&owners, begins[i-1], i)
 	}
-	return &Line{Owners: owners.String()}, nil
+	return owners.String()
 }
 
 // extend gives the slots up to end that have no owner yet to a variant.

@@ -62,8 +62,14 @@ func (f *Files) Check(report func(path string, err error)) {
 	}
 }
 
-// Run checks the files until the context ends.
+// Run checks the files until the context ends, if there are any by now.
 func (f *Files) Run(ctx context.Context, report func(path string, err error)) {
+	f.mu.Lock()
+	none := len(f.files) == 0
+	f.mu.Unlock()
+	if none {
+		return
+	}
 	ticker := time.NewTicker(Every)
 	defer ticker.Stop()
 	for {
