@@ -19,7 +19,7 @@ type pursuit struct {
 
 	trial  *trial
 	looks  int           // at the trial, so far
-	judged time.Duration // when the checks were looked at last, on the monotonic clock
+	judged time.Duration // when the last look at the checks was due, on the monotonic clock
 	counts counts
 
 	recorder recorder
@@ -121,7 +121,7 @@ func (p *pursuit) tick(ctx context.Context) {
 			seen.Mismatch = p.mismatch()
 		}
 		if p.due(view, now) {
-			p.judged = now
+			p.judged = lookedAt(p.judged, now, p.engine.plan.Every)
 			p.looks++ // also those of others
 			if !p.role.follows {
 				seen.Evaluation = p.judge(ctx)
@@ -164,6 +164,15 @@ func (p *pursuit) due(view *rollout.View, now time.Duration) bool {
 		return view.Position == p.trial.position
 	}
 	return false
+}
+
+// lookedAt returns when a look at now was due, from where the next is an interval away: from now on, every look would
+// be later by what the ticker was late, up to a second. Of looks that were missed one is made up for.
+func lookedAt(before, now, every time.Duration) time.Duration {
+	if due := before + every; now-due < 2*every {
+		return due
+	}
+	return now
 }
 
 // judge looks at the checks, or asks first for what they need to know; then there is nothing yet.

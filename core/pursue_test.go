@@ -114,6 +114,27 @@ func TestPlanGoesOn(t *testing.T) {
 	<-changed
 }
 
+// TestLooksAreOnTime: by a ticker that is a little early or late each time, checks are looked at as often as they should.
+func TestLooksAreOnTime(t *testing.T) {
+	for _, every := range []time.Duration{time.Second, 1500 * time.Millisecond, 10 * time.Second} {
+		judged, looks := time.Duration(0), 0
+		for tick := 1; tick <= 600; tick++ {
+			now := time.Duration(tick)*time.Second + time.Duration(tick%3-1)*time.Millisecond
+			if now-judged < every {
+				continue
+			}
+			judged = lookedAt(judged, now, every)
+			looks++
+		}
+		if most := int(10 * time.Minute / every); looks < most-1 || looks > most {
+			t.Errorf("every %s: %d looks in ten minutes, want %d", every, looks, most)
+		}
+	}
+	if at := lookedAt(time.Second, time.Minute, 10*time.Second); at != time.Minute {
+		t.Errorf("after a minute without looks, the next is due %s after the beginning of this one", at)
+	}
+}
+
 // TestPlanAsksOthers: Prometheus for values, and whoever confirms a step.
 func TestPlanAsksOthers(t *testing.T) {
 	t.Parallel()
