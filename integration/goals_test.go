@@ -42,22 +42,36 @@ func (p *pilot) awaitRunning(t *testing.T) {
 	p.await(t, "it runs", func(s gateway.Status) bool { return s.State != "unknown" })
 }
 
-// TestGoalsOfGatewaysWithOneStorage lets clients come through two Caddys: each is one.
-func TestGoalsOfGatewaysWithOneStorage(t *testing.T) {
+// TestGoalsOfGatewaysWithOneStore lets clients come through two gateways: each client is one.
+func TestGoalsOfGatewaysWithOneStore(t *testing.T) {
 	t.Parallel()
-	r := aimed("together")
-	e := &edges{}
-	e.start(t, gateway.Site{Storage: t.TempDir(), Rollouts: []gateway.Rollout{r}}, func(int) []string { return nil }, gateway.Caddy{}, gateway.Caddy{})
-	c := e.convoy(r)
-	canary, stable := halves(r.Name, 20)
+	site := gateway.Site{Rollouts: []gateway.Rollout{aimed("together")}}
+	t.Run("storage of two Caddys", func(t *testing.T) {
+		t.Parallel()
+		stored := site
+		stored.Storage = t.TempDir()
+		e := &edges{}
+		e.start(t, stored, func(int) []string { return nil }, gateway.Caddy{}, gateway.Caddy{})
+		expectCountedOnce(t, e.convoy(site.Rollouts[0]))
+	})
+	t.Run("etcd of Caddy and Traefik", func(t *testing.T) {
+		t.Parallel()
+		e := assemble(t, site, gateway.Caddy{}, gateway.TraefikProxy{})
+		expectCountedOnce(t, e.convoy(site.Rollouts[0]))
+	})
+}
+
+// expectCountedOnce has forty clients come, half of them through both of two gateways.
+func expectCountedOnce(t *testing.T, c convoy) {
+	canary, stable := halves(c[0].rollout.Name, 20)
 	for i, p := range c {
 		p.awaitRunning(t)
-		p.pass(t, slices.Concat(canary, stable)[i*10:i*10+30], "thanks") // twenty come through both
+		p.pass(t, slices.Concat(canary, stable)[i*10:i*10+30], "thanks")
 	}
 	for _, p := range c {
 		p.awaitReached(t, "both know what both saw", "stable 20/20 canary 20/20")
-		if results := p.g.Results(t, r.Name); results[0].Clients != 40 || results[0].Mixed != 0 {
-			t.Errorf("%+v", results)
+		if results := p.g.Results(t, p.rollout.Name); results[0].Clients != 40 || results[0].Mixed != 0 {
+			t.Errorf("%s: %+v", p.g.Host, results)
 		}
 	}
 }
