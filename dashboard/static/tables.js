@@ -65,7 +65,7 @@ export class Mirrors extends Table {
 	}
 }
 
-const verdicts = { better: "better", worse: "worse", open: "not known yet" };
+const verdicts = { better: "better", worse: "worse", open: "not known" };
 const signed = (x) => `${x > 0 ? "+" : ""}${(100 * x).toFixed(2)}%`;
 
 // Results are what share of each variant's clients reaches a goal, in the present period.
@@ -78,7 +78,7 @@ export class Results extends Table {
 		super.show((now?.goals ?? []).flatMap((goal) => goal.variants.map((v, i) => {
 			const c = v.against_baseline;
 			return { cells: [`${goal.name}: ${v.name}`, count(v.clients), count(v.reached), `${(100 * v.rate).toFixed(2)}%`, c ? signed(c.difference) : "–",
-				c ? signed(c.interval.low) : "–", c ? signed(c.interval.high) : "–", c ? verdicts[c.verdict] : i === 0 ? "the baseline" : "too few yet"] };
+				c ? signed(c.interval.low) : "–", c ? signed(c.interval.high) : "–", c ? verdicts[c.verdict] : i === 0 ? "baseline" : "too few"] };
 		})), !now ? "" : now.believe ? "" : "Do not believe this: clients do not divide as the weights say.");
 	}
 }
