@@ -48,8 +48,8 @@ func host(hostport string) string {
 	return hostport
 }
 
-// logger writes what an operator should know to where Traefik logs a plugin's errors.
+// logger writes what an operator should know to where Traefik logs a plugin's errors: of what a plugin writes anywhere
+// else nothing is seen without debugging.
 func logger(middleware string) *slog.Logger {
-	handler := slog.NewTextHandler(log.Writer(), &slog.HandlerOptions{Level: slog.LevelWarn})
-	return slog.New(handler).With("middleware", middleware)
+	return slog.New(slog.NewTextHandler(log.Writer(), nil)).With("middleware", middleware)
 }

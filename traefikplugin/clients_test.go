@@ -1,6 +1,7 @@
 package traefikplugin
 
 import (
+	"log"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -94,5 +95,19 @@ func TestForwarded(t *testing.T) {
 		if got := clientOf(c, r); got != test.want {
 			t.Errorf("%s: %q, want %q", test.name, got, test.want)
 		}
+	}
+}
+
+// TestLogger: events are information, and where Traefik logs errors all is seen.
+func TestLogger(t *testing.T) {
+	var written strings.Builder
+	before := log.Writer()
+	log.SetOutput(&written)
+	l := logger("checkout@file")
+	log.SetOutput(before)
+	l.Info("rollout promoted", "step", 3)
+	l.Debug("nothing that anybody should know")
+	if got := written.String(); !strings.Contains(got, `level=INFO msg="rollout promoted" middleware=checkout@file step=3`) || strings.Count(got, "\n") != 1 {
+		t.Errorf("logged %q", got)
 	}
 }
