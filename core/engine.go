@@ -228,7 +228,7 @@ func (e *Engine) Run(ctx context.Context) {
 // fetched logs what became of keys that were to be fetched.
 func (e *Engine) fetched(url string, err error) {
 	if err != nil {
-		e.log.Error("working keys", "rollout", e.name, "url", url, "error", err)
+		e.log.Error("no keys could be fetched, and those that there are stay", "rollout", e.name, "url", url, "error", err)
 		return
 	}
 	e.log.Info("fetched keys again", "rollout", e.name, "url", url)
