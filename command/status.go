@@ -93,7 +93,7 @@ func (c *client) statusOf(ctx context.Context, name string) (core.Status, json.R
 func describe(s core.Status, events []rollout.Event) string {
 	t := newTable()
 	t.row("Rollout:", s.Name)
-	t.row("State:", strings.Join(words(state(s), cause(s), "for", ago(s.Since)), " "))
+	t.row("State:", strings.Join(words(s.State, cause(s), "for", ago(s.Since)), " ")+waits(s))
 	t.row("Reason:", s.Reason)
 	t.row("Revision:", fmt.Sprintf("%s, epoch %d", s.Revision, s.Epoch))
 	t.row("Version:", s.Version)
@@ -204,16 +204,19 @@ func sentence(s core.Status) string {
 }
 
 // state is a rollout's state, and what it waits for.
-func state(s core.Status) string {
+func state(s core.Status) string { return s.State + waits(s) }
+
+// waits is what a rollout waits for, behind its state.
+func waits(s core.Status) string {
 	switch {
 	case s.Stalled:
-		return s.State + ", stalled"
+		return ", stalled"
 	case s.Awaits:
-		return s.State + ", awaits confirmation"
+		return ", awaits confirmation"
 	case s.Held:
-		return s.State + ", held"
+		return ", held"
 	}
-	return s.State
+	return ""
 }
 
 func cause(s core.Status) string {
@@ -302,10 +305,15 @@ func short(d time.Duration) string {
 }
 
 func latency(d time.Duration) string {
-	if d == 0 {
+	switch {
+	case d == 0:
 		return "-"
+	case d < 999500*time.Microsecond: // which would be 1e+03
+		return fmt.Sprintf("%.3gms", float64(d)/float64(time.Millisecond))
+	case d < 100*time.Second:
+		return fmt.Sprintf("%.3gs", d.Seconds())
 	}
-	return fmt.Sprintf("%.3gms", float64(d)/float64(time.Millisecond))
+	return d.Round(time.Second).String()
 }
 
 // printable is a text that nobody can do anything to a terminal with: reasons hold what others say.

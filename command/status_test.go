@@ -77,13 +77,31 @@ func TestDescription(t *testing.T) {
 	}, nil)
 	for _, part := range []string{
 		"State:      rolled_back (check) for -\n", "Reason:     error_rate  [31mred\n", "Verdict:    fail: too slow\n", "Failures:   2 of 2 in a row\n", "Figures:    b=3 p=0.00012\n",
-		"Store:      no such file\n", "Counts:     decisions_base=1 decisions_split=12345678\n", "canary   0%      2000      1.55%   1.23ms  -    2e+03ms",
+		"Store:      no such file\n", "Counts:     decisions_base=1 decisions_split=12345678\n", "canary   0%      2000      1.55%   1.23ms  -    2s",
 		">  edge-1  caddy v2.11.4  v2        rolled_back  2, 10%  2000      1.55%   fail    2s ago    -\n",
 		"   a1      traefik        v1        outdated     -       0         -       -       1m1s ago  its revision was superseded\n",
 	} {
 		if !strings.Contains(text, part) {
 			t.Errorf("no %q in:\n%s", part, text)
 		}
+	}
+}
+
+func TestLatency(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		0: "-", 803 * time.Microsecond: "0.803ms", 999400 * time.Microsecond: "999ms", 999900 * time.Microsecond: "1s", 1234 * time.Millisecond: "1.23s",
+		99 * time.Second: "99s", 125 * time.Second: "2m5s",
+	} {
+		if got := latency(d); got != want {
+			t.Errorf("%v is %s, want %s", d, got, want)
+		}
+	}
+}
+
+func TestDescriptionOfWhatIsHeld(t *testing.T) {
+	text := describe(core.Status{Name: "checkout", State: "progressing", Cause: "operator", Held: true}, nil)
+	if want := "State:     progressing (operator) for -, held\n"; !strings.Contains(text, want) {
+		t.Errorf("no %q in:\n%s", want, text)
 	}
 }
 
