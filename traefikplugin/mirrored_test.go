@@ -261,7 +261,7 @@ func TestAnAnswerIsWholeThoughItsClientLeaves(t *testing.T) {
 		_ = response.Body.Close()
 	}
 	r := copying(t, func() { get("/", length) })
-	r = settled(t, "compared", r.Counts["sent"])
+	settled(t, "compared", r.Counts["sent"])
 	get("/early", 1)
 	if r := settled(t, "uncompared", 1); r.Compared != r.Counts["sent"]-1 {
 		t.Errorf("learned: %+v", r)
