@@ -126,10 +126,12 @@ func (d *demo) gateway(ctx context.Context, dir string, versions *versions) (*cl
 		return nil, nil, err
 	}
 	var stop func() error
-	if d.traefik != "" {
-		stop, gateway.token, err = d.startTraefik(dir, control, versions)
-	} else {
+	var process *traefik
+	var ended <-chan struct{} // of a Caddy never, which is part of this program
+	if d.traefik == "" {
 		stop, err = d.caddy(d.caddyfile(dir, control, versions))
+	} else if process, gateway.token, err = d.startTraefik(dir, control, versions); err == nil {
+		stop, ended = process.stop, process.ended
 	}
 	if err != nil {
 		return nil, nil, err
@@ -150,6 +152,8 @@ func (d *demo) gateway(ctx context.Context, dir string, versions *versions) (*cl
 		select {
 		case <-ctx.Done():
 			return nil, nil, errors.Join(ctx.Err(), stop())
+		case <-ended:
+			return nil, nil, process.failure()
 		case <-time.After(100 * time.Millisecond):
 		}
 	}

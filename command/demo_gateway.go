@@ -93,7 +93,7 @@ experimental:
 )
 
 // startTraefik starts Traefik in a directory, with the plugin, and returns the token that its control API wants.
-func (d *demo) startTraefik(dir, control string, versions *versions) (stop func() error, token string, err error) {
+func (d *demo) startTraefik(dir, control string, versions *versions) (started *traefik, token string, err error) {
 	program, err := exec.LookPath(d.traefik)
 	if err != nil {
 		return nil, "", fail(exitUsage, "--traefik: %w", err)
@@ -115,24 +115,40 @@ func (d *demo) startTraefik(dir, control string, versions *versions) (stop func(
 			return nil, "", err
 		}
 	}
-	var said tail
-	process := exec.Command(program, "--configFile=traefik.yml") //nolint:noctx // it is asked to end before it is made to
-	process.Dir, process.Stdout, process.Stderr = dir, &said, &said
-	if err := process.Start(); err != nil {
+	p := &traefik{ended: make(chan struct{})}
+	p.process = exec.Command(program, "--configFile=traefik.yml") //nolint:noctx // it is asked to end before it is made to
+	p.process.Dir, p.process.Stdout, p.process.Stderr = dir, &p.said, &p.said
+	if err := p.process.Start(); err != nil {
 		return nil, "", fail(exitUsage, "--traefik: %w", err)
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- process.Wait() }()
-	return func() error {
-		const patience = 5 * time.Second
-		_ = process.Process.Signal(syscall.SIGTERM) // it may have ended, as Ctrl-C is for all programs of a terminal
-		kill := time.AfterFunc(patience, func() { _ = process.Process.Kill() })
-		defer kill.Stop()
-		if err := <-ended; err != nil {
-			return fail(exitRefused, "Traefik: %w\n%s", err, said.String())
-		}
-		return nil
-	}, token, nil
+	go func() { p.err = p.process.Wait(); close(p.ended) }()
+	return p, token, nil
+}
+
+// traefik is a Traefik at work.
+type traefik struct {
+	process *exec.Cmd
+	said    tail
+	ended   chan struct{} // closed after err is there
+	err     error
+}
+
+// failure says how it ended, which it must have, and what it said last.
+func (p *traefik) failure() error {
+	return fail(exitRefused, "--traefik: %s: %s\n%s", p.process.Path, p.process.ProcessState, strings.TrimSpace(p.said.String()))
+}
+
+// stop asks it to end, has it end after a while, and returns an error if it did not end well.
+func (p *traefik) stop() error {
+	const patience = 5 * time.Second
+	_ = p.process.Process.Signal(syscall.SIGTERM) // it may have ended, as Ctrl-C is for all programs of a terminal
+	kill := time.AfterFunc(patience, func() { _ = p.process.Process.Kill() })
+	defer kill.Stop()
+	<-p.ended
+	if p.err != nil {
+		return p.failure()
+	}
+	return nil
 }
 
 // installPlugin puts the plugin where a Traefik looks for local plugins, and returns its module.
