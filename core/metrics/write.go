@@ -3,6 +3,7 @@ package metrics
 import (
 	"io"
 	"math"
+	"sort"
 	"strconv"
 	"strings"
 )
@@ -24,60 +25,60 @@ func ContentType(format Format) string {
 }
 
 // Write writes the series of some families, whose names get a prefix such as "traefik_rollout_". A family without series is
-// left out. The error is that of w.
+// left out. Series are in the order of their labels, so that two pages differ in what has changed only. The error is that
+// of w.
 func Write(w io.Writer, format Format, prefix string, families []*Family, all []Series) error {
-	of := map[*Family][]int{}
+	l := layout{format: format, prefix: prefix}
+	of := map[*Family][]string{}
 	for i := range all {
-		of[all[i].Of] = append(of[all[i].Of], i)
+		of[all[i].Of] = append(of[all[i].Of], series(l, &all[i]))
 	}
-	page := &page{format: format, prefix: prefix}
+	var text strings.Builder
 	for _, f := range families {
 		if len(of[f]) == 0 {
 			continue
 		}
-		head(page, f)
-		for _, i := range of[f] {
-			series(page, &all[i])
-		}
+		sort.Strings(of[f])
+		text.WriteString(head(l, f) + strings.Join(of[f], ""))
 	}
 	if format == OpenMetrics {
-		page.text.WriteString("# EOF\n")
+		text.WriteString("# EOF\n")
 	}
-	_, err := io.WriteString(w, page.text.String())
+	_, err := io.WriteString(w, text.String())
 	return err
 }
 
-// page is what was written so far. A line is made in few steps, by functions and not by methods: interpreted, that halves
-// what it takes to write one.
-type page struct {
+// layout is what all lines have in common. A line is made in few steps, by functions and not by methods: interpreted, that
+// halves what it takes to write one.
+type layout struct {
 	format Format
 	prefix string
-	text   strings.Builder
 }
 
-// head writes what a family is. A counter's name has no _total there in OpenMetrics.
-func head(p *page, f *Family) {
-	name := p.prefix + f.Name
+// head returns what a family is. A counter's name has no _total there in OpenMetrics.
+func head(l layout, f *Family) string {
+	name := l.prefix + f.Name
 	help := textEscapes.Replace(f.Help)
-	if p.format == OpenMetrics {
+	if l.format == OpenMetrics {
 		name = strings.TrimSuffix(name, "_total")
 		help = labelEscapes.Replace(f.Help)
 	}
-	p.text.WriteString("# HELP " + name + " " + help + "\n# TYPE " + name + " " + string(f.Kind) + "\n")
+	return "# HELP " + name + " " + help + "\n# TYPE " + name + " " + string(f.Kind) + "\n"
 }
 
-func series(p *page, s *Series) {
-	name := p.prefix + s.Of.Name
+// series returns the lines of a series.
+func series(l layout, s *Series) string {
+	name := l.prefix + s.Of.Name
 	labels := labelsOf(s)
 	if s.Distribution == nil {
-		p.text.WriteString(name + braced(labels) + number(s.Value, p.format) + "\n")
-		return
+		return name + braced(labels) + number(s.Value, l.format) + "\n"
 	}
 	d := s.Distribution
 	begin := name + "_bucket{" + labels
 	if labels != "" {
 		begin += ","
 	}
+	lines := ""
 	within := int64(0)
 	for i, n := range d.Counts {
 		within += n
@@ -85,10 +86,10 @@ func series(p *page, s *Series) {
 		if i < len(d.Limits) {
 			limit = d.Limits[i]
 		}
-		p.text.WriteString(begin + `le="` + number(limit, p.format) + `"} ` + strconv.FormatInt(within, 10) + "\n")
+		lines += begin + `le="` + number(limit, l.format) + `"} ` + strconv.FormatInt(within, 10) + "\n"
 	}
-	p.text.WriteString(name + "_sum" + braced(labels) + number(d.Sum, p.format) + "\n")
-	p.text.WriteString(name + "_count" + braced(labels) + strconv.FormatInt(within, 10) + "\n")
+	lines += name + "_sum" + braced(labels) + number(d.Sum, l.format) + "\n"
+	return lines + name + "_count" + braced(labels) + strconv.FormatInt(within, 10) + "\n"
 }
 
 func braced(labels string) string {
