@@ -63,6 +63,34 @@ func TestExplainOffline(t *testing.T) {
 	}
 }
 
+// TestExplainGoals: 402 is no success, and a client who was sent to a variant is no part of a comparison.
+func TestExplainGoals(t *testing.T) {
+	for _, c := range []struct {
+		args []string
+		text string
+	}{
+		{[]string{"-H", "Cookie: uid=Alice"}, `goals
+  the client reaches those that are met, if bold answers with a status below 400
+  paid: met
+    true   path() == "/thanks"  (path() is "/thanks")
+  read: not met
+    false  path().hasPrefix("/blog/")  (path() is "/thanks")
+`},
+		{[]string{"-H", "Cookie: uid=Alice", "-H", "X-Version: v2"}, "goals\n  the client reaches none: it was not chance that chose his variant\n  paid: met\n"},
+	} {
+		args := append([]string{"explain", "landing", "https://shop.example/thanks", "--config", explainConfig}, c.args...)
+		stdout, stderr, code := execute(t.Context(), args...)
+		if code != 0 || stderr != "" || !strings.Contains(stdout, c.text) {
+			t.Errorf("%s: exit code %d: %s, no %q in\n%s", c.args, code, stderr, c.text, stdout)
+		}
+		stdout, _, _ = execute(t.Context(), append(args, "--json")...)
+		var x core.Explanation
+		if err := json.Unmarshal([]byte(stdout), &x); err != nil || x.Goals == nil || len(x.Goals.List) != 2 || !x.Goals.List[0].Met || x.Goals.List[1].Met {
+			t.Errorf("%s: %v: %s", c.args, err, stdout)
+		}
+	}
+}
+
 func TestExplainOnline(t *testing.T) {
 	g := newGateway(t)
 	g.release(t, "checkout", "v2")
@@ -97,9 +125,10 @@ func TestExplainWrongly(t *testing.T) {
 		{[]string{"http://x/", "--match", "staff=maybe"}, exitUsage, "neither true nor false"},
 		{[]string{"http://x/", "--match", "staff"}, exitUsage, `no rule "staff" has a matcher`},
 		{[]string{"http://x/", "--geo", "land=DE"}, exitUsage, `unknown field "land"`},
+		{[]string{"http://x/" + strings.Repeat("x", 20<<10)}, exitUsage, "url: it is longer than 16384 bytes"},
 		{[]string{"http://x/", "--step", "9"}, exitUsage, "there is no step 9"},
 		{[]string{"http://x/", "--state", "asleep"}, exitUsage, `"asleep" is no state`},
-		{[]string{"basket", "http://x/"}, exitUsage, `there is no rollout "basket" in it: there are checkout, search`},
+		{[]string{"basket", "http://x/"}, exitUsage, `there is no rollout "basket" in it: there are checkout, landing, search`},
 	} {
 		args := append([]string{"explain", "--config", explainConfig}, c.args...)
 		if _, stderr, code := execute(t.Context(), args...); code != c.code || !strings.Contains(stderr, c.part) {

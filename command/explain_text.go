@@ -61,6 +61,9 @@ func describeExplanation(x core.Explanation) string {
 	p.key(x.Key)
 	p.split(x)
 	p.upstreams(x)
+	if x.Goals != nil {
+		p.goals(*x.Goals, x.Decision.Variant)
+	}
 	return p.text.String()
 }
 
@@ -111,11 +114,15 @@ func (p *page) rule(r core.RuleExplained) {
 	case r.Matcher:
 		p.line(2, "a matcher of the gateway")
 	}
-	for _, part := range r.Condition {
-		p.line(2+part.Depth, "%-6s %s%s", resultOf(part.Result), cut(part.Expression), seen(part))
-	}
+	p.condition(r.Condition)
 	if d := r.Draw; d != nil {
 		p.line(2, "%s, and the rule has the slots 0 to %d (salt %q)", slotOf(d), d.Until-1, d.Salt)
+	}
+}
+
+func (p *page) condition(parts []expr.Part) {
+	for _, part := range parts {
+		p.line(2+part.Depth, "%-6s %s%s", resultOf(part.Result), cut(part.Expression), seen(part))
 	}
 }
 
@@ -275,5 +282,23 @@ func (p *page) upstreams(x core.Explanation) {
 	if x.Fallback != "" {
 		p.line(0, "fallback")
 		p.line(1, "%s, if %s fails before it answers", x.Fallback, x.Decision.Variant)
+	}
+}
+
+func (p *page) goals(g core.GoalsExplained, variant string) {
+	p.line(0, "goals")
+	p.line(1, "%s", map[string]string{
+		core.GoalsCounted:  "the client reaches those that are met, if " + variant + " answers with a status below 400",
+		core.GoalsChosen:   "the client reaches none: it was not chance that chose his variant",
+		core.GoalsNoClient: "the client reaches none: nothing that he brings tells him from others",
+		core.GoalsAlone:    "the client reaches none: chance leads to one variant only, and there is nothing to compare",
+	}[g.Status])
+	for _, goal := range g.List {
+		met := "not met"
+		if goal.Met {
+			met = "met"
+		}
+		p.line(1, "%s: %s", goal.Name, met)
+		p.condition(goal.Condition)
 	}
 }

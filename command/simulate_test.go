@@ -107,7 +107,7 @@ func TestSimulateWrongly(t *testing.T) {
 		part string
 	}{
 		{[]string{}, exitUsage, "accepts between 1 and 2 arg"},
-		{[]string{explainConfig}, exitUsage, "which rollout? There are checkout, search"},
+		{[]string{explainConfig}, exitUsage, "which rollout? There are checkout, landing, search"},
 		{[]string{five, "--keys", "0"}, exitUsage, "--keys: 0"},
 		{[]string{five, "--rps", "-1"}, exitUsage, "--rps: -1"},
 		{[]string{five, "--rps", "NaN"}, exitUsage, "--rps: NaN"},

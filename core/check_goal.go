@@ -9,10 +9,11 @@ import (
 
 // goals are what clients may reach.
 type goals struct {
-	names   []string
-	table   *expr.Table
-	sticky  bool   // clients are known by what stickiness knows them by
-	counted string // who counts for what: goals, and what clients are known by
+	names      []string
+	conditions []*expr.Condition
+	table      *expr.Table // of the conditions
+	sticky     bool        // clients are known by what stickiness knows them by
+	counted    string      // who counts for what: goals, and what clients are known by
 }
 
 // goals reads the goals of a rollout whose key and stickiness were read. It returns nil if there are none.
@@ -21,7 +22,6 @@ func (c *checker) goals(config Config, p *checked) *goals {
 		return nil
 	}
 	read := &goals{sticky: p.sticky != nil && p.sticky.identifies}
-	var conditions []*expr.Condition
 	counted := append(append([]string{fmt.Sprint(read.sticky)}, config.Key...), config.Sticky.Client...)
 	seen := map[string]bool{}
 	for _, i := range inOrder(len(config.Goals), func(i int) int { return config.Goals[i].Order }) {
@@ -42,7 +42,7 @@ func (c *checker) goals(config Config, p *checked) *goals {
 		if condition == nil {
 			condition = expr.Always() // it was a problem
 		}
-		conditions = append(conditions, condition)
+		read.conditions = append(read.conditions, condition)
 	}
 	if len(config.Goals) > goal.MaxGoals {
 		c.fail("goals", "there are %d, and a rollout can have %d", len(config.Goals), goal.MaxGoals)
@@ -55,7 +55,7 @@ func (c *checker) goals(config Config, p *checked) *goals {
 	case !p.observe:
 		c.fail("goals", "what fails reaches no goal, so they have to see how requests are answered: leave observe out")
 	}
-	read.table = expr.NewTable(conditions)
+	read.table = expr.NewTable(read.conditions)
 	read.counted = fingerprint(counted...)
 	return read
 }

@@ -50,6 +50,9 @@ type Explanation struct {
 
 	// Fallback is the variant that serves if the decided one fails before it answered. Empty: none does.
 	Fallback string `json:"fallback,omitempty"`
+
+	// Goals are what the client may reach by the request; nil without any.
+	Goals *GoalsExplained `json:"goals,omitempty"`
 }
 
 // Chosen is a variant and the reason for it.
@@ -195,6 +198,32 @@ type UpstreamExplained struct {
 	Name        string `json:"name"`
 	Weight      int    `json:"weight"`
 	Unavailable bool   `json:"unavailable,omitempty"`
+}
+
+// GoalsExplained is what a client reaches by a request, if the variant answers it with a status below 400.
+type GoalsExplained struct {
+	// Status is one of the constants below.
+	Status string `json:"status"`
+
+	// List are all goals, in order.
+	List []GoalExplained `json:"list"`
+}
+
+// Whether a client counts, and so can reach goals.
+const (
+	GoalsCounted  = "counted"
+	GoalsChosen   = "not_by_chance" // a rule, or whatever else is not chance, led to the variant
+	GoalsNoClient = "no_client"     // nothing that the request brings tells the client from others
+	GoalsAlone    = "one_variant"   // chance leads to one variant only, and there is nothing to compare
+)
+
+// GoalExplained is a goal.
+type GoalExplained struct {
+	Name string `json:"name"`
+
+	// Met tells that the request meets the condition, which has these parts.
+	Met       bool        `json:"met"`
+	Condition []expr.Part `json:"condition,omitempty"`
 }
 
 // Question is a request of which somebody wants to know what would become of it.

@@ -228,6 +228,10 @@ func (s *examination) finish() {
 	}
 	s.rest(d)
 	s.x.Random = s.x.Random || s.in.Drew()
+	s.goals(d)
+	if len(s.question.Geo) > 0 && e.places == nil {
+		s.note("the rollout has no geo database, and so does not ask where the client is")
+	}
 	for _, what := range e.missing {
 		s.note("%s", what)
 	}

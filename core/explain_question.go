@@ -37,8 +37,11 @@ func (q *Question) request(ctx context.Context) (*http.Request, error) {
 	if !expr.IsToken(method) || len(method) > 32 {
 		return nil, wrongQuestion("method: %.40q is none such as GET", method)
 	}
+	if len(q.URL) > maxQuestionURL {
+		return nil, wrongQuestion("url: it is longer than %d bytes", maxQuestionURL)
+	}
 	address, err := url.Parse(q.URL)
-	if err != nil || len(q.URL) > maxQuestionURL || address.Host == "" || address.Scheme != "http" && address.Scheme != "https" {
+	if err != nil || address.Host == "" || address.Scheme != "http" && address.Scheme != "https" {
 		return nil, wrongQuestion("url: %.100q is not a URL such as https://shop.example/cart", q.URL)
 	}
 	r, err := http.NewRequestWithContext(ctx, method, address.String(), http.NoBody)

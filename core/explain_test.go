@@ -209,6 +209,13 @@ func TestExplainAssumptions(t *testing.T) {
 			t.Errorf("%.100s: %v", fmt.Sprintf("%+v", wrong), err)
 		}
 	}
+	long := Question{URL: "http://x/" + strings.Repeat("a", maxQuestionURL)}
+	if _, err := e.Explain(context.Background(), long, noon); err == nil || err.Error() != "not a request: url: it is longer than 16384 bytes" {
+		t.Errorf("%.200v", err)
+	}
+	if x := explained(t, e, Question{Geo: map[string]string{"country": "DE"}, Match: q.Match}); len(x.Notes) != 1 || !strings.Contains(x.Notes[0], "no geo database") {
+		t.Errorf("where nobody asks for places: %q", x.Notes)
+	}
 }
 
 func TestExplainStates(t *testing.T) {

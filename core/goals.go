@@ -13,6 +13,7 @@ import (
 
 	"github.com/grayling-gateway/grayling/core/analysis"
 	"github.com/grayling-gateway/grayling/core/assign"
+	"github.com/grayling-gateway/grayling/core/balance"
 	"github.com/grayling-gateway/grayling/core/expr"
 	"github.com/grayling-gateway/grayling/core/goal"
 	"github.com/grayling-gateway/grayling/core/rollout"
@@ -55,7 +56,7 @@ func (r *reached) count() { r.sample.See(r.client, r.variant, r.goals) }
 func visit(e *Engine, d *Decision, in *expr.Input) *Decision {
 	defer recovered(e)
 	p := d.phase
-	if p == nil || p.sample == nil || d.Reason != BySplit && d.Reason != ByAssigned && d.Reason != ByRouter {
+	if p == nil || p.sample == nil || !isByChance(d.Reason) {
 		return d
 	}
 	key := clientOf(e, in)
@@ -74,6 +75,11 @@ func visit(e *Engine, d *Decision, in *expr.Input) *Decision {
 	copied := *d
 	copied.reached = &reached{sample: p.sample, client: client, variant: d.Index, goals: bits}
 	return &copied
+}
+
+// isByChance reports whether chance chose the variant, now or when the client was assigned it.
+func isByChance(reason Reason) bool {
+	return reason == BySplit || reason == ByAssigned || reason == ByRouter
 }
 
 // clientOf returns what a client is known by from one request to the next; "" if nothing tells. Who is known by a cookie of
@@ -97,16 +103,12 @@ func (l *Live) sampleOf(e *Engine, v *rollout.View, preview bool) *goal.Sample {
 	if e.goals == nil {
 		return nil
 	}
-	period := goal.Period{Begin: clocks().Wall.UTC(), Variants: e.variants, Goals: e.goals.names}
-	shares := 0
-	for i, weight := range v.Weights {
-		period.Weights = append(period.Weights, float64(weight))
-		if weight > 0 && (i != e.candidate || v.State != rollout.RolledBack) {
-			shares++
-		}
-	}
-	if shares < 2 {
+	if !compares(e, v.State, v.Weights) {
 		return nil
+	}
+	period := goal.Period{Begin: clocks().Wall.UTC(), Variants: e.variants, Goals: e.goals.names}
+	for _, weight := range v.Weights {
+		period.Weights = append(period.Weights, float64(weight))
 	}
 	period.Division = fingerprint(v.Position.Revision, fmt.Sprint(v.Position.Epoch), e.salt, e.goals.counted, divisionOf(e.variants, v.Weights, e.candidate))
 	f := &l.findings
@@ -120,6 +122,17 @@ func (l *Live) sampleOf(e *Engine, v *rollout.View, preview bool) *goal.Sample {
 	}
 	f.begin(goal.NewSample(period))
 	return f.sample
+}
+
+// compares reports whether chance leads to more than one variant.
+func compares(e *Engine, state rollout.State, weights []balance.Weight) bool {
+	shares := 0
+	for i, weight := range weights {
+		if weight > 0 && (i != e.candidate || state != rollout.RolledBack) {
+			shares++
+		}
+	}
+	return shares > 1
 }
 
 // begin has another period begin; mu is held.

@@ -70,6 +70,7 @@ func TestExplainPage(t *testing.T) {
 		core.RuleDecides, core.RuleFails, core.RuleMisses, core.RuleSkipped, core.AssignmentValid, core.AssignmentAbsent, core.AssignmentEmpty,
 		core.AssignmentExpired, core.AssignmentReleased, core.AssignmentGone, core.AssignmentForged, core.AssignmentUnknown,
 		core.RouterSkipped, core.RouterNoClient, core.RouterNotAsked, core.RouterAnswered, core.RouterFailed,
+		core.GoalsCounted, core.GoalsChosen, core.GoalsNoClient, core.GoalsAlone,
 	} {
 		if !slices.Contains(documented, status) {
 			t.Errorf("%s says nothing of %q", page, status)
