@@ -14,6 +14,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/grayling-gateway/grayling/core"
+	machine "github.com/grayling-gateway/grayling/core/rollout"
 )
 
 func init() {
@@ -179,6 +180,24 @@ func liveOf(t testing.TB, name string) *core.Live {
 		t.Fatalf("nothing is remembered of %s", name)
 	}
 	return live
+}
+
+// setWeight gives the canary another share, as people do, once the running configuration is in force.
+func setWeight(t *testing.T, name, weight string) {
+	t.Helper()
+	live, engine := liveOf(t, name), engineOf(t, name)
+	eventually(t, "the configuration is in force", func() bool {
+		status, runs := live.Status()
+		var weights []string
+		for _, v := range status.Variants {
+			weights = append(weights, v.Weight)
+		}
+		return runs && fmt.Sprint(weights) == fmt.Sprint(engine.Weights())
+	})
+	command := machine.Command{Verb: machine.SetWeight, Variant: "canary", Weight: weight}
+	if _, err := live.Command(t.Context(), command, ""); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // eventually waits until something holds.

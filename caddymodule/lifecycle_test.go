@@ -184,9 +184,7 @@ func TestReload(t *testing.T) {
 	live, first := liveOf(t, name), engineOf(t, name)
 	g.get(t, "/", "X-User: ann")
 	g.get(t, "/", "X-User: somebody")
-	if err := first.SetWeight("canary", "40%"); err != nil {
-		t.Fatal(err)
-	}
+	setWeight(t, name, "40%")
 	before := counts(live) + " " + reasons(live)
 	check := func(what, weights string) {
 		t.Helper()
@@ -250,9 +248,7 @@ func TestFailedReload(t *testing.T) {
 	g := start(t, checkout(name, users, ""))
 	live, engine := liveOf(t, name), engineOf(t, name)
 	g.get(t, "/", "X-User: ann")
-	if err := engine.SetWeight("canary", "40%"); err != nil {
-		t.Fatal(err)
-	}
+	setWeight(t, name, "40%")
 	taken, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -372,10 +368,7 @@ func TestInstances(t *testing.T) {
 		t.Errorf("%d references", got)
 	}
 	eventually(t, "one rollout works in the background", func() bool { return background() == 1 })
-	engine := engineOf(t, name)
-	if err := engine.SetWeight("canary", "100%"); err != nil {
-		t.Fatal(err)
-	}
+	setWeight(t, name, "100%")
 	for _, path := range []string{"/a", "/b"} {
 		if got := g.get(t, path, "X-User: somebody"); got.body != "canary" {
 			t.Errorf("%s with another weight: %+v", path, got)

@@ -131,9 +131,7 @@ func TestMetrics(t *testing.T) {
 	if err := g.load(site("50%", "rule listed canary `path().inFile(\"nobody.txt\")`")); err == nil || !strings.Contains(err.Error(), "nobody.txt") {
 		t.Errorf("a file that does not exist: %v", err)
 	}
-	if err := engineOf(t, name).SetWeight("canary", "100%"); err != nil {
-		t.Fatal(err)
-	}
+	setWeight(t, name, "100%")
 	delete(want, "weight_ratio stable")
 	want["weight_ratio canary"] = 1
 	if got := nonzero(scrape(t, name)); !maps.Equal(got, want) {

@@ -79,10 +79,10 @@ func TestStepsMoveTheDifference(t *testing.T) {
 		configure := func(step string) Config {
 			return Config{Name: "steps", Variants: variants(append([]string{"", step}, others...)...), Key: []string{`cookie("uid")`}}
 		}
-		live := compile(t, configure("0"), nil, Host{})
+		live := inForce(t, configure("0"), nil, Host{})
 		before := owners(t, live, requests)
 		for _, step := range []string{"0.002", "1", "10", "12.345678", "50", "70"} {
-			if err := live.SetWeight("v1", step); err != nil {
+			if err := weigh(live, "v1", step); err != nil {
 				t.Fatal(err)
 			}
 			after := owners(t, live, requests)

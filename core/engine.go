@@ -265,16 +265,6 @@ func (e *Engine) Fallback(failed Decision) Decision {
 	return instead
 }
 
-// SetWeight gives a variant another share, as the command does: see [Live.Command]. An engine that is not in force yet
-// is put in force.
-func (e *Engine) SetWeight(variant, weight string) error {
-	if e.live.settled() != e {
-		e.live.takeOver(context.Background(), e)
-	}
-	_, err := e.live.Command(context.Background(), rollout.Command{Verb: rollout.SetWeight, Variant: variant, Weight: weight}, "")
-	return err
-}
-
 // Weights returns the variants' weights as they are now. The baseline's is what the others leave.
 func (e *Engine) Weights() []balance.Weight {
 	return append([]balance.Weight(nil), current(e).weights...)

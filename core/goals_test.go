@@ -103,7 +103,7 @@ func TestOtherWeightsBeginAnotherPeriod(t *testing.T) {
 	for i := 0; i < 50; i++ {
 		visits(e, fmt.Sprint(i), "/thanks", 200)
 	}
-	if err := e.SetWeight("canary", "20%"); err != nil {
+	if err := weigh(e, "canary", "20%"); err != nil {
 		t.Fatal(err)
 	}
 	visits(e, "alice", "/", 200)
@@ -111,7 +111,7 @@ func TestOtherWeightsBeginAnotherPeriod(t *testing.T) {
 	if len(list) != 2 || list[0].Clients != 1 || list[1].Clients != 50 {
 		t.Fatalf("%+v", list)
 	}
-	if err := e.SetWeight("canary", "0%"); err != nil {
+	if err := weigh(e, "canary", "0%"); err != nil {
 		t.Fatal(err)
 	}
 	visits(e, "bob", "/", 200)
@@ -155,7 +155,7 @@ func TestGatewaysMergeWhatTheySaw(t *testing.T) {
 		t.Errorf("%d clients, %d reached: want 90 and 60", list[0].Clients, reached)
 	}
 	visits(e, "1000", "/", 200)
-	if err := e.SetWeight("canary", "30%"); err != nil {
+	if err := weigh(e, "canary", "30%"); err != nil {
 		t.Fatal(err)
 	}
 	visits(e, "1", "/", 200)

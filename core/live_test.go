@@ -16,7 +16,7 @@ func weightsOf(e *Engine) string {
 
 func TestSetWeight(t *testing.T) {
 	live := NewLive()
-	e := compile(t, checkout(), live, Host{})
+	e := inForce(t, checkout(), live, Host{})
 	if got := weightsOf(e); got != "stable 85%; canary 10%; blue 5%; " {
 		t.Fatalf("declared: %s", got)
 	}
@@ -27,17 +27,17 @@ func TestSetWeight(t *testing.T) {
 		{"canry", "50%", `weight: not a command: unknown variant "canry" (did you mean "canary"?)`},
 		{"purple", "50%", `weight: not a command: unknown variant "purple": there are stable, canary, blue`},
 	} {
-		if err := e.SetWeight(test.variant, test.weight); err == nil || err.Error() != test.want {
+		if err := weigh(e, test.variant, test.weight); err == nil || err.Error() != test.want {
 			t.Errorf("%s %s: %v, want %s", test.variant, test.weight, err, test.want)
 		}
 	}
 	if got := decided(e, "Cookie: uid=bob"); got != "stable by split" { // slot 21776
 		t.Fatalf("bob: %s", got)
 	}
-	if err := e.SetWeight("canary", "40%"); err != nil {
+	if err := weigh(e, "canary", "40%"); err != nil {
 		t.Fatal(err)
 	}
-	if err := e.SetWeight("blue", "0"); err != nil {
+	if err := weigh(e, "blue", "0"); err != nil {
 		t.Fatal(err)
 	}
 	if got := decided(e, "Cookie: uid=bob") + "; " + weightsOf(e); got != "canary by split; stable 60%; canary 40%; blue 0%; " {
@@ -49,8 +49,8 @@ func TestSetWeight(t *testing.T) {
 // they do not depend on; another declaration does not see them, whether it stays or is drawn back.
 func TestWeightsThatWereSetBelongToADeclaration(t *testing.T) {
 	live := NewLive()
-	first := compile(t, checkout(), live, Host{})
-	if err := first.SetWeight("canary", "40%"); err != nil {
+	first := inForce(t, checkout(), live, Host{})
+	if err := weigh(first, "canary", "40%"); err != nil {
 		t.Fatal(err)
 	}
 	const declared, set = "stable 85%; canary 10%; blue 5%; ", "stable 55%; canary 40%; blue 5%; "
@@ -79,7 +79,7 @@ func TestWeightsThatWereSetBelongToADeclaration(t *testing.T) {
 
 // TestWeightsThatAreSetAtTheSameTime: one does not undo another.
 func TestWeightsThatAreSetAtTheSameTime(t *testing.T) {
-	e := compile(t, checkout(), &Live{}, Host{})
+	e := inForce(t, checkout(), &Live{}, Host{})
 	for round := 1; round <= 40; round++ {
 		var group sync.WaitGroup
 		for _, variant := range []string{"canary", "blue"} {
@@ -88,7 +88,7 @@ func TestWeightsThatAreSetAtTheSameTime(t *testing.T) {
 			go func() {
 				defer group.Done()
 				for i := 1; i <= round; i++ {
-					if err := e.SetWeight(variant, fmt.Sprint(i)); err != nil {
+					if err := weigh(e, variant, fmt.Sprint(i)); err != nil {
 						t.Error(err)
 					}
 				}
@@ -114,7 +114,7 @@ func TestCountersOutliveAnEngine(t *testing.T) {
 
 func TestConcurrentUse(t *testing.T) {
 	live := NewLive()
-	e := compile(t, checkout(), live, Host{})
+	e := inForce(t, checkout(), live, Host{})
 	var group sync.WaitGroup
 	for worker := 0; worker < 4; worker++ {
 		worker := worker
@@ -126,7 +126,7 @@ func TestConcurrentUse(t *testing.T) {
 				d := e.Decide(r, "192.0.2.1", noon)
 				e.Announce(d, r)
 				e.Report(d, Outcome{Status: 200})
-				if err := e.SetWeight("canary", fmt.Sprint(i)); err != nil {
+				if err := weigh(e, "canary", fmt.Sprint(i)); err != nil {
 					t.Error(err)
 				}
 				live.Counts()

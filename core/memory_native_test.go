@@ -47,7 +47,7 @@ func TestMemoryIsBounded(t *testing.T) {
 // TestMemoryUnderChange: decisions follow the weights while they change, whoever decides at the same time.
 func TestMemoryUnderChange(t *testing.T) {
 	live := NewLive()
-	e, plain := compile(t, checkout(), live, Host{Remember: true}), compile(t, checkout(), live, Host{})
+	e, plain := inForce(t, checkout(), live, Host{Remember: true}), compile(t, checkout(), live, Host{})
 	const goroutines, rounds = 8, 2000
 	var all sync.WaitGroup
 	for g := range goroutines {
@@ -64,7 +64,7 @@ func TestMemoryUnderChange(t *testing.T) {
 		})
 	}
 	for i := range rounds {
-		if err := e.SetWeight("canary", fmt.Sprint(i%90)); err != nil {
+		if err := weigh(e, "canary", fmt.Sprint(i%90)); err != nil {
 			t.Error(err)
 		}
 		r := get(fmt.Sprintf("Cookie: uid=%d", i%100))

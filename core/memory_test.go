@@ -84,13 +84,13 @@ func TestRemembersWhatItWouldDecide(t *testing.T) {
 	for n := 0; n < 60; n++ {
 		config := rememberedConfig(random)
 		live := NewLive()
-		plain, e := compile(t, config, live, Host{}), compile(t, config, live, Host{Remember: true})
+		plain, e := compile(t, config, live, Host{}), inForce(t, config, live, Host{Remember: true})
 		if e.memory == nil {
 			t.Fatalf("no memory for %+v", config)
 		}
 		for i := 0; i < 60; i++ {
 			if random.Intn(20) == 0 {
-				if err := e.SetWeight("canary", fmt.Sprint(random.Intn(90))); err != nil {
+				if err := weigh(e, "canary", fmt.Sprint(random.Intn(90))); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -206,11 +206,11 @@ func TestRecallTells(t *testing.T) {
 // TestWeightsOutdateEveryMemory of a rollout: also those of engines of another configuration with the same weights.
 func TestWeightsOutdateEveryMemory(t *testing.T) {
 	live := NewLive()
-	a, b := compile(t, checkout(), live, Host{Remember: true}), compile(t, checkout(), live, Host{Remember: true})
+	a, b := inForce(t, checkout(), live, Host{Remember: true}), compile(t, checkout(), live, Host{Remember: true})
 	for _, e := range []*Engine{a, b} {
 		recalled(e, get("Cookie: uid=1"), "", noon)
 	}
-	if err := a.SetWeight("canary", "50%"); err != nil {
+	if err := weigh(a, "canary", "50%"); err != nil {
 		t.Fatal(err)
 	}
 	for i, e := range []*Engine{a, b} {

@@ -49,11 +49,17 @@ func command(t *testing.T, l *Live, c rollout.Command) Status {
 	return status
 }
 
+// weigh gives a variant another share, as people do.
+func weigh(e *Engine, variant, weight string) error {
+	_, err := e.live.Command(context.Background(), rollout.Command{Verb: rollout.SetWeight, Variant: variant, Weight: weight}, "")
+	return err
+}
+
 // inForce compiles a configuration and puts it in force, without its background work.
-func inForce(t *testing.T, config Config, live *Live, host Host) *Engine {
+func inForce(t testing.TB, config Config, live *Live, host Host) *Engine {
 	t.Helper()
 	e := compile(t, config, live, host)
-	live.takeOver(context.Background(), e)
+	e.live.takeOver(context.Background(), e)
 	return e
 }
 

@@ -71,7 +71,7 @@ func TestClientsDoNotFlip(t *testing.T) {
 		t.Run(mode.name, func(t *testing.T) {
 			clients := mode.clients
 			mode.sticky.TTL = "5m"
-			e := compile(t, Config{
+			e := inForce(t, Config{
 				Name: "shop", Variants: []Variant{{Name: "stable"}, {Name: "canary"}}, Key: mode.key, Sticky: mode.sticky,
 			}, nil, Host{})
 			p := newPopulation(clients)
@@ -81,7 +81,7 @@ func TestClientsDoNotFlip(t *testing.T) {
 			}
 			last := 0.0
 			for _, share := range []float64{0.01, 0.1, 0.5, 1, 0.3, 0} {
-				if err := e.SetWeight("canary", fmt.Sprint(share*100)); err != nil {
+				if err := weigh(e, "canary", fmt.Sprint(share*100)); err != nil {
 					t.Fatal(err)
 				}
 				before, came, left := p.visit(e, now.Add(time.Second))
@@ -140,12 +140,12 @@ func TestBothSidesArePinned(t *testing.T) {
 
 // TestNewClientsGetTheWeights: clients without cookies are drawn by the weights, whatever becomes of those before them.
 func TestNewClientsGetTheWeights(t *testing.T) {
-	e := compile(t, Config{
+	e := inForce(t, Config{
 		Name: "shop", Variants: []Variant{{Name: "stable"}, {Name: "canary"}, {Name: "blue", Weight: "20%"}},
 		Sticky: Sticky{Mode: "cookie", Secret: []string{testSecret}},
 	}, nil, Host{})
 	for _, share := range []float64{0.01, 0.3, 0.8, 0} {
-		if err := e.SetWeight("canary", fmt.Sprint(share*100)); err != nil {
+		if err := weigh(e, "canary", fmt.Sprint(share*100)); err != nil {
 			t.Fatal(err)
 		}
 		p := newPopulation(20_000)

@@ -17,7 +17,7 @@ func TestAssignmentsWhileThingsChange(t *testing.T) {
 		if config.Sticky.Mode == "memory" {
 			config.Sticky.Capacity = 100
 		}
-		e := compile(t, config, live, Host{})
+		e := inForce(t, config, live, Host{})
 		var clients, changes sync.WaitGroup
 		over := make(chan struct{})
 		changes.Go(func() {
@@ -27,7 +27,7 @@ func TestAssignmentsWhileThingsChange(t *testing.T) {
 					return
 				default:
 				}
-				_ = e.SetWeight("canary", strconv.Itoa(i%100))
+				_ = weigh(e, "canary", strconv.Itoa(i%100))
 				beginEpoch(e, i%3 == 0, noon.Add(time.Duration(i)*time.Millisecond))
 				other := compile(t, config, live, Host{})
 				if other.assigner.memory != nil {
@@ -54,7 +54,7 @@ func TestAssignmentsWhileThingsChange(t *testing.T) {
 		}
 
 		// A rollback, at last: the weight first, and then the epoch.
-		if err := e.SetWeight("canary", "0"); err != nil {
+		if err := weigh(e, "canary", "0"); err != nil {
 			t.Fatal(err)
 		}
 		beginEpoch(e, false, noon)

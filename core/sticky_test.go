@@ -79,13 +79,13 @@ func (b *browserAt) expect(t *testing.T, what, want string, headers ...string) {
 
 func TestStickyCookie(t *testing.T) {
 	live := NewLive()
-	b := &browserAt{engine: compile(t, stickyShop(), live, Host{}), now: noon}
+	b := &browserAt{engine: inForce(t, stickyShop(), live, Host{}), now: noon}
 	b.expect(t, "the first request", "canary by split*", "X-User: "+low)
 	b.expect(t, "the next", "canary by assigned", "X-User: "+low)
 	b.expect(t, "another user in this browser", "canary by assigned", "X-User: "+high)
 	b.expect(t, "without a key", "canary by assigned")
 	b.expect(t, "a rule comes first", "canary by rule", "X-Version: v2")
-	if err := b.engine.SetWeight("canary", "0"); err != nil {
+	if err := weigh(b.engine, "canary", "0"); err != nil {
 		t.Fatal(err)
 	}
 	b.expect(t, "a weight of 0 keeps who was assigned", "canary by assigned", "X-User: "+low)
