@@ -47,6 +47,7 @@ type result struct {
 	OtherLines int64               `json:"other_lines,omitempty"`
 	OtherHosts int64               `json:"other_hosts,omitempty"`
 	Timeline   []simulation.Stage  `json:"timeline,omitempty"`
+	Obstacle   string              `json:"obstacle,omitempty"` // why the candidate is not promoted by so much traffic
 	Traffic    *simulation.Summary `json:"traffic,omitempty"`
 
 	candidate string
@@ -127,7 +128,7 @@ func (o *options) runSimulation(command *cobra.Command, s *simulator, file, name
 	if err := s.replay(command.Context(), command.InOrStdin(), e, other, &r); err != nil {
 		return err
 	}
-	if err := s.plan(command.Context(), e, &r); err != nil {
+	if err := s.plan(command.Context(), command.ErrOrStderr(), e, &r); err != nil {
 		return err
 	}
 	return o.tellSimulation(command.OutOrStdout(), r)
@@ -279,7 +280,7 @@ func (s *simulator) make(ctx context.Context, replay *simulation.Replay, e, othe
 }
 
 // plan simulates the plan, if there is one.
-func (s *simulator) plan(ctx context.Context, e *core.Engine, r *result) error {
+func (s *simulator) plan(ctx context.Context, notes io.Writer, e *core.Engine, r *result) error {
 	release := e.Release()
 	if release.Plan == nil {
 		if s.scenario.Traffic.Rate > 0 || s.start != "" || s.manual > 0 || len(s.prometheus) > 0 {
@@ -312,6 +313,14 @@ func (s *simulator) plan(ctx context.Context, e *core.Engine, r *result) error {
 		if _, known := p.Prometheus[query]; !known {
 			return fail(exitUsage, "the checks ask Prometheus, and the plan holds without an answer: say one, as --prometheus '%s=1'", query)
 		}
+	}
+	var final bool
+	if r.Obstacle, final = p.Obstacle(s.scenario, r.Timeline); final {
+		return nil
+	}
+	if r.Obstacle != "" {
+		_, _ = fmt.Fprintf(notes, "not promoted within %s: %s\nruns take until %s is stopped, or as long\n", // which may be some time
+			lasting(s.scenario.Patience), r.Obstacle, r.candidate)
 	}
 	summary := p.Repeat(s.scenario, s.runs, s.seed, ctx.Done())
 	r.Traffic = &summary

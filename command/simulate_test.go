@@ -55,6 +55,8 @@ hello
 		{[]string{five, "--keys", "10", "--rps", "50", "--runs", "20", "--error-rate", "30%"}, []string{
 			"with 50 requests a second, of which 0.50% fail, and of canary 30.00%: 20 runs, seed 1\n  promoted: none\n  stopped: 100.00%, after ", "in step 1: 100.00%", "such as: !worse"}},
 		{[]string{asking, "--keys", "10", "--rps", "50", "--runs", "3", "--prometheus", "up=1"}, []string{"promoted: 100.00%, after 10m", "stopped: none"}},
+		{[]string{five, "--keys", "10", "--rps", "0.0001"}, []string{
+			"with 0.0001 requests a second, of which 0.50% fail, and of canary 0.50%: not promoted within 14d0h\n  step 1 does not end even if all goes well: !worse(\"canary\"): ", "and 50 are wanted\n"}},
 		{[]string{five, "--log", log, "--host", "shop.example"}, []string{
 			"checkout: 2 requests of 0 clients\n", "canary   1         50.00%\n",
 			"of 2 requests the log says which variant they got, and of 1 it is the same\nof 1 requests the log holds back headers",
@@ -74,6 +76,20 @@ hello
 	var r result
 	if err := json.Unmarshal([]byte(stdout), &r); err != nil || r.Rollout != "checkout" || r.Split.Requests != 1000 || r.Split.Movement == nil ||
 		len(r.Timeline) != 3 || r.Traffic == nil || r.Traffic.Runs != 2 {
+		t.Errorf("%v: %s", err, stdout)
+	}
+}
+
+// TestSimulateWithoutAnEnd: where a bad candidate may be stopped, and none is promoted, that is said at once.
+func TestSimulateWithoutAnEnd(t *testing.T) {
+	stdout, stderr, code := execute(t.Context(), "simulate", simulatedConfig(t, "5%", ""), "--keys", "10", "--manual", "900h", "--rps", "50", "--runs", "2", "--error-rate", "30%")
+	if code != 0 || stderr != "not promoted within 14d0h: the plan takes longer even if all goes well\nruns take until canary is stopped, or as long\n" ||
+		!strings.Contains(stdout, "stopped: 100.00%") {
+		t.Errorf("exit code %d: %s\n%s", code, stderr, stdout)
+	}
+	stdout, _, _ = execute(t.Context(), "simulate", simulatedConfig(t, "5%", ""), "--keys", "10", "--rps", "0.0001", "--json")
+	var r result
+	if err := json.Unmarshal([]byte(stdout), &r); err != nil || !strings.HasPrefix(r.Obstacle, "step 1 does not end") || r.Traffic != nil {
 		t.Errorf("%v: %s", err, stdout)
 	}
 }

@@ -24,6 +24,8 @@ func describeSimulation(r result) string {
 	}
 	if r.Traffic != nil {
 		sections = append(sections, describeTraffic(r))
+	} else if r.Obstacle != "" {
+		sections = append(sections, fmt.Sprintf("with %s: not promoted within %s\n  %s\n", trafficOf(r), lasting(r.scenario.Patience), r.Obstacle))
 	}
 	return strings.Join(words(sections...), "\n")
 }
@@ -124,8 +126,7 @@ func lasting(d time.Duration) string {
 func describeTraffic(r result) string {
 	p := &page{}
 	s, sc := r.Traffic, r.scenario
-	p.line(0, "with %g requests a second, of which %s fail, and of %s %s%s: %d runs, seed %d", sc.Traffic.Rate, percent(sc.Healthy.Errors),
-		r.candidate, percent(sc.Candidate.Errors), slower(sc), s.Runs, s.Seed)
+	p.line(0, "with %s: %d runs, seed %d", trafficOf(r), s.Runs, s.Seed)
 	if s.Promoted > 0 {
 		p.line(1, "promoted: %s, after %s", percent(s.Promoted), within(s.ToPromotion))
 	} else {
@@ -145,8 +146,15 @@ func describeTraffic(r result) string {
 	}
 	if s.Unfinished > 0 {
 		p.line(1, "neither within %s: %s", lasting(sc.Patience), percent(s.Unfinished))
+		p.line(2, "such as %s", s.Waits)
 	}
 	return p.text.String()
+}
+
+func trafficOf(r result) string {
+	sc := r.scenario
+	return fmt.Sprintf("%g requests a second, of which %s fail, and of %s %s%s", sc.Traffic.Rate, percent(sc.Healthy.Errors),
+		r.candidate, percent(sc.Candidate.Errors), slower(sc))
 }
 
 func slower(sc simulation.Scenario) string {

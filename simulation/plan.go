@@ -179,7 +179,7 @@ type Outcome struct {
 	// Reached is when each step was entered, from the first; shorter if not all were.
 	Reached []time.Duration
 
-	// Reason is why it was stopped.
+	// Reason is why it was stopped, or what it waits for.
 	Reason string
 }
 
@@ -213,8 +213,14 @@ func (p *Plan) Run(s Scenario, seed uint64) Outcome {
 	o.State = machine.State()
 	o.Step = machine.Record().Step
 	o.Took = now
-	if o.State == rollout.RolledBack || o.State == rollout.Paused {
+	switch o.State {
+	case rollout.RolledBack, rollout.Paused:
 		o.Reason = machine.Record().Reason
+	case rollout.Progressing:
+		o.Reason = p.stage(machine, now).Waits
+		if e := machine.Evaluation(); e.Verdict == rollout.Hold {
+			o.Reason = e.Reason
+		}
 	}
 	return o
 }

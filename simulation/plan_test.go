@@ -137,6 +137,55 @@ func TestRunPausesAndAsks(t *testing.T) {
 	}
 }
 
+// TestObstacle: what a plan waits for in vain is found without a run, and a run says it, too.
+func TestObstacle(t *testing.T) {
+	healthy := Scenario{Traffic: Traffic{Rate: 50, Burst: 1}, Healthy: Behaviour{Errors: 0.005, Slower: 1}, Candidate: Behaviour{Errors: 0.005, Slower: 1}, Patience: 24 * time.Hour}
+	steps := []core.Step{{Weight: "1%", For: "10m"}, {Weight: "100%"}}
+	for name, c := range map[string]struct {
+		plan     core.Plan
+		rate     float64
+		manual   time.Duration
+		patience time.Duration
+		bad      bool
+		want     string // empty: none
+		final    bool
+	}{
+		"traffic":                   {plan: core.Plan{Steps: steps}, rate: 50},
+		"much traffic":              {plan: core.Plan{Steps: steps}, rate: 1e6},
+		"a limit that is not kept":  {plan: core.Plan{Steps: steps, Checks: []string{`latency_ms("canary", 0.5) < 50`}}, rate: 50},
+		"many requests":             {plan: core.Plan{Steps: steps, Checks: []string{`requests("canary") > 40000`}}, rate: 50},
+		"more than there are":       {core.Plan{Steps: steps, Checks: []string{`requests("canary") > 50000`}}, 50, 0, 0, false, "step 1 does not end even if all goes well: requests(\"canary\") > 50000: ", true},
+		"next to no traffic":        {core.Plan{Steps: steps}, 0.01, 0, 0, false, "and 50 are wanted", true},
+		"next to none, and patient": {plan: core.Plan{Steps: steps}, rate: 0.01, patience: 14 * 24 * time.Hour},
+		"a dark step":               {core.Plan{Steps: []core.Step{{Weight: "0%", For: "10m"}, {Weight: "100%"}}}, 50, 0, 0, false, "0 requests of \"canary\"", true},
+		"by hand":                   {plan: core.Plan{Steps: []core.Step{{Weight: "0%", Manual: true}, {Weight: "100%"}}}, rate: 50},
+		"people who take long":      {core.Plan{Steps: []core.Step{{Weight: "1%", Manual: true}, {Weight: "100%"}}}, 50, 25 * time.Hour, 0, false, "the plan takes longer", true},
+		"and it is bad":             {core.Plan{Steps: []core.Step{{Weight: "1%", Manual: true}, {Weight: "100%"}}}, 50, 25 * time.Hour, 0, true, "the plan takes longer", false},
+		"bad, and nobody sees it":   {core.Plan{Steps: []core.Step{{Weight: "0%", For: "10m"}, {Weight: "100%"}}}, 50, 0, 0, true, "0 requests of \"canary\"", true},
+	} {
+		p := planOf(t, c.plan)
+		p.Manual = c.manual
+		s := healthy
+		s.Traffic.Rate = c.rate
+		if c.patience > 0 {
+			s.Patience = c.patience
+		}
+		if c.bad {
+			s.Candidate.Errors = 0.3
+		}
+		got, final := p.Obstacle(s, p.Timeline())
+		if !strings.Contains(got, c.want) || c.want == "" && got != "" || final != c.final {
+			t.Errorf("%s: %q, %v, want %q", name, got, final, c.want)
+		}
+	}
+	p := planOf(t, core.Plan{Steps: steps})
+	few := healthy
+	few.Traffic.Rate = 0.01
+	if s := p.Repeat(few, 2, 1, nil); s.Unfinished != 1 || !strings.HasPrefix(s.Waits, "in step 1: !worse(\"canary\"): ") {
+		t.Errorf("next to no traffic: %+v", s)
+	}
+}
+
 // TestMuchTraffic: what is drawn by the latency is as what is drawn one by one.
 func TestMuchTraffic(t *testing.T) {
 	p := planOf(t, core.Plan{Steps: []core.Step{{Weight: "50%", For: "10m"}, {Weight: "100%"}}})

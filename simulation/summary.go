@@ -1,6 +1,7 @@
 package simulation
 
 import (
+	"fmt"
 	"runtime"
 	"slices"
 	"sync"
@@ -30,8 +31,9 @@ type Summary struct {
 	Requests Numbers `json:"requests_until_stop,omitzero"`
 	Failures Numbers `json:"failures_until_stop,omitzero"`
 
-	// Reason is why one of those was stopped that were.
+	// Reason is why one of those was stopped that were, and Waits in which step one of the unfinished was, and for what.
 	Reason string `json:"reason,omitempty"`
+	Waits  string `json:"waits,omitempty"`
 }
 
 // Percentiles are times within which so many percent of the runs were there.
@@ -92,6 +94,8 @@ func summarize(outcomes []Outcome, seed uint64, steps int) Summary {
 			failures = append(failures, o.Failures)
 			inStep[o.Step]++
 			s.Reason = o.Reason
+		default:
+			s.Waits = fmt.Sprintf("in step %d: %s", o.Step, o.Reason)
 		}
 	}
 	runs := int64(len(outcomes))
