@@ -2,7 +2,6 @@ package caddymodule
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"regexp"
@@ -164,28 +163,6 @@ type parser struct {
 	likePooled []place // where a variant is like one that takes its upstreams from the shared pool, if there is one
 }
 
-// places are where the values of a configuration stand, by the paths of problems. "" is the place of those that have
-// none.
-type places map[string]place
-
-// place is where something stands in a Caddyfile.
-type place struct {
-	token caddyfile.Token
-	label string // of what stands there, for an error
-}
-
-// here remembers that the value of a path stands where the cursor is.
-func (p *parser) here(path, label string) {
-	p.places[path] = place{token: p.Token(), label: label}
-}
-
-// errorf returns an error with file and line.
-func (at place) errorf(format string, args ...any) error {
-	d := caddyfile.NewDispenser([]caddyfile.Token{at.token})
-	d.Next()
-	return d.Errf(format, args...)
-}
-
 func (p *parser) subdirective() error {
 	name := p.Val()
 	if !slices.Contains([]string{"variant", "rule", "subset", "geo", "mirror", "goal", "notify"}, name) {
@@ -241,44 +218,6 @@ func (p *parser) subdirective() error {
 		return p.announce()
 	}
 	return unknown(p.Dispenser, subdirectives)
-}
-
-func (p *parser) announce() error {
-	if p.NextArg() {
-		return p.Errf("unexpected %q: announce takes a block", p.Val())
-	}
-	a := &p.rollout.Announce
-	seen := make(map[string]bool)
-	for nesting := p.Nesting(); p.NextBlock(nesting); {
-		name := p.Val()
-		if seen[name] {
-			return p.Errf("announce: %s is given twice", name)
-		}
-		seen[name] = true
-		var err error
-		switch name {
-		case "request":
-			err = p.text("announce.request", &a.Request)
-		case "response":
-			err = p.text("announce.response", &a.Response)
-		case "follow":
-			p.here("announce.follow", "follow")
-			err = p.list(&a.Follow)
-		case "baggage":
-			if a.Baggage = true; p.NextArg() {
-				err = p.Errf("unexpected %q: baggage takes no argument", p.Val())
-			}
-		default:
-			err = unknown(p.Dispenser, []string{"request", "response", "baggage", "follow"})
-		}
-		if err != nil {
-			return err
-		}
-	}
-	if len(seen) == 0 {
-		return p.Err("announce needs a block with request, response, baggage or follow")
-	}
-	return nil
 }
 
 // text reads a subdirective's only argument.
@@ -348,24 +287,6 @@ func (p *parser) check() error {
 		}
 	}
 	return p.places.report(core.Check(config, host))
-}
-
-// report gives every problem the nearest place.
-func (p places) report(problems []core.Problem) error {
-	var list []error
-	for _, problem := range problems {
-		path := problem.Path
-		at, ok := p[path]
-		for ; !ok && path != ""; at, ok = p[path] {
-			path = path[:max(strings.LastIndexAny(path, ".["), 0)]
-		}
-		label := at.label
-		if index := problem.Path[len(path):]; path != "" && strings.HasPrefix(index, "[") {
-			label += index // which of several on one line
-		}
-		list = append(list, at.errorf("%s: %s", label, problem.Text))
-	}
-	return errors.Join(list...)
 }
 
 // unique makes sure that rollouts of one name are equal, in one configuration. They may be several: a snippet that two
