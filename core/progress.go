@@ -154,7 +154,15 @@ func (l *Live) show(v *rollout.View) {
 
 // alike reports whether requests are decided by two views in the same way.
 func alike(a, b *rollout.View) bool {
-	return a.State == b.State && a.Position == b.Position && a.Record.Since.Equal(b.Record.Since) && fmt.Sprint(a.Weights) == fmt.Sprint(b.Weights)
+	if a.State != b.State || a.Position != b.Position || !a.Record.Since.Equal(b.Record.Since) || len(a.Weights) != len(b.Weights) {
+		return false
+	}
+	for i := range a.Weights {
+		if a.Weights[i] != b.Weights[i] {
+			return false
+		}
+	}
+	return true
 }
 
 // kinOf stands for the releases whose engines go by each other's views: those of one revision with the same variants and

@@ -26,7 +26,7 @@ type failures struct{ counts []int64 }
 const (
 	places     = 1 << 10
 	placeShift = 48
-	unanswered = places - subBuckets // the failures of a single nanosecond, which no answer takes
+	unanswered = places - subBuckets // the failures of a single nanosecond, which no answer takes; and where the first bucket is
 	mostShards = 8
 )
 
@@ -81,26 +81,50 @@ func addFailures(a *Arm, n int64, place int) {
 // snapshot returns what was counted so far. Requests that go by meanwhile are in it or not.
 func (a *Arm) snapshot() *snapshot {
 	s := &snapshot{}
-	answers := make([]int64, bucketCount)
-	for i := range a.counts {
-		if n := atomic.LoadInt64(&a.counts[i]); n > 0 {
-			answers[bucket(i%places)] += n
-		}
+	bad, _ := a.failed.Load().(*failures)
+	if bad != nil {
+		s.failures = atomic.LoadInt64(&bad.counts[unanswered])
+		s.requests = s.failures
 	}
-	if all, _ := a.failed.Load().(*failures); all != nil {
-		for i := range all.counts {
-			n := atomic.LoadInt64(&all.counts[i])
+	first, end := extent(a.counts, bucketCount, 0)
+	if bad != nil {
+		first, end = extent(bad.counts[:unanswered], first, end)
+	}
+	if first >= end {
+		return s
+	}
+	s.first = first
+	s.within = make([]int64, end-first)
+	sum := int64(0)
+	for i := range s.within {
+		place := (first + i + unanswered) % places
+		for shard := 0; shard < len(a.counts); shard += places {
+			sum += atomic.LoadInt64(&a.counts[shard+place])
+		}
+		if bad != nil && place != unanswered {
+			n := atomic.LoadInt64(&bad.counts[place])
 			s.failures += n
-			if i == unanswered {
-				s.requests += n
-			} else {
-				answers[bucket(i)] += n
-			}
+			sum += n
 		}
+		s.within[i] = sum
 	}
-	s.keep(answers)
+	s.requests += sum
 	return s
 }
 
-// bucket returns the bucket of what is counted in a place: the smallest have the largest places.
-func bucket(place int) int { return (place + subBuckets) % bucketCount }
+// extent returns from the first bucket to the one behind the last that is not empty, or that another extent goes to.
+func extent(counts []int64, first, end int) (from, to int) {
+	for i := range counts {
+		if atomic.LoadInt64(&counts[i]) == 0 {
+			continue
+		}
+		bucket := (i + subBuckets) % places // the smallest have the largest places
+		if first > bucket {
+			first = bucket
+		}
+		if end <= bucket {
+			end = bucket + 1
+		}
+	}
+	return first, end
+}

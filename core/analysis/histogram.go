@@ -44,30 +44,6 @@ type snapshot struct {
 	within []int64 // answers in the buckets up to each, from the first to the last that is not empty
 }
 
-// keep makes answers by bucket the snapshot's.
-func (s *snapshot) keep(answers []int64) {
-	last := -1
-	for bucket, n := range answers {
-		if n == 0 {
-			continue
-		}
-		if last < 0 {
-			s.first = bucket
-		}
-		last = bucket
-	}
-	if last < 0 {
-		return
-	}
-	s.within = make([]int64, last+1-s.first)
-	sum := int64(0)
-	for i := range s.within {
-		sum += answers[s.first+i]
-		s.within[i] = sum
-	}
-	s.requests += sum
-}
-
 // answers returns how many answers are in the first n buckets.
 func (s *snapshot) answers(n int) int64 {
 	switch i := n - s.first; {
