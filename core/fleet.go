@@ -95,7 +95,7 @@ func (p *pursuit) attend(ctx context.Context, view *rollout.View, now time.Durat
 	g := exchanged{mine: p.reportOf(view), read: now >= a.look, all: limit == 0}
 	g.record = fleet.Release{Revision: view.Record.Revision, Candidate: view.Record.Candidate}
 	if g.read {
-		a.look = now + jittered(c.council.Pause(pace))
+		a.look = now + jittered(c.council.Pause())
 	}
 	gathered := make(chan exchanged, 1)
 	a.gathered = gathered
@@ -146,7 +146,7 @@ func (p *pursuit) pace(view *rollout.View) time.Duration {
 	if pace > latest {
 		pace = latest
 	}
-	return pace
+	return p.live.company.council.Pace(pace)
 }
 
 // reportOf says what this gateway knows.
@@ -154,7 +154,7 @@ func (p *pursuit) reportOf(view *rollout.View) fleet.Report {
 	e, c := p.engine, &p.live.company
 	c.number++
 	r := fleet.Report{Number: c.number, Name: e.release.Member, Gateway: e.host.Gateway, Revision: view.Position.Revision, Plan: e.planned,
-		Outdated: view.Outdated != nil, State: string(view.State), Step: view.Record.Step, Weight: view.Record.Weight,
+		Outdated: view.Outdated != nil, Fleet: c.council.Size(), State: string(view.State), Step: view.Record.Step, Weight: view.Record.Weight,
 		Epoch: view.Position.Epoch, Entry: view.Position.Entry, Verdict: view.Last.Verdict}
 	if e.candidate > 0 {
 		r.Candidate = e.variants[e.candidate]
@@ -250,7 +250,8 @@ func (p *pursuit) warn(view *rollout.View, now time.Duration) {
 	if view == nil || p.attendance.members != nil && !c.joined {
 		return
 	}
-	log := p.engine.log.With("rollout", p.engine.name)
+	log := p.engine.log
+	name := p.engine.name
 	if view.Outdated == nil || c.outdated == 0 {
 		c.outdated = now
 	}
@@ -266,16 +267,16 @@ func (p *pursuit) warn(view *rollout.View, now time.Duration) {
 		if text := fmt.Sprint(view.Outdated.Revision, "\x00", view.Record.Revision); c.warned != text {
 			c.warned = text
 			log.Error("another revision is being released: configure this gateway with it, or restart the rollout here",
-				"revision", view.Outdated.Revision, "released", view.Record.Revision, "by", by)
+				"rollout", name, "revision", view.Outdated.Revision, "released", view.Record.Revision, "by", by)
 		}
 	case c.council != nil && c.council.Twin(now):
 		if text := "twin " + p.engine.release.Member; c.warned != text {
 			c.warned = text
-			log.Warn("another process reports by the same name: give each gateway its own (member)", "member", p.engine.release.Member)
+			log.Warn("another process reports by the same name: give each gateway its own (member)", "rollout", name, "member", p.engine.release.Member)
 		}
 	case c.warned != "":
 		c.warned = ""
-		log.Info("the gateways agree")
+		log.Info("the gateways agree", "rollout", name)
 	}
 }
 

@@ -15,8 +15,10 @@ const (
 	// FirstReports is how many reports those look at that do not judge.
 	FirstReports = 16
 
-	// manyMembers is how many gateways a judge reads with every report of its own: of more it reads all less often.
-	manyMembers = 500
+	// manyMembers is of how many gateways each reports as often as it would alone. Twice as many report half as often, and so
+	// on, to a fourth: the judges read all reports with every one of their own, and the store keeps all.
+	manyMembers = 250
+	mostSlowed  = 4
 
 	// seldom is from one look to the next for who does not judge: among few gateways, and among more than it looks at.
 	seldom, rarely = 15 * time.Second, time.Minute
@@ -101,12 +103,42 @@ func (c *Council) Limit() int {
 	return FirstReports
 }
 
-// Pause returns how long this gateway may wait from one look at the others to the next, if it reports at a pace. 0: it looks
-// with every report.
-func (c *Council) Pause(pace time.Duration) time.Duration {
+// Pace returns the time from one report to the next, of what it is for a gateway alone.
+func (c *Council) Pace(alone time.Duration) time.Duration {
+	slowed := c.largest() / manyMembers
+	switch {
+	case slowed < 1:
+		return alone
+	case slowed > mostSlowed:
+		slowed = mostSlowed
+	}
+	return alone * time.Duration(slowed)
+}
+
+// largest returns how many gateways there are, by whoever knows of most.
+func (c *Council) largest() int {
+	n := len(c.members)
+	for _, m := range c.members {
+		if m.Fleet > n {
+			n = m.Fleet
+		}
+	}
+	return n
+}
+
+// Size returns how many gateways there are; 0 if not all were looked at.
+func (c *Council) Size() int {
+	if !c.all {
+		return 0
+	}
+	return len(c.members)
+}
+
+// Pause returns how long this gateway may wait from one look at the others to the next. 0: it looks with every report.
+func (c *Council) Pause() time.Duration {
 	switch {
 	case c.judges(c.id):
-		return pace * time.Duration(len(c.members)/manyMembers)
+		return 0
 	case !c.Few():
 		return rarely
 	case c.spoken():

@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"fmt"
+	"math"
 	"math/rand"
 	"strings"
 	"testing"
@@ -210,10 +211,11 @@ func TestJudges(t *testing.T) {
 	}
 }
 
-// TestLooks: the more gateways there are, the less each of them looks at the others, and nobody looks more often than it has
+// TestLooks: the more gateways there are, the less each of them reports and looks at the others, and nobody looks more often than it has
 // to because of a deploy that has just begun.
 func TestLooks(t *testing.T) {
-	const pace = 5 * time.Second
+	const alone = 5 * time.Second
+	const many = 2 * manyMembers
 	for _, test := range []struct {
 		name   string
 		id     string
@@ -222,22 +224,26 @@ func TestLooks(t *testing.T) {
 		mine   func(r *Report)
 		limit  int
 		pause  time.Duration
+		pace   time.Duration
 		few    bool
 	}{
-		{"who judges", "00", 9, nil, nil, 0, 0, true},
-		{"who does not", "99", 9, nil, nil, FirstReports, seldom, true},
-		{"a judge of many", "00", 80, nil, nil, 0, 0, false},
-		{"a judge of very many", "00", 2 * manyMembers, nil, nil, 0, 2 * pace, false},
-		{"who does not judge among many", "99", 80, nil, nil, FirstReports, rarely, false},
-		{"who is outdated, and knows by whom", "99", 9, nil, func(r *Report) { r.Outdated = true }, FirstReports, seldom, true},
-		{"who is outdated, and does not", "99", 9, func(r *Report) { r.Outdated = true }, func(r *Report) { r.Outdated = true }, 0, 0, true},
-		{"the same among many", "99", 80, func(r *Report) { r.Outdated = true }, func(r *Report) { r.Outdated = true }, 0, rarely, false},
+		{"who judges", "00", 9, nil, nil, 0, 0, alone, true},
+		{"who does not", "99", 9, nil, nil, FirstReports, seldom, alone, true},
+		{"a judge of many", "00", 80, nil, nil, 0, 0, alone, false},
+		{"a judge of very many", "00", many, nil, nil, 0, 0, 2 * alone, false},
+		{"a judge of more than there ever were", "00", 80, func(r *Report) { r.Fleet = math.MaxInt64 }, nil, 0, 0, 4 * alone, false},
+		{"who does not judge among many", "99", 80, nil, nil, FirstReports, rarely, alone, false},
+		{"the same, and others know of more", "99", 80, func(r *Report) { r.Fleet = many }, nil, FirstReports, rarely, 2 * alone, false},
+		{"others who know what cannot be", "99", 80, func(r *Report) { r.Fleet = math.MinInt64 }, nil, FirstReports, rarely, alone, false},
+		{"who is outdated, and knows by whom", "99", 9, nil, func(r *Report) { r.Outdated = true }, FirstReports, seldom, alone, true},
+		{"who is outdated, and does not", "99", 9, func(r *Report) { r.Outdated = true }, func(r *Report) { r.Outdated = true }, 0, 0, alone, true},
+		{"the same among many", "99", 80, func(r *Report) { r.Outdated = true }, func(r *Report) { r.Outdated = true }, 0, rarely, alone, false},
 	} {
 		me := newGateway(test.id)
 		me.edit = test.mine
 		council := NewCouncil(me.id)
-		if !council.Few() || council.Limit() != FirstReports || council.Pause(pace) != 0 {
-			t.Errorf("%s, which begins: %d reports, %v", test.name, council.Limit(), council.Pause(pace))
+		if !council.Few() || council.Limit() != FirstReports || council.Pause() != 0 || council.Pace(alone) != alone || council.Size() != 0 {
+			t.Errorf("%s, which begins: %d reports, %v, %v, of %d", test.name, council.Limit(), council.Pause(), council.Pace(alone), council.Size())
 		}
 		var reports []store.Report
 		for i := 0; i < test.others; i++ {
@@ -246,8 +252,15 @@ func TestLooks(t *testing.T) {
 			reports = append(reports, g.filed(t))
 		}
 		council.Hear(reports, true, me.report(), release, 0)
-		if council.Limit() != test.limit || council.Pause(pace) != test.pause || council.Few() != test.few {
-			t.Errorf("%s looks at %d after %v, among few %v; want %d after %v, %v", test.name, council.Limit(), council.Pause(pace), council.Few(), test.limit, test.pause, test.few)
+		if council.Limit() != test.limit || council.Pause() != test.pause || council.Few() != test.few {
+			t.Errorf("%s looks at %d after %v, among few %v; want %d after %v, %v", test.name, council.Limit(), council.Pause(), council.Few(), test.limit, test.pause, test.few)
+		}
+		if council.Pace(alone) != test.pace || council.Size() != test.others+1 {
+			t.Errorf("%s, of %d, reports every %v; want %v, of %d", test.name, council.Size(), council.Pace(alone), test.pace, test.others+1)
+		}
+		council.Hear(nil, false, me.report(), release, 0)
+		if council.Size() != 0 {
+			t.Errorf("%s says that there are %d, and has not looked at all", test.name, council.Size())
 		}
 	}
 }

@@ -28,6 +28,9 @@ type Report struct {
 	Plan      string `json:"plan,omitempty"`
 	Outdated  bool   `json:"outdated,omitempty"`
 
+	// Fleet is how many gateways there are, this one too, as far as it knows; 0: it has not looked at all.
+	Fleet int `json:"fleet,omitempty"`
+
 	// State, Step and Weight are where it sees the rollout, for people; Epoch and Entry with the revision its position.
 	State  string `json:"state"`
 	Step   int    `json:"step,omitempty"`
