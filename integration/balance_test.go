@@ -263,7 +263,7 @@ var balanceScenarios = []scenario{
 	},
 	{
 		name: "pools that are reloaded leave nothing behind",
-		site: site(whole()),
+		site: weighed(site(whole())),
 		run: func(t *testing.T, g *gateway.Gateway) {
 			const reloads = 40
 			tally(t, g, 8)

@@ -117,7 +117,7 @@ func bad(name string, answer http.HandlerFunc, want map[string]int64) journey {
 // memoryScenario uploads more at the same time than mirrors may keep.
 var memoryScenario = scenario{
 	name: "a thousand large uploads at a time, with bounded memory",
-	site: counted(mirrored("uploads", gateway.Mirror{To: "canary", Methods: []string{"POST"}, MaxBody: "4MiB", Concurrency: 16, Timeout: never})),
+	site: weighed(counted(mirrored("uploads", gateway.Mirror{To: "canary", Methods: []string{"POST"}, MaxBody: "4MiB", Concurrency: 16, Timeout: never}))),
 	run: func(t *testing.T, g *gateway.Gateway) {
 		p := &pilot{g: g, rollout: g.Site.Rollouts[0]}
 		// No upload ends before all have begun, and the canary answers none: so nothing that is kept can be let go early.
@@ -178,7 +178,7 @@ var copies = flag.Int("copies", 10_000, "how many requests are copied before it 
 // goroutineScenario sees whether copies leave anything behind.
 var goroutineScenario = scenario{
 	name: "many copies leave nothing behind",
-	site: counted(mirrored("many", gateway.Mirror{To: "canary", Compare: []string{"status", "body"}})),
+	site: weighed(counted(mirrored("many", gateway.Mirror{To: "canary", Compare: []string{"status", "body"}}))),
 	run: func(t *testing.T, g *gateway.Gateway) {
 		p := &pilot{g: g, rollout: g.Site.Rollouts[0]}
 		some := func(n int) {

@@ -148,7 +148,7 @@ var reloadScenarios = []scenario{
 	},
 	{
 		name: "reloads leave nothing behind",
-		site: site(split("50%")),
+		site: weighed(site(split("50%"))),
 		run: func(t *testing.T, g *gateway.Gateway) {
 			const reloads = 40
 			g.Get(t, "/", lowUser)

@@ -191,3 +191,9 @@ func split(share string) gateway.Rollout {
 }
 
 func site(rollouts ...gateway.Rollout) gateway.Site { return gateway.Site{Rollouts: rollouts} }
+
+// weighed is a site of whose gateway somebody watches what is left behind.
+func weighed(s gateway.Site) gateway.Site {
+	s.Weighed = true
+	return s
+}

@@ -199,7 +199,7 @@ var traefikScenarios = []scenario{
 	},
 	{
 		name: "500 reloads leave nothing behind", only: "traefik", because: "the plugin is made anew for every router and reload",
-		site: site(checkedSplit("50%"), elsewhere),
+		site: weighed(site(checkedSplit("50%"), elsewhere)),
 		run: func(t *testing.T, g *gateway.Gateway) {
 			const warm, reloads = 50, 500
 			shares := []string{"25%", "50%", "50%"} // some change, some do not

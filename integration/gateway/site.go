@@ -43,6 +43,9 @@ type Site struct {
 	Verbatim string
 	// Traces has the gateway send its spans to the backend "collector".
 	Traces bool
+	// Weighed has the gateway collect its garbage as often as by default, because somebody watches its memory, or what ends
+	// when nothing refers to it any more.
+	Weighed bool
 }
 
 // Rollout is the neutral twin of core.Config: the same words, as they stand in the documentation.

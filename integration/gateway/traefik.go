@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -84,7 +83,10 @@ func launch(g *Gateway, mode, plugin string) instance {
 func (t *traefik) start() {
 	g := t.g
 	g.t.Helper()
-	cmd := exec.Command(TraefikBinary(g.t), "--configFile="+t.file("traefik.yml"))
+	cmd := TraefikCommand(g.t, "--configFile="+t.file("traefik.yml"))
+	if g.Site.Weighed {
+		cmd.Env = append(cmd.Env, "GOGC=100")
+	}
 	cmd.Dir = g.Dir
 	t.process = run(g.t, cmd, traefikEntry)
 	t.process.panics = !t.own
