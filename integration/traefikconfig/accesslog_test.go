@@ -8,8 +8,10 @@ import (
 
 // TestAccessLog shows that Traefik's access log tells the variant in both modes, if it is told to keep the headers.
 func TestAccessLog(t *testing.T) {
+	t.Parallel()
 	for _, name := range []string{"service-mode.yaml", "proxy-mode.yaml"} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			b := newBackends(t)
 			p := start(t, "--providers.file.filename="+file(t, name, b.local(read(t, examples+name))), "--accessLog.format=json",
 				"--accessLog.fields.headers.names.X-Rollout-Variant=keep", "--accessLog.fields.headers.names.X-Variant=keep")

@@ -10,6 +10,7 @@ import (
 
 // TestBlueGreenExample previews green, switches there and back and there again, and lets the two change places.
 func TestBlueGreenExample(t *testing.T) {
+	t.Parallel()
 	b := newBackends(t)
 	dir := t.TempDir()
 	place := strings.NewReplacer("/var/lib/grayling/", dir+"/", "/etc/traefik/", dir+"/")

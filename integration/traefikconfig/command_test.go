@@ -6,10 +6,11 @@ import (
 	"errors"
 	"net/http"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/grayling-gateway/grayling/integration/gateway"
 )
 
 const commanded = `
@@ -35,10 +36,10 @@ http:
 // TestCommandLine commands a rollout of the real Traefik by the program grayling, which knows its token from a file, and
 // follows what happens: through the interpreter events arrive when they happen, too.
 func TestCommandLine(t *testing.T) {
-	t.Setenv("CONTROL_TOKEN", controlToken)
-	grayling := buildCommand(t)
+	t.Parallel()
+	grayling := gateway.CommandBinary(t)
 	config := file(t, "dynamic.yml", commanded)
-	p := start(t, "--providers.file.filename="+config)
+	p := start(t, "CONTROL_TOKEN="+controlToken, "--providers.file.filename="+config)
 	server := []string{"--server", "http://" + p.web + "/ops", "--token-file", file(t, "token", controlToken+"\n")}
 	command := func(args ...string) *exec.Cmd {
 		return exec.CommandContext(t.Context(), grayling, append(args, server...)...)
@@ -109,18 +110,6 @@ func (p *traefik) events(t *testing.T) *bufio.Reader {
 		t.Fatalf("the stream of events: %s", response.Status)
 	}
 	return bufio.NewReader(response.Body)
-}
-
-// buildCommand builds the program grayling, and returns its path.
-func buildCommand(t *testing.T) string {
-	t.Helper()
-	program := filepath.Join(t.TempDir(), "grayling")
-	build := exec.Command("go", "build", "-o", program, "./cmd/grayling")
-	build.Dir = checkout
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
-	return program
 }
 
 func exitCode(err error) int {

@@ -12,6 +12,7 @@ import (
 
 // TestControl runs the example with a plan, watches and commands it, and gives it another configuration.
 func TestControl(t *testing.T) {
+	t.Parallel()
 	b := newBackends(t)
 	dir := t.TempDir()
 	place := strings.NewReplacer("/var/lib/grayling/", dir+"/", "/etc/traefik/", dir+"/")

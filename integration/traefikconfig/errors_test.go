@@ -7,6 +7,7 @@ import (
 
 // TestErrors gives configurations with mistakes to Traefik, which tells the user what the plugin says of them.
 func TestErrors(t *testing.T) {
+	t.Parallel()
 	p := start(t, "--providers.file.filename="+file(t, "errors.yaml", read(t, "integration/traefikconfig/testdata/errors.yaml")))
 	for router, want := range map[string][]string{
 		"unknown-keys": {
@@ -84,6 +85,7 @@ func TestErrors(t *testing.T) {
 
 // TestErrorsInLabels shows mistakes that only labels and key-value stores make possible.
 func TestErrorsInLabels(t *testing.T) {
+	t.Parallel()
 	const config = `
 		traefik.http.routers.shop.rule=Host(` + "`shop.example`" + `)
 		traefik.http.routers.shop.middlewares=shop

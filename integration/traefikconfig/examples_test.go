@@ -18,8 +18,10 @@ const examples = "examples/traefik/"
 
 // TestFileExamples runs Traefik as examples/traefik/traefik.yml says, with each file.
 func TestFileExamples(t *testing.T) {
+	t.Parallel()
 	for _, name := range []string{"service-mode.yaml", "proxy-mode.yaml", "pool.yaml", "signed-in.yaml", "plan.yaml", "fleet.yaml", "mirror.yaml"} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			b := newBackends(t)
 			dir := t.TempDir()
 			link(t, filepath.Join(dir, "plugins-local", "src", module))
@@ -58,6 +60,7 @@ func placed(t *testing.T, example string) string {
 }
 
 func TestComposeExample(t *testing.T) {
+	t.Parallel()
 	var compose struct {
 		Services map[string]struct {
 			Command any
@@ -85,12 +88,14 @@ func TestComposeExample(t *testing.T) {
 }
 
 func TestKVExample(t *testing.T) {
+	t.Parallel()
 	b := newBackends(t)
 	p := start(t, "--providers.etcd.endpoints="+startEtcd(t, pairs(t, b.local(placed(t, read(t, examples+"kv.txt"))))))
 	serves(t, p)
 }
 
 func TestKubernetesExample(t *testing.T) {
+	t.Parallel()
 	b := newBackends(t)
 	objects := documents(t, placed(t, read(t, examples+"kubernetes.yaml")))
 	for _, o := range objects {

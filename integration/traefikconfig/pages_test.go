@@ -57,6 +57,7 @@ func blocks(t *testing.T) []block {
 //   - one of Prometheus;
 //   - a part of the plugin's configuration, which gets what it lacks.
 func TestConfigurationsOfPages(t *testing.T) {
+	t.Parallel()
 	found := 0
 	for _, b := range blocks(t) {
 		keys := b.language == "text" && strings.HasPrefix(b.text, "traefik/")
@@ -65,7 +66,9 @@ func TestConfigurationsOfPages(t *testing.T) {
 		}
 		found++
 		t.Run(b.name, func(t *testing.T) {
-			text := withSecrets(t, withDatabases(t, b.text))
+			t.Parallel()
+			text, secrets := withSecrets(t, withDatabases(t, b.text))
+			start := func(option string) *traefik { return start(t, append(secrets, option)...) }
 			var content map[string]any
 			if b.language == "yaml" {
 				if err := yaml.Unmarshal([]byte(text), &content); err != nil {
@@ -74,11 +77,11 @@ func TestConfigurationsOfPages(t *testing.T) {
 			}
 			switch {
 			case keys:
-				accepts(t, start(t, "--providers.etcd.endpoints="+startEtcd(t, pairs(t, text))))
+				accepts(t, start("--providers.etcd.endpoints="+startEtcd(t, pairs(t, text))))
 			case b.language == "toml":
-				accepts(t, start(t, "--providers.file.filename="+file(t, "dynamic.toml", text)))
+				accepts(t, start("--providers.file.filename="+file(t, "dynamic.toml", text)))
 			case content["http"] != nil:
-				accepts(t, start(t, "--providers.file.filename="+file(t, "dynamic.yaml", text)))
+				accepts(t, start("--providers.file.filename="+file(t, "dynamic.yaml", text)))
 			case content["scrape_configs"] != nil:
 				understands(t, file(t, "prometheus.yml", text))
 			case content["labels"] != nil:
@@ -86,11 +89,11 @@ func TestConfigurationsOfPages(t *testing.T) {
 				for key, value := range content["labels"].(map[string]any) {
 					labels[key] = fmt.Sprint(value)
 				}
-				accepts(t, start(t, "--providers.docker.endpoint="+startDocker(t, container{name: "rollout", labels: labels})))
+				accepts(t, start("--providers.docker.endpoint="+startDocker(t, container{name: "rollout", labels: labels})))
 			case content["experimental"] != nil, content["entryPoints"] != nil, content["accessLog"] != nil:
 				startsWith(t, content)
 			default:
-				accepts(t, start(t, "--providers.file.filename="+file(t, "dynamic.yaml", whole(t, content))))
+				accepts(t, start("--providers.file.filename="+file(t, "dynamic.yaml", whole(t, content))))
 			}
 		})
 	}
@@ -122,26 +125,25 @@ func withDatabases(t *testing.T, text string) string {
 }
 
 // withSecrets puts a certificate, its key, its authority and a token where a configuration names them, and gives a state a
-// place.
-func withSecrets(t *testing.T, text string) string {
+// place. It returns the variables of the environment that a configuration names, too.
+func withSecrets(t *testing.T, text string) (local string, environment []string) {
 	t.Helper()
-	t.Setenv("COOKIE_SECRET", "a secret of thirty-two bytes, or more")
-	t.Setenv("PROMETHEUS_TOKEN", "a-token")
-	t.Setenv("SLACK_WEBHOOK", "http://127.0.0.1:1/services/T/B/x")
+	environment = []string{
+		"COOKIE_SECRET=a secret of thirty-two bytes, or more", "PROMETHEUS_TOKEN=a-token", "SLACK_WEBHOOK=http://127.0.0.1:1/services/T/B/x",
+	}
 	text = strings.ReplaceAll(text, "/var/lib/grayling/", t.TempDir()+"/")
 	if !strings.Contains(text, "file:/etc/ssl/") {
-		return text
+		return text, environment
 	}
 	authority := newAuthority(t)
 	certificate, key := authority.issue(t, "gateway.internal")
-	t.Setenv("GATEWAY_KEY", key)
 	dir := t.TempDir()
 	for name, content := range map[string]string{"internal-ca.pem": authority.certificate, "gateway.pem": certificate, "rollouts-token": controlToken + "\n"} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	return strings.ReplaceAll(text, "file:/etc/ssl/", "file:"+dir+"/")
+	return strings.ReplaceAll(text, "file:/etc/ssl/", "file:"+dir+"/"), append(environment, "GATEWAY_KEY="+key)
 }
 
 // whole completes a part of the plugin's configuration: by a name and the variants stable and canary, with upstreams if
@@ -239,6 +241,7 @@ func startsWith(t *testing.T, static map[string]any) {
 
 // TestErrorsOfThePage writes what the table of errors says, and expects that error.
 func TestErrorsOfThePage(t *testing.T) {
+	t.Parallel()
 	row := regexp.MustCompile("(?m)^\\| `([^`]+)` \\| `(.+)` \\|$")
 	_, section, _ := strings.Cut(read(t, "docs/traefik.md"), "\n## Errors\n")
 	section, _, _ = strings.Cut(section, "\n## ")
@@ -248,6 +251,7 @@ func TestErrorsOfThePage(t *testing.T) {
 	}
 	for _, r := range rows {
 		t.Run(r[1], func(t *testing.T) {
+			t.Parallel()
 			var part map[string]any
 			if err := yaml.Unmarshal([]byte(r[1]), &part); err != nil {
 				t.Fatal(err)
@@ -264,6 +268,7 @@ func TestErrorsOfThePage(t *testing.T) {
 
 // TestBareDates shows why dates stand in quotes.
 func TestBareDates(t *testing.T) {
+	t.Parallel()
 	const bare = "http: { middlewares: { checkout: { plugin: { grayling: { name: checkout, ends: 2027-01-31T18:00:00Z } } } } }"
 	p := start(t, "--providers.file.filename="+file(t, "dynamic.yaml", bare))
 	eventually(t, "Traefik refuses the file", func() bool { return strings.Contains(p.logged(), "field ends uses unsupported type") })

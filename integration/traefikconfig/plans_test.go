@@ -37,6 +37,7 @@ type status struct {
 // TestPlanSpellings gives the same plan in every way that Traefik reads, beside a control instance, and requires that all
 // of it arrives: in what the control instance tells, in what webhooks get, and in the file of the state.
 func TestPlanSpellings(t *testing.T) {
+	t.Parallel()
 	files, err := os.ReadDir(filepath.Join(checkout, plans))
 	if err != nil {
 		t.Fatal(err)
@@ -47,19 +48,18 @@ func TestPlanSpellings(t *testing.T) {
 	}
 	for _, name := range names {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			b := newBackends(t)
 			hooks := startReceiver(t)
 			state := filepath.Join(t.TempDir(), "state.json")
-			for name, value := range map[string]string{
-				"CONTROL_TOKEN": controlToken, "NOTIFY_SECRET": "a secret of notices", "NOTIFY_URL": hooks.url + "/slack", "PROMETHEUS_TOKEN": "a-token",
-			} {
-				t.Setenv(name, value)
+			secrets := []string{
+				"CONTROL_TOKEN=" + controlToken, "NOTIFY_SECRET=a secret of notices", "NOTIFY_URL=" + hooks.url + "/slack", "PROMETHEUS_TOKEN=a-token",
 			}
 			local := func(file string) string {
 				text := strings.ReplaceAll(read(t, plans+file), "http://10.0.0.9:8080", hooks.url)
 				return b.local(strings.ReplaceAll(text, "/var/lib/grayling/state.json", state))
 			}
-			p := startPlan(t, name, local)
+			p := startPlan(t, name, local, secrets)
 			p.ready(t, "shop.example")
 			p.planned(t)
 			p.mirrored(t, hooks)
@@ -81,16 +81,18 @@ func TestPlanSpellings(t *testing.T) {
 	}
 }
 
-// startPlan starts a Traefik with one spelling of the plan. local returns a file, fitted to this machine.
-func startPlan(t *testing.T, name string, local func(file string) string) *traefik {
+// startPlan starts a Traefik with one spelling of the plan. local returns a file, fitted to this machine; the plan
+// names secrets of the environment.
+func startPlan(t *testing.T, name string, local func(file string) string, secrets []string) *traefik {
 	t.Helper()
+	start := func(option string) *traefik { return start(t, append(secrets, option)...) }
 	switch {
 	case strings.HasPrefix(name, "labels"):
-		return start(t, "--providers.docker.endpoint="+startDocker(t, container{name: "plan", labels: pairs(t, local(name))}))
+		return start("--providers.docker.endpoint=" + startDocker(t, container{name: "plan", labels: pairs(t, local(name))}))
 	case strings.HasPrefix(name, "kv"):
-		return start(t, "--providers.etcd.endpoints="+startEtcd(t, pairs(t, local(name))))
+		return start("--providers.etcd.endpoints=" + startEtcd(t, pairs(t, local(name))))
 	case name != "kubernetes":
-		return start(t, "--providers.file.filename="+file(t, name, local(name)))
+		return start("--providers.file.filename=" + file(t, name, local(name)))
 	}
 	dynamic := documents(t, local("plan.yaml"))[0]["http"].(object)
 	var objects []object
@@ -109,7 +111,7 @@ func startPlan(t *testing.T, name string, local func(file string) string) *traef
 	for _, o := range objects {
 		conforms(t, o)
 	}
-	return start(t, "--providers.kubernetesCRD.endpoint="+startKubernetes(t, objects))
+	return start("--providers.kubernetesCRD.endpoint=" + startKubernetes(t, objects))
 }
 
 // planned requires that the control instance tells the plan as it is written.

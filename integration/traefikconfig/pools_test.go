@@ -12,12 +12,14 @@ const pools = "integration/traefikconfig/testdata/pools/"
 
 // TestPoolSpellings gives the same pool in every way that Traefik reads, and requires the same turns.
 func TestPoolSpellings(t *testing.T) {
+	t.Parallel()
 	files, err := os.ReadDir(filepath.Join(checkout, pools))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, entry := range files {
 		t.Run(entry.Name(), func(t *testing.T) {
+			t.Parallel()
 			b := newBackends(t)
 			text := b.local(read(t, pools+entry.Name()))
 			var p *traefik
@@ -37,8 +39,10 @@ func TestPoolSpellings(t *testing.T) {
 
 // TestPoolInKubernetes wraps the tables in resources, where a weight is a number and a list may hold anything.
 func TestPoolInKubernetes(t *testing.T) {
+	t.Parallel()
 	for _, name := range []string{"texts.yaml", "tables.yaml"} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			b := newBackends(t)
 			dynamic := documents(t, b.local(read(t, pools+name)))[0]["http"].(object)
 			metadata := object{"name": "pool", "namespace": "shop"}
@@ -93,6 +97,7 @@ func takesTurns(t *testing.T, p *traefik, b *backends) {
 
 // TestMetadataWithDots shows that labels cannot have metadata with dots in tables.
 func TestMetadataWithDots(t *testing.T) {
+	t.Parallel()
 	const config = `
 		traefik.http.routers.shop.rule=Host(` + "`shop.example`" + `)
 		traefik.http.routers.shop.middlewares=shop
@@ -120,6 +125,7 @@ func TestMetadataWithDots(t *testing.T) {
 
 // TestMixedLists shows why a list holds texts or tables, and not both.
 func TestMixedLists(t *testing.T) {
+	t.Parallel()
 	const config = `http:
   routers:
     shop: { rule: "Host(` + "`shop.example`" + `)", middlewares: [shop], service: noop@internal }

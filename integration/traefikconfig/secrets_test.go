@@ -34,16 +34,17 @@ http:
           proxy:
             tls: { ca: "file:%[3]s", certificate: "file:%[4]s", key: %[5]q, serverName: upstream.internal }
 `
+	t.Parallel()
 	authority := newAuthority(t)
 	upstream := authority.serve(t, "upstream.internal")
 	certificate, key := authority.issue(t, "gateway.internal")
-	t.Setenv("GRAYLING_TEST_KEY", key)
 	secret := strings.Split(key, "\n")[1]
 	keyFile := file(t, "key.pem", key)
 	for name, given := range map[string]string{"filed": "file:" + keyFile, "environment": "env:GRAYLING_TEST_KEY", "literal": key} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			certificateFile := file(t, "certificate.pem", certificate)
-			p := start(t, "--providers.file.filename="+file(t, name+".yaml", fmt.Sprintf(config, name, upstream,
+			p := start(t, "GRAYLING_TEST_KEY="+key, "--providers.file.filename="+file(t, name+".yaml", fmt.Sprintf(config, name, upstream,
 				file(t, "ca.pem", authority.certificate), certificateFile, given)))
 			p.ready(t, name+".example")
 			if got := p.ask(t, name+".example", request{target: "/"}); got.Backend != "gateway.internal" {
@@ -74,6 +75,7 @@ http:
 
 // TestBrokenSecrets requires that errors say which secret is wrong, and not what it is.
 func TestBrokenSecrets(t *testing.T) {
+	t.Parallel()
 	const config = `
 http:
   routers:

@@ -48,6 +48,7 @@ func drawn() []request {
 
 // TestSpellings gives the same rollout in every way that Traefik reads, and requires the same decisions and announcements.
 func TestSpellings(t *testing.T) {
+	t.Parallel()
 	want := decisions(t, inYAML(t))
 	seen := make(map[string]int)
 	for _, r := range want[len(expected):] {
@@ -64,6 +65,7 @@ func TestSpellings(t *testing.T) {
 		"kubernetes":     inKubernetes,
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			got := decisions(t, func() (*traefik, *backends) { return spelling(t) })
 			for i := range want {
 				if got[i] != want[i] {

@@ -77,20 +77,22 @@ traefik.http.routers.checkout.service=noop@internal
 // TestStoreSpellings: a rollout is kept in a cluster of etcd, whichever way that is written; without a secret for its
 // cookies there is one, too.
 func TestStoreSpellings(t *testing.T) {
+	t.Parallel()
 	stores["kv"] = strings.NewReplacer(".", "/", "[0]", "/0", "[1]", "/1").Replace(stores["labels"])
 	for name := range stores {
 		t.Run(name, func(t *testing.T) {
-			t.Setenv("ETCD_PASSWORD", "a password that nobody asks for")
+			t.Parallel()
+			const password = "ETCD_PASSWORD=a password that nobody asks for"
 			etcd := startEtcd(t, nil)
 			local := strings.NewReplacer("DEAD:1", port.Address(t), "LIVE:1", etcd)
 			var p *traefik
 			switch name {
 			case "labels":
-				p = start(t, "--providers.docker.endpoint="+startDocker(t, container{name: "store", labels: pairs(t, local.Replace(stores[name]))}))
+				p = start(t, password, "--providers.docker.endpoint="+startDocker(t, container{name: "store", labels: pairs(t, local.Replace(stores[name]))}))
 			case "kv":
-				p = start(t, "--providers.etcd.endpoints="+startEtcd(t, pairs(t, local.Replace(stores[name]))))
+				p = start(t, password, "--providers.etcd.endpoints="+startEtcd(t, pairs(t, local.Replace(stores[name]))))
 			default:
-				p = start(t, "--providers.file.filename="+file(t, "store."+name, local.Replace(stores[name])))
+				p = start(t, password, "--providers.file.filename="+file(t, "store."+name, local.Replace(stores[name])))
 			}
 			for key, want := range map[string]string{"/shop/state/checkout": `"v9"`, "/shop/state/.cookie_secret": `"secret"`} {
 				eventually(t, key+" is in etcd", func() bool {

@@ -14,12 +14,15 @@ import (
 	"testing"
 	"time"
 
+	"github.com/grayling-gateway/grayling/integration/gateway"
 	"github.com/grayling-gateway/grayling/integration/port"
 )
 
 const module = "github.com/grayling-gateway/grayling"
 
 var checkout = filepath.Join("..", "..")
+
+func TestMain(m *testing.M) { os.Exit(gateway.Main(m)) }
 
 // traefik is the real Traefik at work, with the plugin of this checkout under the key grayling.
 type traefik struct {
@@ -30,7 +33,7 @@ type traefik struct {
 	log bytes.Buffer // guarded by mu
 }
 
-// start runs Traefik with further options until the test ends.
+// start runs Traefik until the test ends, with further options, and before them with variables of its environment: NAME=value.
 func start(t *testing.T, options ...string) *traefik {
 	t.Helper()
 	dir := t.TempDir()
@@ -63,12 +66,19 @@ func (p *traefik) answers(t *testing.T) {
 	})
 }
 
-// run runs Traefik in a directory until the test ends.
+// run runs Traefik in a directory until the test ends. Options without dashes are variables of its environment, as of [start].
 func (p *traefik) run(t *testing.T, dir string, options ...string) {
 	t.Helper()
-	cmd := exec.Command(tool(t, "traefik"), options...)
+	cmd := gateway.TraefikCommand(t)
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "HOME="+dir)
+	cmd.Env = append(cmd.Env, "HOME="+dir)
+	for _, option := range options {
+		if strings.HasPrefix(option, "--") {
+			cmd.Args = append(cmd.Args, option)
+		} else {
+			cmd.Env = append(cmd.Env, option)
+		}
+	}
 	cmd.Stdout, cmd.Stderr = p, p
 	t.Cleanup(func() {
 		if t.Failed() {
