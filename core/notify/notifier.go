@@ -14,9 +14,8 @@ import (
 )
 
 const (
-	capacity = 1000            // events that wait for a target
-	expiry   = time.Hour       // the age at which an event is given up
-	drain    = 5 * time.Second // for what still waits when everything ends
+	capacity = 1000      // events that wait for a target
+	expiry   = time.Hour // the age at which an event is given up
 )
 
 // Counts count what became of events, each once for every target. They only grow.
@@ -44,6 +43,7 @@ type Notifier struct {
 	log   atomic.Value  // *slog.Logger
 	first time.Duration // the wait after the first failed attempt
 	most  time.Duration // the longest wait
+	drain time.Duration // for what still waits when everything ends
 	limit int           // events that wait for a target
 
 	turn    chan struct{} // holds what the one has that runs
@@ -76,7 +76,9 @@ type delivery struct {
 
 // New returns a notifier without targets. log is as in [Notifier.SetLog].
 func New(log *slog.Logger) *Notifier {
-	n := &Notifier{first: time.Second, most: time.Minute, limit: capacity, turn: make(chan struct{}, 1), changed: make(chan struct{}, 1)}
+	n := &Notifier{
+		first: time.Second, most: time.Minute, drain: 5 * time.Second, limit: capacity, turn: make(chan struct{}, 1), changed: make(chan struct{}, 1),
+	}
 	n.SetLog(log)
 	return n
 }
@@ -235,7 +237,7 @@ func (n *Notifier) Run(ctx context.Context) {
 	}
 	s.handOver = n.next.Load() > 0
 	close(s.stop)
-	overtime := time.AfterFunc(drain, func() { cancel() })
+	overtime := time.AfterFunc(n.drain, func() { cancel() })
 	s.workers.Wait()
 	overtime.Stop()
 	if left := n.Waiting(); left > 0 && n.next.Load() == 0 {

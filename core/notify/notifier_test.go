@@ -247,6 +247,7 @@ func TestEnd(t *testing.T) {
 	n := newNotifier(&journal{}, Target{URL: r.URL})
 	n.first = time.Hour // only the end makes another attempt
 	n.most = time.Hour
+	n.drain = time.Minute // longer than a busy machine needs
 	stop := start(t, n)
 	n.Send("checkout", "", events(1, 3))
 	eventually(t, "an attempt", func() bool { return n.Counts.Retried.Load() == 1 })
