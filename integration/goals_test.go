@@ -18,6 +18,7 @@ import (
 
 // TestGoals counts who reaches goals on every host.
 func TestGoals(t *testing.T) {
+	t.Parallel()
 	atOnce(t, hosts, gateway.Host.Name, func(t *testing.T, host gateway.Host) {
 		embark(t, host, gateway.Site{Control: true, StateInFile: true}, begun(goalJourneys))
 	})
