@@ -2,7 +2,9 @@
 # integration/tools, which pin them, and kept outside the checkout (GRAYLING_CACHE, default the user's cache directory).
 
 .DEFAULT_GOAL := help
+ifndef together # steps run one after the other, whatever -j says, but for those that are meant to run together
 .NOTPARALLEL:
+endif
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 
@@ -31,7 +33,7 @@ demo: build ## show a rollout of two fake versions on a page
 	bin/grayling demo
 
 .PHONY: test
-test: packages check test-layers test-unit test-yaegi lint test-integration vuln ## everything that has to pass, cheap first
+test: packages check test-layers test-code test-integration vuln ## everything that has to pass, cheap first
 	@printf '\nmake test: all passed\n'
 
 .PHONY: packages
@@ -56,10 +58,14 @@ test-layers: ## who may import whom, and no construct that Yaegi cannot interpre
 	$(call step,layers)
 	go -C integration test -count=1 ./layers
 
+.PHONY: test-code
+test-code: ## the next two and lint at the same time: each alone leaves processors idle; what each says stays together
+	@$(MAKE) together=yes --no-print-directory --jobs --output-sync=target test-unit test-yaegi lint
+
 .PHONY: test-unit
 test-unit: ## unit tests with the race detector, in a random order
 	$(call step,unit tests)
-	go test -race -shuffle=on ./...
+	go test -race -shuffle=on -timeout=20m ./...
 
 .PHONY: test-yaegi
 test-yaegi: ## the same tests of core interpreted by Yaegi, as in Traefik
