@@ -109,7 +109,7 @@ simulate-checks: ## simulate rollouts, and hold docs/statistics.md to what comes
 .PHONY: simulate-fleet
 simulate-fleet: ## run a thousand gateways against one etcd: GATEWAYS, ROLLOUTS and FOR make it smaller
 	$(call step,a fleet of $(GATEWAYS) gateways)
-	go -C integration test -count=1 -v ./fleetsim -args -gateways $(GATEWAYS) -rollouts $(ROLLOUTS) -for $(FOR) -metered 100
+	go -C integration test -count=1 -v -timeout=1h ./fleetsim -args -gateways $(GATEWAYS) -rollouts $(ROLLOUTS) -for $(FOR) -metered 100
 
 GATEWAYS ?= 1000
 ROLLOUTS ?= 10

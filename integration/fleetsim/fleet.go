@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
@@ -33,8 +34,11 @@ type fleet struct {
 	unanswered atomic.Int64 // commands
 }
 
-// start starts a fleet, some gateways after the other, and waits until all of them know all rollouts. endpoint says where
-// the etcd is for a gateway.
+// wave is how many gateways start at the same time: a deploy that starts a thousand at once has other troubles.
+const wave = 8
+
+// start starts a fleet, wave by wave, and returns when all gateways know all rollouts. endpoint says where the etcd is for a
+// gateway.
 func start(t *testing.T, s size, endpoint func(gateway int) string) *fleet {
 	t.Helper()
 	f := &fleet{size: s, lives: make([][]*core.Live, s.rollouts), engines: make([][]*core.Engine, s.rollouts)}
@@ -48,19 +52,27 @@ func start(t *testing.T, s size, endpoint func(gateway int) string) *fleet {
 		cancel()
 		running.Wait()
 	})
+	next := make(chan int)
+	for range wave {
+		starting.Go(func() {
+			for g := range next {
+				f.begin(ctx, t, g, endpoint(g), &running)
+			}
+		})
+	}
 	for g := range s.gateways {
-		starting.Go(func() { f.begin(ctx, t, g, endpoint(g), &running) })
-		time.Sleep(10 * time.Millisecond) // nobody starts a thousand gateways at once
+		next <- g
 	}
+	close(next)
 	starting.Wait()
-	running.Go(func() { f.serve(ctx) })
-	for r := range s.rollouts {
-		f.await(t, r, rollout.Progressing)
+	if t.Failed() {
+		t.FailNow()
 	}
+	running.Go(func() { f.serve(ctx) })
 	return f
 }
 
-// begin starts a gateway.
+// begin starts a gateway, and returns when it knows its rollouts.
 func (f *fleet) begin(ctx context.Context, t *testing.T, g int, endpoint string, running *sync.WaitGroup) {
 	keeper, err := store.NewEtcd(store.EtcdSettings{Endpoints: []string{endpoint}})
 	if err != nil {
@@ -79,6 +91,25 @@ func (f *fleet) begin(ctx context.Context, t *testing.T, g int, endpoint string,
 		f.lives[r][g], f.engines[r][g] = live, engine
 		running.Go(func() { engine.Run(ctx) })
 	}
+	end := time.Now().Add(patience)
+	for r := range f.rollouts {
+		for !f.is(r, g, rollout.Progressing) {
+			if time.Now().After(end) {
+				t.Errorf("gateway %d still does not know rollout %d", g, r)
+				return
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+	}
+}
+
+// patience is how long it may take until a gateway knows something.
+const patience = 3 * time.Minute
+
+// is reports whether a gateway is in a state with a rollout.
+func (f *fleet) is(r, g int, state rollout.State) bool {
+	s, _ := f.lives[r][g].Status()
+	return s.State == string(state)
 }
 
 // planned is a rollout with which nothing happens by itself.
@@ -111,15 +142,15 @@ func (f *fleet) serve(ctx context.Context) {
 // await waits until all gateways are in a state with a rollout, and returns when each of them was.
 func (f *fleet) await(t *testing.T, r int, state rollout.State) []time.Time {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	when := make([]time.Time, f.gateways)
 	var waiting sync.WaitGroup
 	for g, live := range f.lives[r] {
 		waiting.Go(func() {
 			for ctx.Err() == nil {
-				_, changed := live.Events(0)
-				if s, _ := live.Status(); s.State == string(state) {
+				_, changed := live.Events(math.MaxInt64)
+				if f.is(r, g, state) {
 					when[g] = time.Now()
 					return
 				}
@@ -133,7 +164,7 @@ func (f *fleet) await(t *testing.T, r int, state rollout.State) []time.Time {
 	}
 	waiting.Wait()
 	if ctx.Err() != nil {
-		t.Fatalf("after a minute not all gateways are %s with rollout %d", string(state), r)
+		t.Fatalf("after minutes not all gateways are %s with rollout %d", string(state), r)
 	}
 	return when
 }
@@ -148,7 +179,7 @@ func (f *fleet) tell(t *testing.T, r int, verb rollout.Verb, state rollout.State
 		if err == nil || errors.Is(err, rollout.ErrState) {
 			break
 		}
-		if !errors.Is(err, rollout.ErrAway) || time.Since(began) > time.Minute {
+		if !errors.Is(err, rollout.ErrAway) || time.Since(began) > patience {
 			t.Fatalf("%s: %v", string(verb), err)
 		}
 		f.unanswered.Add(1)

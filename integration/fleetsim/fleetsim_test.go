@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -50,11 +51,12 @@ func TestSimulation(t *testing.T) {
 	t.Log("nobody commands anything, and all rollouts are judged:")
 	watch(t, f, etcd, links, func(end time.Time) { time.Sleep(time.Until(end)) })
 	used := memory() - before
-	t.Logf("  memory: %.0f kB for each rollout of a gateway", float64(used)/1e3/float64(f.gateways*f.rollouts))
+	t.Logf("  memory: %.0f kB for each rollout of a gateway, %.1f GB together, for which the system gave %.1f GB", float64(used)/1e3/float64(f.gateways*f.rollouts), float64(used)/1e9, given())
 
 	t.Log("somebody commands one rollout after the other:")
 	rounds := 0
 	told := tally{}
+	began = time.Now()
 	watch(t, f, etcd, links, func(end time.Time) {
 		for verb, state := rollout.Pause, rollout.Paused; time.Now().Before(end) || rounds == 0; verb, state = other(verb) {
 			for r := range f.rollouts {
@@ -63,10 +65,11 @@ func TestSimulation(t *testing.T) {
 			rounds++
 		}
 	})
-	told.log(t, f)
+	told.log(t, f, time.Since(began))
 
 	t.Log("somebody commands all rollouts at once, again and again:")
 	told = tally{}
+	began = time.Now()
 	watch(t, f, etcd, links, func(end time.Time) {
 		verb, state := rollout.Pause, rollout.Paused
 		if rounds%2 == 1 {
@@ -82,7 +85,7 @@ func TestSimulation(t *testing.T) {
 			rounds++
 		}
 	})
-	told.log(t, f)
+	told.log(t, f, time.Since(began))
 	for r := range f.rollouts {
 		if last := lastEvent(f, r); int(last) != rounds+1 {
 			t.Errorf("rollout %d is at event %d, want %d: each command once", r, last, rounds+1)
@@ -103,9 +106,10 @@ func (c *tally) add(commit time.Duration, lags []time.Duration) {
 	c.lags = append(c.lags, lags...)
 }
 
-func (c *tally) log(t *testing.T, f *fleet) {
+func (c *tally) log(t *testing.T, f *fleet, took time.Duration) {
 	t.Helper()
-	t.Logf("  %d commands: written after %s; then all gateways went by them after %s", len(c.commits), spread(c.commits), spread(c.lags))
+	t.Logf("  %d commands, %.1f a second: written after %s; then all gateways went by them after %s",
+		len(c.commits), float64(len(c.commits))/took.Seconds(), spread(c.commits), spread(c.lags))
 	if n := f.unanswered.Swap(0); n > 0 {
 		t.Logf("  %d had no answer in time, and were tried again", n)
 	}
@@ -206,7 +210,15 @@ func memory() uint64 {
 	return m.HeapAlloc + m.StackInuse
 }
 
+// given is how many GB the system gave to this process.
+func given() float64 {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return float64(m.Sys-m.HeapReleased) / 1e9
+}
+
 func TestMain(m *testing.M) {
 	flag.Parse()
+	debug.SetGCPercent(40) // memory is what bounds how large a fleet can be
 	os.Exit(m.Run())
 }
