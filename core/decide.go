@@ -27,7 +27,7 @@ func (e *Engine) Decide(r *http.Request, address string, now time.Time) Decision
 	return *d
 }
 
-// decideAt returns the decision of a rollout that remembers assignments, or ends some day.
+// decideAt returns the decision of a rollout where there is more to it than the request.
 func decideAt(e *Engine, p *phase, in *expr.Input, now time.Time) Decision {
 	d := p.base
 	if e.assigner != nil {
@@ -35,11 +35,23 @@ func decideAt(e *Engine, p *phase, in *expr.Input, now time.Time) Decision {
 	} else {
 		decide(e, p, &d, in)
 	}
-	d = ended(e, p, d, now)
-	if e.goals != nil {
+	if d.Index != 0 && over(e, now) {
+		d = p.over
+	}
+	if e.samples {
 		d = visit(e, d, in)
 	}
+	if e.reclaims && expr.Unclaimed(in) {
+		return unclaimed(d)
+	}
 	return *d
+}
+
+// unclaimed returns a decision about a request that was found to have no claims.
+func unclaimed(d *Decision) Decision {
+	found := *d
+	found.unclaimed = true
+	return found
 }
 
 // over reports whether the rollout has ended.

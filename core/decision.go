@@ -34,4 +34,6 @@ type Decision struct {
 	phase *phase // in which it was made
 
 	reached *reached // what the client reaches if the request succeeds; nil: nothing
+
+	unclaimed bool // whether the request was found to have no claims, for the copies, which may ask again
 }

@@ -115,7 +115,9 @@ type Engine struct {
 	phase      atomic.Value // *phase
 	renewing   sync.Mutex   // held while another phase is made
 	assigner   *assigner    // nil: assignments are not remembered
-	later      bool         // whether there is more to a decision than the request: the rollout ends some day, remembers assignments, or counts clients
+	later      bool         // whether there is more to a decision than the request: the rollout ends some day, remembers assignments, or one of the next
+	samples    bool         // whether clients are counted who reach goals
+	reclaims   bool         // whether copies may ask for the claims that a decision has asked for
 	full       bool         // whether no request is plain: some callers are followed, or assignments are remembered
 	follows    bool         // whether some callers are followed
 	memory     *memory      // nil if decisions are not remembered
@@ -150,7 +152,9 @@ func Compile(config Config, live *Live, host Host) (*Engine, error) {
 	}
 	e.follows = len(e.announcer.follow) > 0
 	e.full = e.follows || e.assigner != nil || e.goals != nil
-	e.later = !e.ends.IsZero() || e.assigner != nil || e.goals != nil
+	e.samples = e.goals != nil
+	e.reclaims = e.Mirrors() && e.tokens != nil && len(e.tokens.verifier.Asked()) > 0
+	e.later = !e.ends.IsZero() || e.assigner != nil || e.samples || e.reclaims
 	if host.Remember {
 		e.memory = newMemory(e)
 	}

@@ -23,7 +23,11 @@ func (e *Engine) Mirrors() bool { return len(e.mirrors) > 0 }
 func Copy(e *Engine, d *Decision, r *http.Request, address string) *mirror.Copies {
 	var c *mirror.Copies
 	if m := mirrorsIn(e, d); m != nil {
-		c = mirror.Begin(m, &expr.Input{Request: r, Address: address}, d.Variant)
+		in := &expr.Input{Request: r, Address: address}
+		if d.unclaimed {
+			in.Assume(nil) // a token that is refused would be verified once more, and counted
+		}
+		c = mirror.Begin(m, in, d.Variant)
 	}
 	if len(e.announcer.follow) == 0 || !trusts(e.announcer, r) {
 		mirror.Unmark(r.Header)

@@ -193,6 +193,58 @@ func TestMarks(t *testing.T) {
 	}
 }
 
+// TestCopiesAskForClaims: whoever asks first verifies a token, so that one that is refused is counted once.
+func TestCopiesAskForClaims(t *testing.T) {
+	good := signed(tokenSecret, `,"iss":"me","sub":"u1","role":"admin"`)
+	for _, c := range []struct {
+		name   string
+		change func(c *Config)
+	}{
+		{"by the key, and a share of the clients", func(c *Config) {
+			c.Key = []string{`claim("sub")`, `cookie("uid")`}
+			c.Mirrors[0].Percent = "50%"
+		}},
+		{"by the key and the mirror", func(c *Config) {
+			c.Key = []string{`claim("sub")`, `cookie("uid")`}
+			c.Mirrors[0].When = `!claim("role").exists() || claim("role") == "admin"`
+		}},
+		{"by the mirror alone", func(c *Config) { c.Mirrors[0].When = `claim("role").exists()` }},
+		{"by the key in a rollout that remembers and counts", func(c *Config) {
+			c.Key = []string{`claim("sub")`, `cookie("uid")`}
+			c.Sticky = stickyShop().Sticky
+			c.Goals = []Goal{{Name: "buy", When: `claim("role") == "admin"`}}
+			c.Mirrors[0].When = `claim("role") == "admin"`
+		}},
+	} {
+		config := mirroringConfig()
+		config.JWT = JWT{Secret: tokenSecret, Issuer: "me"}
+		c.change(&config)
+		host := &copies{answer: "canary"}
+		live := NewLive()
+		e := compile(t, config, live, Host{Remember: true, Copy: func(variant string, r *http.Request) (*http.Response, error) {
+			response, err := host.send(variant, r)
+			return response, err
+		}})
+		ask := func(token string) string {
+			r := get("Authorization: Bearer "+token, "Cookie: uid=7")
+			d := Decide(e, r, "192.0.2.1", noon)
+			Copy(e, d, r, "192.0.2.1")
+			return fmt.Sprint(live.RefusedTokens())
+		}
+		for i := 1; i <= 2; i++ {
+			if got := ask("forged"); got != fmt.Sprintf("[{malformed %d}]", i) {
+				t.Errorf("%s: after %d requests refused are %s", c.name, i, got)
+			}
+		}
+		if got := ask(good); got != "[{malformed 2}]" {
+			t.Errorf("%s: a good token: refused are %s", c.name, got)
+		}
+		if e.live.Faults() != 0 {
+			t.Errorf("%s: %d faults", c.name, e.live.Faults())
+		}
+	}
+}
+
 // TestDarkPlan: a plan goes on from 0% while answers to copies agree, and is rolled back when they do not. No client sees
 // the candidate meanwhile.
 func TestDarkPlan(t *testing.T) {

@@ -52,6 +52,9 @@ func firstClaim(v *value, in *Input) []string {
 	return in.claims[v.index]
 }
 
+// Unclaimed reports whether claims were asked for, and the request has none that are verified.
+func Unclaimed(in *Input) bool { return in.claimed && in.claims == nil }
+
 // claimHas reports whether item is among the items of a claim that is a list, or is the claim.
 func claimHas(claim []string, item string, lower bool) bool {
 	if len(claim) > 1 {
