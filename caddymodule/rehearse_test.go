@@ -94,7 +94,7 @@ shop.test {
 		{0, core.Question{URL: "https://shop.example/", IP: "192.0.2.1"}, "split ", "{env.NO_SUCH_SECRET_FOR_REHEARSALS} is empty here"},
 		{0, core.Question{URL: "https://shop.example/admin/x", IP: "192.0.2.1"}, "canary rule admin", ""},
 		{0, core.Question{URL: "https://shop.example/", IP: "192.0.2.1", Placeholders: map[string]string{"http.auth.user.id": "ada"}}, "canary rule ada", ""},
-		{0, core.Question{URL: "https://shop.example/"}, "split ", ""},
+		{0, core.Question{URL: "https://shop.example/"}, "split ", `rule "staff": the client's address is unknown (ip), and the gateway's matcher may ask for it`},
 		{1, core.Question{URL: "https://shop.test/", IP: "192.0.2.1"}, "b split ", ""},
 	} {
 		x, err := engines[c.engine].Explain(t.Context(), c.question, time.Now())

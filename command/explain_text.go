@@ -90,7 +90,7 @@ func standingOf(x core.Explanation) string {
 func follows(f core.FollowExplained) string {
 	switch {
 	case !f.Trusted:
-		return "the client's address is none of those that are followed"
+		return "the caller is none of those that are followed"
 	case f.Variant == "":
 		return "the caller is followed, and names no variant"
 	}

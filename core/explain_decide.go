@@ -106,6 +106,9 @@ func (s *examination) followed() bool {
 	if !e.follows {
 		return false
 	}
+	if s.question.IP == "" {
+		s.note("the address that connects is unknown (ip), and so nobody is followed")
+	}
 	i := e.announcer.followed(s.request)
 	s.x.Follow = &FollowExplained{Trusted: trusts(e.announcer, s.request)}
 	if i < 0 {
@@ -160,6 +163,9 @@ func (s *examination) rule(n int, x *RuleExplained) {
 	}
 	if x.Matcher {
 		x.Condition = nil
+		if !known && s.question.IP == "" {
+			s.note("rule %q: the client's address is unknown (ip), and the gateway's matcher may ask for it", rule.name)
+		}
 	}
 	x.Outcome = RuleFails
 	if !holds {

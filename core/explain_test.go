@@ -164,6 +164,33 @@ func TestExplanationsAreBounded(t *testing.T) {
 	}
 }
 
+// TestExplainWithoutAddress: what may have looked for the client's address is told, where it was asked and there is none.
+func TestExplainWithoutAddress(t *testing.T) {
+	config := checkout()
+	config.Announce.Follow = []string{"10.0.0.0/8"}
+	config.Rules = []Rule{{Name: "office", Use: "canary"}, {Name: "all", Use: "blue", When: "true"}, {Name: "staff", Use: "canary"}}
+	never := func(_ *http.Request) bool { return false }
+	e := compile(t, config, nil, Host{Conditions: map[string]func(r *http.Request) bool{"office": never, "staff": never}})
+	for _, c := range []struct {
+		ip    string
+		match map[string]bool
+		want  string
+	}{
+		{"", nil, `the address that connects is unknown (ip), and so nobody is followed` + "\n" +
+			`rule "office": the client's address is unknown (ip), and the gateway's matcher may ask for it`},
+		{"", map[string]bool{"office": false}, `the address that connects is unknown (ip), and so nobody is followed`},
+		{"192.0.2.1", nil, ""},
+	} {
+		x, err := e.Explain(context.Background(), Question{URL: "http://shop.example/", IP: c.ip, Match: c.match}, noon)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Join(x.Notes, "\n"); got != c.want || x.Decision.words() != "blue by rule all" {
+			t.Errorf("address %q, assumed %v: %s: %s", c.ip, c.match, x.Decision.words(), got)
+		}
+	}
+}
+
 func TestExplainAssumptions(t *testing.T) {
 	config := checkout()
 	config.JWT = JWT{Secret: testSecret}
