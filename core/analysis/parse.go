@@ -255,7 +255,7 @@ func (c *checker) comparison(x *ast.BinaryExpr) *node {
 		return n
 	}
 	n.number = right.number
-	if !c.possible(at, left, n.number) {
+	if !c.possible(at, left, op, n.number) {
 		return nil
 	}
 	switch left.kind {
@@ -288,8 +288,8 @@ func limit(n *node) *node {
 	return n
 }
 
-// possible reports a constant that what is measured can never be.
-func (c *checker) possible(at token.Pos, measured *node, limit float64) bool {
+// possible reports a constant that what is measured can never be, and one of which every share is on the same side.
+func (c *checker) possible(at token.Pos, measured *node, op token.Token, limit float64) bool {
 	switch measured.kind {
 	case errorRate, successRate, mirrorMismatch, conversionRate:
 		if limit < 0 || limit > 1 {
@@ -300,6 +300,10 @@ func (c *checker) possible(at token.Pos, measured *node, limit float64) bool {
 			c.fail(at, "%s is a share from 0 to 1, and never %g%s", measured.text, limit, hint)
 			return false
 		}
+		if answer := foregone(op, limit); answer != "" {
+			c.fail(at, "%s is a share from 0 to 1, and so %s %s %g: write a limit in between, such as 0.01", measured.text, answer, op, limit)
+			return false
+		}
 	case latencyMS:
 		if limit <= 0 {
 			c.fail(at, "%s is never %g: write milliseconds, such as 500", measured.text, limit)
@@ -307,4 +311,15 @@ func (c *checker) possible(at token.Pos, measured *node, limit float64) bool {
 		}
 	}
 	return true
+}
+
+// foregone tells that a share is always, or never, on one side of one of its bounds; "" if that depends.
+func foregone(op token.Token, bound float64) string {
+	switch {
+	case op == token.LEQ && bound == 1 || op == token.GEQ && bound == 0:
+		return "always"
+	case op == token.GTR && bound == 1 || op == token.LSS && bound == 0:
+		return "never"
+	}
+	return ""
 }
