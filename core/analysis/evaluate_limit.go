@@ -2,6 +2,7 @@ package analysis
 
 import (
 	"fmt"
+	"strconv"
 
 	"github.com/grayling-gateway/grayling/core/rollout"
 )
@@ -62,8 +63,8 @@ func (e *evaluation) limitedLatency(n *node) outcome {
 	s := e.window.sample(variant)
 	seen := milliseconds(s.quantile(q))
 	e.figures[e.figure(n.left)] = seen
-	return outcome{verdict: f.verdict, test: &f, why: fmt.Sprintf("%.4g ms of %d answers, %s of %d took longer than %g ms", seen, s.answered(),
-		percent(f.candidate.hits, f.candidate.requests), f.candidate.requests, n.number) + f.chance()}
+	return outcome{verdict: f.verdict, test: &f, why: fmt.Sprintf("%s ms of %d answers, %s of %d took longer than %s ms", rounded(seen), s.answered(),
+		percent(f.candidate.hits, f.candidate.requests), f.candidate.requests, strconv.FormatFloat(n.number, 'f', -1, 64)) + f.chance()}
 }
 
 // worse tells whether a variant is worse than the baseline: fails more, or is slower.
@@ -79,7 +80,7 @@ func (e *evaluation) worse(n *node) outcome {
 	if b.answered() > 0 {
 		for _, limit := range []float64{medianMargin * float64(b.quantile(0.5)), tailMargin * float64(b.quantile(tailQuantile))} {
 			ms := limit / 1e6
-			slow := e.against(e.window.slower(n.variant, duration(ms)), e.window.slower(0, duration(ms)), fmt.Sprintf("answers took longer than %.4g ms", ms))
+			slow := e.against(e.window.slower(n.variant, duration(ms)), e.window.slower(0, duration(ms)), fmt.Sprintf("answers took longer than %s ms", rounded(ms)))
 			if and(o.verdict, slow.verdict) != o.verdict {
 				o = slow
 			}

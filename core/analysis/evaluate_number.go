@@ -20,7 +20,7 @@ func (e *evaluation) number(n *node) number {
 	}
 	v := e.measured(n)
 	if v.known {
-		e.saw = append(e.saw, fmt.Sprintf("%s is %.4g", n.text, v.value))
+		e.saw = append(e.saw, n.text+" is "+rounded(v.value))
 		e.figures[e.figure(n)] = v.value
 	} else {
 		e.saw = append(e.saw, n.text+" is not known")
@@ -96,4 +96,12 @@ func duration(milliseconds float64) time.Duration {
 		return time.Duration(d)
 	}
 	return math.MaxInt64
+}
+
+// rounded returns a number with four digits, or all those before the point: nobody reads latencies such as 1.2e+04.
+func rounded(x float64) string {
+	if math.Abs(x) >= 9999.5 && math.Abs(x) < 1e15 {
+		return strconv.FormatFloat(x, 'f', 0, 64)
+	}
+	return fmt.Sprintf("%.4g", x)
 }
