@@ -66,6 +66,9 @@ func (m *Machine) obey(c Command) error {
 		return fmt.Errorf("%w: it has version %s, and not %.64q: look at it again", ErrVersion, version, c.Version)
 	}
 	state := m.recorded()
+	if state == Idle && !strings.Contains(from, string(Idle)) {
+		return fmt.Errorf("%w: the rollout is idle, as it has no plan: give it one, or set weights with weight", ErrState)
+	}
 	if !strings.Contains(from, string(state)) {
 		return fmt.Errorf("%w: the rollout is %s, and has to be %s", ErrState, string(state), from)
 	}

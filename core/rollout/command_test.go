@@ -167,7 +167,7 @@ func TestWeightsWithoutPlan(t *testing.T) {
 	f.configure(release)
 	f.expect("another revision", Idle, 0, "20%")
 	for _, c := range []Command{{Verb: Promote}, {Verb: Pause}, {Verb: Resume}, {Verb: Abort}, {Verb: Restart}, {Verb: Jump, Step: 1}} {
-		f.refuse(c, ErrState, "the rollout is idle")
+		f.refuse(c, ErrState, "the rollout is idle, as it has no plan: give it one, or set weights with weight")
 	}
 }
 
