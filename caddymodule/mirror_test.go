@@ -82,7 +82,7 @@ func mirrorCounted(t *testing.T, name, mirrorName string, want map[string]int64)
 // report returns what a mirror's copies taught.
 func report(t *testing.T, name string) mirror.Report {
 	t.Helper()
-	reports := liveOf(t, name).Mirrors()
+	reports, _ := liveOf(t, name).Mirrors()
 	if len(reports) != 1 {
 		t.Fatalf("there are %d reports", len(reports))
 	}

@@ -121,8 +121,15 @@ func (l *Live) mirrorRunner(log *slog.Logger) *mirror.Runner {
 // MirrorLedgers returns what is learned from the mirrors of the configuration in force, in its order.
 func (l *Live) MirrorLedgers() []*mirror.Ledger { return l.mirrorRunner(nil).Ledgers() }
 
-// Mirrors returns what was learned from the mirrors of the configuration in force, in its order.
-func (l *Live) Mirrors() []mirror.Report { return l.mirrorRunner(nil).Reports() }
+// Mirrors returns what was learned from the mirrors of the configuration in force, in its order; false if it has none.
+func (l *Live) Mirrors() ([]mirror.Report, bool) {
+	e := l.inForce()
+	if e == nil || !e.Mirrors() {
+		return nil, false
+	}
+	reports := l.mirrorRunner(nil).Reports()
+	return reports, true
+}
 
 // mirror lets copies be sent until the context ends. The engine is in force, and what was learned for the configuration
 // before counts as far as it is about the same.

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/grayling-gateway/grayling/core/mirror"
 	"github.com/grayling-gateway/grayling/core/rollout"
 )
 
@@ -69,6 +70,12 @@ func awaited(t *testing.T, what string, holds func() bool) {
 	}
 }
 
+// reportOf returns what was learned from the first mirror.
+func reportOf(e *Engine) mirror.Report {
+	reports, _ := e.live.Mirrors()
+	return reports[0]
+}
+
 // mirroredAsk does what a host does with a request, which is answered with a body, and returns who decided.
 func mirroredAsk(e *Engine, body string, headers ...string) Decision {
 	r := get(headers...)
@@ -104,7 +111,7 @@ func TestCopy(t *testing.T) {
 	if got := host.list(); got != "canary canary /cart, stable stable /cart" && got != "stable stable /cart, canary canary /cart" {
 		t.Errorf("sent are %s", got)
 	}
-	if reports := e.live.Mirrors(); len(reports) != 1 || reports[0].Mirror != "canary" || len(reports[0].Pairs) != 1 || !reports[0].Controlled {
+	if reports, _ := e.live.Mirrors(); len(reports) != 1 || reports[0].Mirror != "canary" || len(reports[0].Pairs) != 1 || !reports[0].Controlled {
 		t.Errorf("the report is %+v", reports)
 	}
 	if d := mirroredAsk(e, "canary", "X-Version: v2"); d.Variant != "canary" {
@@ -153,12 +160,12 @@ func TestCopiesEnd(t *testing.T) {
 	if got := host.list(); got != "canary canary /cart" {
 		t.Errorf("after the rollback: %s", got)
 	}
-	if report := e.live.Mirrors()[0]; report.Compared != 1 {
+	if report := reportOf(e); report.Compared != 1 {
 		t.Errorf("after the rollback the report is %+v", report)
 	}
 	command(t, e.live, rollout.Command{Verb: rollout.Restart})
 	until(t, e.live, "progressing", 1)
-	awaited(t, "another attempt begins anew", func() bool { return e.live.Mirrors()[0].Compared == 0 })
+	awaited(t, "another attempt begins anew", func() bool { return reportOf(e).Compared == 0 })
 	ask(e)
 	<-outside
 	awaited(t, "the canary gets copies again", func() bool { return strings.Count(host.list(), "canary /cart") == 2 })
@@ -276,7 +283,7 @@ func TestDarkPlan(t *testing.T) {
 		if !strings.Contains(status.Reason, "100% of 20 answers differ") || status.Cause != "check" {
 			t.Errorf("the reason is %s: %s", status.Cause, status.Reason)
 		}
-		if len(e.live.Mirrors()[0].Pairs) != 20 {
+		if len(reportOf(e).Pairs) != 20 {
 			t.Error("why it was rolled back is forgotten")
 		}
 	}

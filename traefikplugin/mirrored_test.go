@@ -73,7 +73,7 @@ func reportOf(t *testing.T) mirror.Report {
 	rollouts.mu.Lock()
 	live := rollouts.byName[strings.ReplaceAll(t.Name(), "/", "-")].live
 	rollouts.mu.Unlock()
-	reports := live.Mirrors()
+	reports, _ := live.Mirrors()
 	if len(reports) == 0 {
 		return mirror.Report{}
 	}

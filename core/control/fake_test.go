@@ -76,7 +76,7 @@ func (f *fake) Series(after int64) (points []core.Point) {
 	return points
 }
 
-func (f *fake) Mirrors() []mirror.Report { return f.mirrors }
+func (f *fake) Mirrors() (reports []mirror.Report, has bool) { return f.mirrors, f.mirrors != nil }
 
 func (f *fake) Results() (results []goal.Results, has bool) { return f.results, f.results != nil }
 

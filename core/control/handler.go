@@ -38,7 +38,7 @@ type live interface {
 	Events(after int64) (events []rollout.Event, changed <-chan struct{})
 	Explain(ctx context.Context, question core.Question) (explained *core.Explanation, runs bool, err error)
 	Series(after int64) []core.Point
-	Mirrors() []mirror.Report
+	Mirrors() (reports []mirror.Report, has bool)
 	Results() (results []goal.Results, has bool)
 }
 

@@ -12,6 +12,10 @@ type mirrorsBody struct {
 }
 
 func mirrors(w http.ResponseWriter, l live) *refusal {
-	answer(w, http.StatusOK, mirrorsBody{Mirrors: append([]mirror.Report{}, l.Mirrors()...)})
+	reports, has := l.Mirrors()
+	if !has {
+		return refuse(http.StatusNotFound, "unknown", "the rollout has no mirrors: name some in its configuration")
+	}
+	answer(w, http.StatusOK, mirrorsBody{Mirrors: append([]mirror.Report{}, reports...)})
 	return nil
 }

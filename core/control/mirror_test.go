@@ -10,7 +10,8 @@ import (
 func TestMirror(t *testing.T) {
 	f := newFake()
 	h := handlerOf(map[string]live{"checkout": f})
-	wantAnswer(t, "without mirrors", ask(h, "GET", "/rollouts/checkout/mirror", ""), 200, `{"mirrors":[]}`)
+	wantAnswer(t, "without mirrors", ask(h, "GET", "/rollouts/checkout/mirror", ""), 404,
+		`{"error":"the rollout has no mirrors: name some in its configuration","code":"unknown"}`)
 	f.mirrors = []mirror.Report{
 		{
 			Mirror: "canary", Counts: map[string]int64{"sent": 3}, Compared: 3, Mismatch: 0.5, Controlled: true,
