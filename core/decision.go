@@ -33,6 +33,8 @@ type Decision struct {
 
 	phase *phase // in which it was made
 
+	fully bool // it is remembered for requests of which the upstream is told by more than one header
+
 	reached *reached // what the client reaches if the request succeeds; nil: nothing
 
 	unclaimed bool // whether the request was found to have no claims, for the copies, which may ask again

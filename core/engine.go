@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 
 	"github.com/grayling-gateway/grayling/core/balance"
+	"github.com/grayling-gateway/grayling/core/expr"
 	"github.com/grayling-gateway/grayling/core/geo"
 	"github.com/grayling-gateway/grayling/core/identity"
 	"github.com/grayling-gateway/grayling/core/rollout"
@@ -121,8 +122,12 @@ type Engine struct {
 	full       bool         // whether no request is plain: some callers are followed, or assignments are remembered
 	follows    bool         // whether some callers are followed
 	memory     *memory      // nil if decisions are not remembered
-	near       *memory      // the same if headers alone may be all that a decision needs; else one that stays empty
 	copiers    copiers
+
+	// What Recall goes by. It is not left where it comes from, because interpreted every step to it costs.
+	near     []expr.Header // what decisions rest on, if headers alone may be all of it; else nil
+	recalled *sync.Map     // the memory's places; without near an empty one
+	told     string        // the announcer's header
 }
 
 // Compile reads and checks a configuration and returns its engine. The error holds all problems at once, each with its
@@ -158,9 +163,11 @@ func Compile(config Config, live *Live, host Host) (*Engine, error) {
 	if host.Remember {
 		e.memory = newMemory(e)
 	}
-	e.near = &memory{}
+	e.told = e.announcer.request
+	e.recalled = &sync.Map{}
 	if e.memory != nil && e.memory.basis.IsNear() && !e.later {
-		e.near = e.memory
+		e.near = e.memory.basis.Headers()
+		e.recalled = &e.memory.places
 	}
 	e.memberName = config.Member
 	e.release = e.checked.released()

@@ -15,11 +15,8 @@ import (
 //
 // Nothing in it needs a second look: whatever changes what it holds, as weights and files do, outdates it.
 type memory struct {
-	basis   *expr.Basis
-	headers []expr.Header // of the basis
-	request string        // of the announcer
-	others  []string      // of the announcer
-	places  sync.Map      // from the basis of requests to their *finding
+	basis  *expr.Basis
+	places sync.Map // from the basis of requests to their *Decision
 
 	joined atomic.Bool  // whether the rollout's Live outdates it
 	epoch  atomic.Int64 // counts how often it was outdated
@@ -37,19 +34,14 @@ const (
 	entrySize = 160     // bytes that an entry takes beside its basis, about
 )
 
-// newMemory returns nil for an engine whose decisions rest on more than what conditions and the key look at.
+// newMemory returns nil for an engine whose decisions rest on more than what conditions and the key look at. The basis
+// covers what telling the upstream depends on as well.
 func newMemory(e *Engine) *memory {
-	basis := expr.NewBasis(e.table, e.key, "Connection", "Trailer")
+	basis := expr.NewBasis(e.table, e.key, append([]string{"Connection", "Trailer"}, e.announcer.others...)...)
 	if basis == nil || e.full || e.key.Random() {
 		return nil
 	}
-	return &memory{basis: basis, headers: basis.Headers(), request: e.announcer.request, others: e.announcer.others}
-}
-
-// finding is where a request belongs.
-type finding struct {
-	decision *Decision
-	fully    bool // telling the upstream takes more than its header
+	return &memory{basis: basis}
 }
 
 // Recall decides a request that is like one which was decided before, and tells the upstream, as [Tell] does; nil if there
@@ -58,29 +50,25 @@ type finding struct {
 //
 // It is all that most requests need, so it is one function: interpreted, every further one costs as much as a part of it.
 // What [expr.Near] and Tell do is done here once more for that reason.
-func Recall(e *Engine, r *http.Request) *Decision {
-	m := e.near
-	h := r.Header
+func Recall(e *Engine, r *http.Request) (d *Decision) {
 	basis := ""
-	for _, header := range m.headers {
-		for _, field := range h[header.Name] {
-			basis += header.Mark + field
+	for _, header := range e.near {
+		if len(r.Header[header.Name]) > 0 { // interpreted, to range over nothing costs more
+			for _, field := range r.Header[header.Name] {
+				basis += header.Mark + field
+			}
 		}
 	}
-	known, ok := m.places.Load(basis)
+	known, ok := e.recalled.Load(basis)
 	if !ok {
 		return nil
 	}
-	f := known.(*finding)
-	d := f.decision
-	if f.fully || len(r.Trailer) > 0 {
+	d = known.(*Decision)
+	if d.fully || r.Trailer != nil {
 		Tell(e, d, r)
 		return d
 	}
-	for _, name := range m.others {
-		delete(h, name)
-	}
-	h[m.request] = []string{d.Variant}
+	r.Header[e.told] = []string{d.Variant}
 	return d
 }
 
@@ -95,7 +83,7 @@ func ended(e *Engine, p *phase, d *Decision, now time.Time) *Decision {
 // Decide is [Engine.Decide] for hosts that are interpreted, where a function costs a fifth of a method. What it returns is
 // only to be read.
 func Decide(e *Engine, r *http.Request, address string, now time.Time) *Decision {
-	if e.near == e.memory && e.memory != nil {
+	if e.near != nil {
 		if d := decidePlain(e, r); d != nil {
 			return d
 		}
@@ -126,7 +114,7 @@ func decidePlain(e *Engine, r *http.Request) *Decision {
 func decideOnce(e *Engine, in *expr.Input, now time.Time) *Decision {
 	basis := expr.Whole(e.memory.basis, in)
 	if known, ok := e.memory.places.Load(basis); ok {
-		d := known.(*finding).decision
+		d := known.(*Decision)
 		return ended(e, d.phase, d, now)
 	}
 	epoch := begin(e)
@@ -163,8 +151,11 @@ func remember(e *Engine, r *http.Request, basis string, d *Decision, epoch int64
 	if len(basis) > maxBasis {
 		return
 	}
-	a := e.announcer
-	f := &finding{decision: d, fully: a.baggage || a.request == "" || len(r.Header["Connection"]) > 0 || len(r.Header["Trailer"]) > 0}
+	if isToldFully(e.announcer, r) {
+		fully := *d
+		fully.fully = true
+		d = &fully
+	}
 	m := e.memory
 	m.mu.Lock()
 	if m.epoch.Load() == epoch && !m.closed {
@@ -172,9 +163,19 @@ func remember(e *Engine, r *http.Request, basis string, d *Decision, epoch int64
 		if m.size > maxMemory {
 			m.forget()
 		}
-		m.places.Store(basis, f)
+		m.places.Store(basis, d)
 	}
 	m.mu.Unlock()
+}
+
+// isToldFully reports whether telling the upstream of a decision takes more than one header, whatever the decision is.
+func isToldFully(a *announcer, r *http.Request) bool {
+	for _, name := range a.others {
+		if len(r.Header[name]) > 0 {
+			return true
+		}
+	}
+	return a.baggage || a.request == "" || len(r.Header["Connection"]) > 0 || len(r.Header["Trailer"]) > 0
 }
 
 // outdate forgets everything because what decisions rest on has changed.

@@ -98,8 +98,10 @@ func (b *Basis) Headers() []Header { return b.headers }
 func Near(b *Basis, h http.Header) string {
 	text := ""
 	for _, header := range b.headers {
-		for _, field := range h[header.Name] {
-			text += header.Mark + field
+		if len(h[header.Name]) > 0 { // interpreted, to range over nothing costs more
+			for _, field := range h[header.Name] {
+				text += header.Mark + field
+			}
 		}
 	}
 	return text
