@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"math/rand/v2"
+	"reflect"
 	"sort"
 	"strings"
 	"testing"
@@ -35,6 +36,13 @@ func TestLatencyBuckets(t *testing.T) {
 			want := sort.Search(len(latencyLimits), func(i int) bool { return latency <= latencyLimits[i] })
 			if got.buckets[want] != 1 || got.decisions() != 1 || got.latency != latency || got.success != int64((500-status)/300) {
 				t.Errorf("%d after %d ns: %+v, want it in bucket %d", status, latency, got, want)
+			}
+			if status == 200 {
+				alike := &Decision{counts: newOutcomes()}
+				Succeeded(alike, latency)
+				if counted := alike.counts.tally(); !reflect.DeepEqual(counted, got) {
+					t.Errorf("%d ns, as interpreted hosts count: %+v, want %+v", latency, counted, got)
+				}
 			}
 		}
 	}

@@ -41,19 +41,34 @@ func Report(d *Decision, o *Outcome) {
 		refused.reached = nil
 		d = &refused
 	}
-	Succeeded(d, o.Latency)
+	succeeded(d, o.Latency)
 }
 
-// Succeeded is [Report] for an outcome with a status below 400, as most are.
+// Succeeded is [Report] for an outcome with a status below 400, as most are, in hosts that are interpreted: there cores are
+// too slow to be in each other's way, so that one shard is enough.
 func Succeeded(d *Decision, latency time.Duration) {
-	c := d.counts
-	i := firstBuckets[bits.Len64(uint64(latency))]
-	if latency > latencyLimits[i] {
+	i := 0
+	for latency > latencyLimits[i] {
 		i++
 	}
+	atomic.AddInt64(&d.counts.cells[i], 1)
+	atomic.AddInt64(&d.counts.cells[latencyCell], int64(latency))
+	if d.arm != nil || d.reached != nil {
+		credit(d, latency)
+	}
+}
+
+// succeeded is the same for all other hosts.
+func succeeded(d *Decision, latency time.Duration) {
+	c := d.counts
 	shard := int(latency) << shardShift & c.shards
-	atomic.AddInt64(&c.cells[shard+i], 1)
+	atomic.AddInt64(&c.cells[shard+bucketOf(latency)], 1)
 	atomic.AddInt64(&c.cells[shard+latencyCell], int64(latency))
+	credit(d, latency)
+}
+
+// credit counts a success for the plan, and for the goals that the client reaches by it.
+func credit(d *Decision, latency time.Duration) {
 	if d.arm != nil {
 		analysis.Answered(d.arm, false, latency)
 	}
