@@ -4,54 +4,49 @@ import (
 	"bufio"
 	"net"
 	"net/http"
-	"time"
 
 	"github.com/grayling-gateway/grayling/core"
 	"github.com/grayling-gateway/grayling/core/mirror"
 )
 
 // mirroredService is service mode in a rollout with mirrors.
-type mirroredService struct{ *serviceMode }
+type mirroredService struct {
+	*serviceMode
+	observe bool // outcomes count, or responses tell the client something
+}
 
 // ServeHTTP decides, begins the copies, and passes the request on.
 func (s *mirroredService) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	address := clientOf(s.clients, r)
-	tells := s.tells
 	decision := core.Recall(s.engine, r)
 	if decision == nil {
-		decision = core.Decide(s.engine, r, address, time.Now())
-		core.Tell(s.engine, decision, r)
-		tells = tells || decision.Cookie != ""
+		decision = decideAnew(s.serviceMode, r)
 	}
-	if copies := core.Copy(s.engine, decision, r, address); copies != nil {
-		serveCopied(s.serviceMode, w, r, decision, tells, copies)
+	if copies := core.Copy(s.engine, decision, r, clientOf(s.clients, r)); copies != nil {
+		serveCopied(s.serviceMode, w, r, decision, copies)
 		return
 	}
-	if s.observe || tells {
-		serveObserved(s.serviceMode, w, r, decision, tells)
+	if s.observe || decision.Cookie != "" {
+		serveObserved(s.serviceMode, w, r, decision)
 		return
 	}
 	s.next.ServeHTTP(w, r)
 }
 
 // serveCopied is serveObserved for a request that has copies.
-func serveCopied(s *serviceMode, w http.ResponseWriter, r *http.Request, decision *core.Decision, tells bool, copies *mirror.Copies) {
-	o := &observer{ResponseWriter: w, exchange: exchange{engine: s.engine, decision: decision, request: r, tells: tells, begin: time.Now()}}
-	c := &copied{ResponseWriter: w, observer: o, copies: copies}
-	defer finish(&o.exchange)
+func serveCopied(s *serviceMode, w http.ResponseWriter, r *http.Request, decision *core.Decision, copies *mirror.Copies) {
+	e := observe(s, w, r, decision)
+	c := &copied{ResponseWriter: w, exchange: e, copies: copies}
+	defer finish(e)
 	defer end(c)
-	if r.ContentLength != 0 {
-		watchUpload(&o.exchange)
-	}
 	s.next.ServeHTTP(c, r)
-	o.returned = true
+	e.returned = true
 }
 
 // end tells the copies that the request is over. Traefik answers by itself where a service has no server that does, and
 // nothing tells such an answer from the service's own: it is nothing to compare with. A client who closes the connection
 // once he has it all cancels the request as one does who leaves early: the context does not tell.
 func end(c *copied) {
-	e := &c.observer.exchange
+	e := c.exchange
 	if e.returned && e.status == 0 {
 		c.copies.Answered(http.StatusOK, c.Header()) // the server writes an empty response
 	}
@@ -67,12 +62,12 @@ func isOwn(status int) bool {
 	return false
 }
 
-// copied shows a response to the copies of its request. All else is the observer's.
+// copied shows a response to the copies of its request. All else is the exchange's.
 //
-// It embeds the writer for the sake of Header, as the observer does.
+// It embeds the writer for the sake of Header, as the exchange does.
 type copied struct {
 	http.ResponseWriter
-	observer *observer
+	exchange *exchange
 	copies   *mirror.Copies
 	torn     bool // whether the client did not get all that was written
 }
@@ -80,15 +75,15 @@ type copied struct {
 // WriteHeader shows the header before anything is added to it.
 func (c *copied) WriteHeader(status int) {
 	c.copies.Answered(status, c.Header())
-	c.observer.WriteHeader(status)
+	c.exchange.WriteHeader(status)
 }
 
 // Write shows what becomes of the body.
 func (c *copied) Write(p []byte) (int, error) {
-	if c.observer.status == 0 {
+	if c.exchange.status == 0 {
 		c.copies.Answered(http.StatusOK, c.Header())
 	}
-	n, err := c.observer.Write(p)
+	n, err := c.exchange.Write(p)
 	c.copies.Wrote(p[:n])
 	c.torn = c.torn || err != nil
 	return n, err
@@ -96,6 +91,6 @@ func (c *copied) Write(p []byte) (int, error) {
 
 // Hijack hands the connection over, as websockets need.
 func (c *copied) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	conn, buffered, err := c.observer.Hijack()
+	conn, buffered, err := c.exchange.Hijack()
 	return conn, buffered, err
 }

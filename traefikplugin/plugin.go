@@ -52,10 +52,13 @@ func NewFor(ctx context.Context, next http.Handler, config *core.Config, middlew
 		mode.proxy.upstreams.wait()
 		return mode, nil
 	}
+	mode := &serviceMode{engine: rollout.engine, clients: clients, next: next, tells: tells}
 	observe := rollout.engine.Observes() || tells
-	mode := &serviceMode{engine: rollout.engine, clients: clients, next: next, observe: observe, tells: tells}
-	if rollout.engine.Mirrors() {
-		return &mirroredService{serviceMode: mode}, nil
+	switch {
+	case rollout.engine.Mirrors():
+		return &mirroredService{serviceMode: mode, observe: observe}, nil
+	case observe:
+		return &observedService{serviceMode: mode}, nil
 	}
 	return mode, nil
 }

@@ -63,15 +63,12 @@ var exchangeKey = new(int)
 
 // ServeHTTP decides and lets the variant's proxy answer.
 func (p *proxyMode) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	e := &proxied{proxy: p.proxy, clients: p.clients}
-	e.begin = time.Now()
-	e.tells = p.tells
-	e.engine = p.engine
-	e.request = r
-	e.standing = p.proxy.upstreams.current.Load().(*standing)
-	e.decision = core.Recall(p.engine, r)
+	e := &proxied{
+		exchange: exchange{engine: p.engine, decision: core.Recall(p.engine, r), request: r, tells: p.tells, begin: time.Now()},
+		proxy:    p.proxy, clients: p.clients, standing: p.proxy.upstreams.current.Load().(*standing),
+	}
 	if e.decision == nil {
-		decideAnew(e)
+		decideProxied(e)
 	}
 	if !aim(e) && !aimElsewhere(w, e) {
 		return
@@ -83,18 +80,19 @@ func (p *proxyMode) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.ContentLength != 0 {
 		wrapBody(e)
 	}
-	e.request = r.WithContext(context.WithValue(r.Context(), exchangeKey, e))
+	r = r.WithContext(context.WithValue(r.Context(), exchangeKey, e))
+	e.request = r
 	defer finish(&e.exchange)
-	if len(r.Trailer) > 0 {
-		through(e).ServeHTTP(w, e.request)
+	if r.Trailer == nil {
+		e.target.direct[e.decision.Index].ServeHTTP(w, r)
 	} else {
-		e.target.direct[e.decision.Index].ServeHTTP(w, e.request)
+		serveThrough(w, e)
 	}
 	e.returned = true
 }
 
-// decideAnew decides a request that is not like one before.
-func decideAnew(e *proxied) {
+// decideProxied decides a request that is not like one before.
+func decideProxied(e *proxied) {
 	e.decision = core.Decide(e.engine, e.request, clientOf(e.clients, e.request), e.begin)
 	e.tells = e.tells || e.decision.Cookie != ""
 	core.Tell(e.engine, e.decision, e.request)
@@ -150,6 +148,8 @@ func through(e *proxied) *httputil.ReverseProxy {
 	}
 	return e.target.direct[e.decision.Index]
 }
+
+func serveThrough(w http.ResponseWriter, e *proxied) { through(e).ServeHTTP(w, e.request) }
 
 // newProxy returns the proxy of a rollout, whose background work ends with ctx.
 func newProxy(ctx context.Context, settings *allSettings, engine *core.Engine, known *memory, log *slog.Logger) *proxy {
@@ -236,10 +236,10 @@ func passTrailers(pr *httputil.ProxyRequest) {
 // respond sees a response's header arrive.
 func respond(response *http.Response) error {
 	if e, ok := response.Request.Context().Value(exchangeKey).(*proxied); ok {
-		if response.StatusCode >= http.StatusInternalServerError || e.target.health.Steady.Load() != int64(e.attempt) {
-			answered(e, response.StatusCode)
-		}
 		responded(&e.exchange, response.StatusCode, response.Header)
+		if e.status >= 500 || e.target.health.Steady.Load() != int64(e.attempt) {
+			answered(e)
+		}
 	}
 	return nil
 }

@@ -105,9 +105,9 @@ func refuse(w http.ResponseWriter, e *proxied, nobody *core.Pick) {
 }
 
 // answered takes in that the upstream answered. A steady upstream whose answer is no error needs none of this.
-func answered(e *proxied, status int) {
-	if e.proxy.variants[e.decision.Index].settings.statuses[status] {
-		failed(e, errors.New("the answer is "+http.StatusText(status)))
+func answered(e *proxied) {
+	if e.proxy.variants[e.decision.Index].settings.statuses[e.status] {
+		failed(e, errors.New("the answer is "+http.StatusText(e.status)))
 		return
 	}
 	if balance.Succeeded(e.target.health, e.attempt) {
@@ -206,6 +206,6 @@ func again(w http.ResponseWriter, e *proxied, late bool) bool {
 		return false
 	}
 	core.Tell(e.engine, e.decision, e.request)
-	through(e).ServeHTTP(w, e.request)
+	serveThrough(w, e)
 	return true
 }

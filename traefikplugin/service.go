@@ -17,46 +17,81 @@ type serviceMode struct {
 	engine  *core.Engine
 	clients *clients
 	next    http.Handler
-	observe bool
 	tells   bool // responses tell the client which variant serves
 }
 
 // ServeHTTP decides and passes the request on. A decision that is recalled gives the client no cookie.
 func (s *serviceMode) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	decision := core.Recall(s.engine, r)
-	if decision == nil {
+	if core.Recall(s.engine, r) == nil {
 		serveAnew(s, w, r)
-		return
-	}
-	if s.observe {
-		serveObserved(s, w, r, decision, s.tells)
 		return
 	}
 	s.next.ServeHTTP(w, r)
 }
 
 func serveAnew(s *serviceMode, w http.ResponseWriter, r *http.Request) {
-	decision := core.Decide(s.engine, r, clientOf(s.clients, r), time.Now())
-	core.Tell(s.engine, decision, r)
-	if s.observe || decision.Cookie != "" {
-		serveObserved(s, w, r, decision, s.tells || decision.Cookie != "")
+	decision := decideAnew(s, r)
+	if decision.Cookie != "" {
+		serveObserved(s, w, r, decision)
 		return
 	}
 	s.next.ServeHTTP(w, r)
 }
 
-func serveObserved(s *serviceMode, w http.ResponseWriter, r *http.Request, decision *core.Decision, tells bool) {
-	o := &observer{ResponseWriter: w, exchange: exchange{engine: s.engine, decision: decision, request: r, tells: tells, begin: time.Now()}}
-	defer finish(&o.exchange)
-	if r.ContentLength != 0 {
-		watchUpload(&o.exchange)
+// decideAnew decides a request that is not like one before, and tells the services.
+func decideAnew(s *serviceMode, r *http.Request) *core.Decision {
+	decision := core.Decide(s.engine, r, clientOf(s.clients, r), time.Now())
+	core.Tell(s.engine, decision, r)
+	return decision
+}
+
+// observedService is service mode where outcomes count, or responses tell the client something.
+type observedService struct{ *serviceMode }
+
+// ServeHTTP decides, passes the request on and sees what becomes of it. What serveObserved does is done here once more:
+// interpreted, every further function costs as much as a part of it.
+func (s *observedService) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	e := &exchange{ResponseWriter: w, engine: s.engine, decision: core.Recall(s.engine, r), request: r, tells: s.tells, begin: time.Now()}
+	if e.decision == nil {
+		decideObserved(s, e)
 	}
-	s.next.ServeHTTP(o, r)
-	o.returned = true
+	defer finish(e)
+	if r.ContentLength != 0 {
+		watchUpload(e)
+	}
+	s.next.ServeHTTP(e, r)
+	e.returned = true
+}
+
+func decideObserved(s *observedService, e *exchange) {
+	e.decision = decideAnew(s.serviceMode, e.request)
+	e.tells = e.tells || e.decision.Cookie != ""
+	e.begin = time.Now() // now that it is decided
+}
+
+func serveObserved(s *serviceMode, w http.ResponseWriter, r *http.Request, decision *core.Decision) {
+	e := observe(s, w, r, decision)
+	defer finish(e)
+	s.next.ServeHTTP(e, r)
+	e.returned = true
+}
+
+// observe returns an exchange that begins now.
+func observe(s *serviceMode, w http.ResponseWriter, r *http.Request, decision *core.Decision) *exchange {
+	e := &exchange{ResponseWriter: w, engine: s.engine, decision: decision, request: r, begin: time.Now()}
+	e.tells = s.tells || decision.Cookie != ""
+	if r.ContentLength != 0 {
+		watchUpload(e)
+	}
+	return e
 }
 
 // exchange is one request on its way: what was decided, and how it turns out.
 type exchange struct {
+	// The client, in service mode. It is embedded for the sake of Header, which proxies call several times for a response:
+	// so that is not interpreted.
+	http.ResponseWriter
+
 	engine   *core.Engine
 	decision *core.Decision // the engine's: only to be read
 	request  *http.Request
@@ -65,7 +100,7 @@ type exchange struct {
 	tells    bool // the response tells the client something of the decision
 	status   int  // of the response; 0 before it begins
 	latency  time.Duration
-	length   string // of the body, as the response declares it; "" if that is not known, or has not begun
+	length   string // of the body, as the response declares it; "" if that is not known, has not begun, or is not written at once
 	success  bool   // the response has begun and is one, if nothing breaks off
 	failed   bool   // the variant gave no response
 	returned bool   // the handlers came back: they panic to abort a response that has begun
@@ -86,17 +121,19 @@ const statusClientGone = 499
 func responded(e *exchange, status int, header http.Header) {
 	e.status = status
 	e.latency = time.Since(e.begin)
-	e.success = status < http.StatusBadRequest // of others it depends what they mean
+	e.success = status < 400 // of others it depends what they mean
 	if e.tells {
-		core.TellClient(e.engine, e.decision, header)
+		tellClient(e, header)
 	}
 	length := header["Content-Length"]
-	if len(length) != 1 || status == http.StatusSwitchingProtocols {
+	if len(length) != 1 || status < 200 {
 		respondedAtLength(e, header)
 		return
 	}
 	e.length = length[0]
 }
+
+func tellClient(e *exchange, header http.Header) { core.TellClient(e.engine, e.decision, header) }
 
 // respondedAtLength is the rest of responded for a response of unknown length. A stream counts when its header is sent:
 // how long it lasts, and how it ends, says nothing about the variant.
@@ -137,62 +174,66 @@ func report(e *exchange, outcome core.Outcome) {
 	}
 }
 
-// observer passes a response through and sees it begin. Of the optional methods of a writer only Hijack can be seen
-// through the interpreter: nobody can flush, so what comes in parts is flushed here, part by part.
+// WriteHeader sees the response begin and passes its header on.
 //
-// It embeds the writer for the sake of Header, which proxies call several times for a response: so that is not interpreted.
-type observer struct {
-	http.ResponseWriter
-	exchange
-	parts bool // what was written was not the whole body
+// Of the optional methods of a writer only Hijack can be seen through the interpreter: nobody can flush, so what comes in
+// parts is flushed here, part by part.
+func (e *exchange) WriteHeader(status int) {
+	if status < 200 || e.status != 0 {
+		writeOtherHeader(e, status)
+		return
+	}
+	responded(e, status, e.Header())
+	e.ResponseWriter.WriteHeader(status)
+	if e.length == "" {
+		flush(e) // the first part may be long in coming
+	}
 }
 
-// WriteHeader sees the response begin. Informational responses (1xx) come before it, except 101, which is final.
-func (o *observer) WriteHeader(status int) {
-	if o.status == 0 && (status >= 200 || status == http.StatusSwitchingProtocols) {
-		responded(&o.exchange, status, o.ResponseWriter.Header())
+// writeOtherHeader is WriteHeader for informational responses (1xx), which come before the response, except 101, which is
+// final; and for a header that comes too late.
+func writeOtherHeader(e *exchange, status int) {
+	if status == http.StatusSwitchingProtocols && e.status == 0 {
+		responded(e, status, e.Header())
 	}
-	o.ResponseWriter.WriteHeader(status)
-	if o.length == "" && status >= 200 {
-		flush(o) // the first part may be long in coming
-	}
+	e.ResponseWriter.WriteHeader(status)
 }
 
 // Write passes bytes on, and lets them go at once unless they are all of the body.
-func (o *observer) Write(p []byte) (int, error) {
-	if o.parts || o.length != strconv.Itoa(len(p)) {
-		return writePart(o, p)
+func (e *exchange) Write(p []byte) (int, error) {
+	if e.length != strconv.Itoa(len(p)) {
+		return writePart(e, p)
 	}
-	return o.ResponseWriter.Write(p)
+	return e.ResponseWriter.Write(p)
 }
 
 // writePart is Write for all but the whole body of a response that has begun.
-func writePart(o *observer, p []byte) (int, error) {
-	if o.status == 0 {
-		responded(&o.exchange, http.StatusOK, o.ResponseWriter.Header())
-		return o.Write(p)
+func writePart(e *exchange, p []byte) (int, error) {
+	if e.status == 0 {
+		responded(e, http.StatusOK, e.Header())
+		return e.Write(p)
 	}
-	o.parts = true
-	n, err := o.ResponseWriter.Write(p)
-	flush(o)
+	e.length = ""
+	n, err := e.ResponseWriter.Write(p)
+	flush(e)
 	return n, err
 }
 
 // Hijack hands the connection over, as websockets need. Whoever takes it writes the response's header itself.
-func (o *observer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	hijacker, ok := o.ResponseWriter.(http.Hijacker)
+func (e *exchange) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	hijacker, ok := e.ResponseWriter.(http.Hijacker)
 	if !ok {
 		return nil, nil, errors.New("the connection cannot be taken over")
 	}
 	conn, buffered, err := hijacker.Hijack()
-	if err == nil && o.status == 0 {
-		responded(&o.exchange, http.StatusSwitchingProtocols, o.ResponseWriter.Header()) // it is taken over for nothing else
+	if err == nil && e.status == 0 {
+		responded(e, http.StatusSwitchingProtocols, e.Header()) // it is taken over for nothing else
 	}
 	return conn, buffered, err
 }
 
-func flush(o *observer) {
-	if flusher, ok := o.ResponseWriter.(http.Flusher); ok {
+func flush(e *exchange) {
+	if flusher, ok := e.ResponseWriter.(http.Flusher); ok {
 		flusher.Flush()
 	}
 }
