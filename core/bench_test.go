@@ -173,6 +173,17 @@ func BenchmarkReport(b *testing.B) {
 	}
 }
 
+// BenchmarkSucceeded times what interpreted hosts report most often.
+func BenchmarkSucceeded(b *testing.B) {
+	e := compile(b, checkout(), nil, Host{})
+	d := e.Decide(browser(), "", noon)
+	b.ReportAllocs()
+	b.ResetTimer()
+	for i := 0; i < b.N; i++ {
+		Succeeded(&d, time.Millisecond)
+	}
+}
+
 // BenchmarkMetrics times what Prometheus asks for, of one rollout.
 func BenchmarkMetrics(b *testing.B) {
 	e := compile(b, checkout(), nil, Host{})
