@@ -1,6 +1,8 @@
 package caddymodule
 
 import (
+	"net/url"
+
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
@@ -129,6 +131,9 @@ func (p *parser) prometheus(app *App) error {
 	p.here("prometheus", "prometheus")
 	if !p.AllArgs(&s.URL) || s.URL == "" {
 		return p.Err("prometheus needs an address, such as: prometheus http://10.0.0.9:9090")
+	}
+	if u, err := url.Parse(s.URL); err == nil && u.User != nil {
+		return p.Err("prometheus: a name and password have no place in the URL: write them as basic_auth <user> <password>")
 	}
 	authenticated := false
 	return p.options("prometheus", []string{"bearer_token", "basic_auth", "timeout"}, map[string]any{
