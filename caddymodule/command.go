@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2"
@@ -60,8 +61,11 @@ func exit(command *cobra.Command, code int, err error) error {
 }
 
 // ValidateConfig says what is wrong with a configuration of Caddy's, as "caddy validate" does. An adapter "" is the one
-// that the file's name suggests.
+// that the file's name suggests. Logged are warnings, unless the configuration names a level.
 func ValidateConfig(file, adapter string) error {
+	if err := logFrom("WARN"); err != nil {
+		return err
+	}
 	content, _, _, err := caddycmd.LoadConfig(file, adapter)
 	if err != nil {
 		return err
@@ -73,5 +77,24 @@ func ValidateConfig(file, adapter string) error {
 	if config == nil {
 		return errors.New("there is no configuration in it")
 	}
+	if config.Logging == nil {
+		config.Logging = new(caddy.Logging)
+	}
+	logs := defaultLog("WARN")
+	maps.Copy(logs, config.Logging.Logs)
+	if log := logs[caddy.DefaultLoggerName]; log != nil && log.Level == "" {
+		log.Level = "WARN"
+	}
+	config.Logging.Logs = logs
 	return caddy.Validate(config)
+}
+
+// logFrom has Caddy log what is of a level, or more, until a configuration says otherwise.
+func logFrom(level string) error {
+	_, err := caddy.ProvisionContext(&caddy.Config{Logging: &caddy.Logging{Logs: defaultLog(level)}})
+	return err
+}
+
+func defaultLog(level string) map[string]*caddy.CustomLog {
+	return map[string]*caddy.CustomLog{caddy.DefaultLoggerName: {BaseLog: caddy.BaseLog{Level: level}}}
 }

@@ -21,9 +21,7 @@ import (
 func Rehearse(file, adapter string) ([]*core.Engine, error) {
 	// What is wrong is returned. What is logged beside it would be a line for each of thousands of made-up clients, with
 	// matchers of addresses that those do not have.
-	ctx, err := caddy.ProvisionContext(&caddy.Config{
-		Logging: &caddy.Logging{Logs: map[string]*caddy.CustomLog{caddy.DefaultLoggerName: {BaseLog: caddy.BaseLog{Level: "PANIC"}}}},
-	})
+	ctx, err := caddy.ProvisionContext(&caddy.Config{Logging: &caddy.Logging{Logs: defaultLog("PANIC")}})
 	if err != nil {
 		return nil, err
 	}

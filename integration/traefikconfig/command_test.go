@@ -55,6 +55,10 @@ func TestCommandLine(t *testing.T) {
 	if out, err := exec.Command(grayling, "validate", config).CombinedOutput(); err != nil || string(out) != config+": valid\n" {
 		t.Errorf("validate: %v: %s", err, out)
 	}
+	caddyfile := file(t, "Caddyfile", ":8080 {\n\trollout checkout {\n\t\tvariant stable 10.0.0.1:80\n\t\tvariant canary 5% 10.0.1.1:80\n\t}\n}\n")
+	if out, err := exec.Command(grayling, "validate", caddyfile).CombinedOutput(); err != nil || string(out) != caddyfile+": valid\n" {
+		t.Errorf("validate, of Caddy: %v: %s", err, out)
+	}
 	eventually(t, "the plan has begun", func() bool {
 		out, err := command("status").CombinedOutput()
 		return err == nil && strings.Contains(string(out), "checkout  progressing")
