@@ -60,6 +60,18 @@ func TestValidateTraefik(t *testing.T) {
 	}
 }
 
+// TestValidateNothing: with an empty control and with nothing at all Traefik hands over the same.
+func TestValidateNothing(t *testing.T) {
+	for _, nothing := range []string{"{control: {}}", "{}"} {
+		file := written(t, "a.yml", "http: {middlewares: {a: {plugin: {grayling: "+nothing+"}}}}\n")
+		want := file + ":1: http.middlewares.a.plugin.grayling.control.token: there is nothing in it: control needs a token, named as file:/path or env:NAME, " +
+			"and a rollout a name and variants\n"
+		if out, code := validated(t, file); code != exitRefused || out != want {
+			t.Errorf("%s: exit code %d:\n%s", nothing, code, out)
+		}
+	}
+}
+
 func TestValidateFiles(t *testing.T) {
 	valid := written(t, "a.yml", "http: {middlewares: {a: {plugin: {grayling: {name: a, variants: [{name: x}, {name: y, weight: 5, order: 2}], key: 'ip()'}}}}}\n")
 	labels := written(t, "b.yml", "http: {middlewares: {a: {plugin: {Grayling: {NAME: a, Variants: [{Name: x}], observe: off}}}}}\n")

@@ -41,9 +41,14 @@ func (c *commander) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c.guarded.Load().(*guarded).handler.ServeHTTP(w, r)
 }
 
-// commands reports whether a configuration is that of no rollout, but of control.
+// commands reports whether a configuration is that of no rollout, but of control; or has nothing in it, of which that tells.
 func commands(config core.Config) bool {
-	return fmt.Sprintf("%+v", config.Control) != fmt.Sprintf("%+v", core.Control{})
+	return isEmpty(config) || fmt.Sprintf("%+v", config.Control) != fmt.Sprintf("%+v", core.Control{})
+}
+
+// isEmpty reports whether a configuration has nothing in it: as one with an empty control arrives.
+func isEmpty(config core.Config) bool {
+	return fmt.Sprintf("%+v", config) == fmt.Sprintf("%+v", core.Config{})
 }
 
 // checkControl returns what is wrong with a configuration of control, but for where its token is.
@@ -55,7 +60,9 @@ func checkControl(config core.Config) []core.Problem {
 	}
 	token := config.Control.Token
 	var err error
-	if token == "" {
+	if isEmpty(config) {
+		err = errors.New("there is nothing in it: control needs a token, named as file:/path or env:NAME, and a rollout a name and variants")
+	} else if token == "" {
 		err = errors.New("who knows it may command all rollouts, so it is needed: name it, as file:/path or env:NAME")
 	} else if revealsSecret([]string{token}) {
 		err = checkToken(token)

@@ -217,6 +217,7 @@ func TestStreamsEndWithControl(t *testing.T) {
 func TestProblemsOfControl(t *testing.T) {
 	for want, config := range map[string]core.Config{
 		"control: it commands all rollouts of this Traefik and is none itself": {Name: "shop", Control: core.Control{Token: testToken}},
+		"control.token: there is nothing in it: control needs a token, named":  {},
 		`control.tokn: unknown key (did you mean "token"?)`:                    {Control: core.Control{Rest: map[string]any{"tokn": "secret"}}},
 		"control.token: who knows it may command all rollouts":                 {Control: core.Control{Rest: map[string]any{"tokn": "secret"}}},
 		"control.token: it has fewer than 16 characters":                       {Control: core.Control{Token: "fifteen letters"}},
