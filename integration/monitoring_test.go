@@ -81,19 +81,29 @@ func monitored(hook, router string) gateway.Rollout {
 	return r
 }
 
-// expectLogged holds an event to be one line of the gateway's log, with its reason and all figures.
-func (p *pilot) expectLogged(t *testing.T, e gateway.Event) {
-	t.Helper()
+// logged returns the lines of the gateway's log that are about events of a kind.
+func (p *pilot) logged(e gateway.Event) []string {
 	var found []string
 	for line := range strings.Lines(p.g.Log()) {
 		line = strings.NewReplacer(`\\`, "", `\"`, `"`).Replace(line) // Traefik's log has the plugin's lines inside its own
 		ours := strings.Contains(line, `"rollout":"`+p.rollout.Name+`"`) || strings.Contains(line, " rollout="+p.rollout.Name+" ")
-		if ours && strings.Contains(line, `"rollout `+e.Event+`"`) {
+		if ours && strings.Contains(line, `"rollout `+e.Event+`"`) && strings.HasSuffix(line, "\n") {
 			found = append(found, line)
 		}
 	}
-	if len(found) != 1 || len(e.Figures) == 0 {
-		t.Fatalf("%s with the figures %v is logged %d times: %q", e.Event, e.Figures, len(found), found)
+	return found
+}
+
+// expectLogged holds an event to be one line of the gateway's log, with its reason and all figures.
+func (p *pilot) expectLogged(t *testing.T, e gateway.Event) {
+	t.Helper()
+	var found []string
+	gateway.Eventually(t, e.Event+" is logged", func() bool {
+		found = p.logged(e)
+		return len(found) > 0
+	})
+	if len(found) != 1 {
+		t.Fatalf("%s is logged %d times: %q", e.Event, len(found), found)
 	}
 	for name := range e.Figures {
 		if !strings.Contains(found[0], name+"=") && !strings.Contains(found[0], `"`+name+`":`) {

@@ -27,6 +27,9 @@ var advanceJourneys = []journey{
 			expectAllAnswered(t, l)
 			expectNoFlips(t, l)
 			p.expectStory(t, "started 1, step_advanced 2, promoted 3")
+			for _, kind := range []string{"started", "step_advanced", "promoted"} {
+				p.expectLogged(t, p.last(t, kind))
+			}
 			// Within the first step only those were on the canary whose slots are under 10%: the first ten users.
 			second := p.last(t, "step_advanced").Time
 			if n := l.Count(func(r traffic.Response) bool { return r.Client >= 10 && byCanary(r) && r.Ended.Before(second) }); n > 0 {

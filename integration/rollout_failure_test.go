@@ -157,6 +157,9 @@ func expectRolledBack(t *testing.T, p *pilot, l *traffic.Flow) {
 		t.Errorf("rolled back by %q, the base is %s and the canary has %s", s.Cause, s.Base, s.Weight("canary"))
 	}
 	e := p.last(t, "rolled_back")
+	if len(e.Figures) == 0 {
+		t.Error("the rollback has no figures")
+	}
 	p.expectLogged(t, e)
 	late := l.Count(func(r traffic.Response) bool { return byCanary(r) && r.Began.After(e.Time) && r.Began.Before(shown) })
 	t.Logf("%s; %d requests of the canary began in the %v from the verdict until the API showed it", e.Reason, late, shown.Sub(e.Time))

@@ -36,7 +36,7 @@ type journey struct {
 // TestJourneys lets plans go their way on every host.
 func TestJourneys(t *testing.T) {
 	atOnce(t, hosts, gateway.Host.Name, func(t *testing.T, host gateway.Host) {
-		embark(t, host, gateway.Site{Control: true, Prometheus: "http://" + port.Address(t)}, journeys(t, host))
+		embark(t, host, gateway.Site{Control: true, Verbose: true, Prometheus: "http://" + port.Address(t)}, journeys(t, host))
 	})
 }
 

@@ -12,7 +12,11 @@ import (
 func (c *caddy) caddyfile(site Site) ([]byte, error) {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "{\n\tadmin %s\n\tpersist_config off\n\tskip_install_trust\n", c.adminAddr)
-	fmt.Fprintf(&b, "\tlog {\n\t\tlevel WARN\n\t}\n\tauto_https disable_redirects\n")
+	fmt.Fprintf(&b, "\tlog {\n\t\tlevel %s\n", site.logLevel())
+	if site.Verbose {
+		b.WriteString("\t\texclude admin.api\n") // which has a line for every request of a test that waits
+	}
+	b.WriteString("\t}\n\tauto_https disable_redirects\n")
 	// Streams of a configuration that was replaced must not hold up the end of a test.
 	fmt.Fprintf(&b, "\tgrace_period 20s\n\thttp_port %d\n\thttps_port %d\n", c.g.plain, c.g.secure)
 	if len(site.TrustedProxies) > 0 || site.AliasHeaders {

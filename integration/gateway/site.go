@@ -24,6 +24,8 @@ type Site struct {
 	// Routers names the routers of Rollouts, and their middlewares, where a host has such; empty: each is
 	// named as its rollout.
 	Routers []string
+	// Verbose has the gateway log what happens, and not only what is wrong.
+	Verbose bool
 	// Control has the control API where a gateway has to be told.
 	Control bool
 	// StateInFile keeps the state of rollouts in Gateway.StateFile; false: where the gateway does by default.
@@ -46,6 +48,13 @@ type Site struct {
 	// Weighed has the gateway collect its garbage as often as by default, because somebody watches its memory, or what ends
 	// when nothing refers to it any more.
 	Weighed bool
+}
+
+func (s Site) logLevel() string {
+	if s.Verbose {
+		return "INFO"
+	}
+	return "WARN"
 }
 
 // Rollout is the neutral twin of core.Config: the same words, as they stand in the documentation.

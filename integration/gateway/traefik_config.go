@@ -25,7 +25,7 @@ func (t *traefik) static() []byte {
 	}
 	var b bytes.Buffer
 	fmt.Fprintf(&b, `global: {checkNewVersion: false, sendAnonymousUsage: false}
-log: {level: WARN, format: json}
+log: {level: `+t.g.Site.logLevel()+`, format: json}
 accessLog: {format: json, fields: {headers: {defaultMode: keep}}}
 api: {insecure: true, debug: true, dashboard: false}
 ping: {}
