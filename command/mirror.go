@@ -20,7 +20,7 @@ with --json, the last hundred.`,
 		ValidArgsFunction: o.names,
 		RunE: func(command *cobra.Command, args []string) error {
 			var all mirrors
-			return o.tell(command, args[0], "mirror", &all, func() string { return all.describe() })
+			return o.tell(command, args[0], "mirror", &all, all.describe)
 		},
 	}
 }
@@ -31,7 +31,7 @@ type mirrors struct {
 }
 
 // describe says all that was learned from a rollout's mirrors.
-func (m mirrors) describe() string {
+func (m *mirrors) describe() string {
 	var reports []string
 	for _, r := range m.Mirrors {
 		reports = append(reports, describeMirror(r))

@@ -60,11 +60,12 @@ func checkControl(config core.Config) []core.Problem {
 	}
 	token := config.Control.Token
 	var err error
-	if isEmpty(config) {
+	switch {
+	case isEmpty(config):
 		err = errors.New("there is nothing in it: control needs a token, named as file:/path or env:NAME, and a rollout a name and variants")
-	} else if token == "" {
+	case token == "":
 		err = errors.New("who knows it may command all rollouts, so it is needed: name it, as file:/path or env:NAME")
-	} else if revealsSecret([]string{token}) {
+	case revealsSecret([]string{token}):
 		err = checkToken(token)
 	}
 	if err != nil {
