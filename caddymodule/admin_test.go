@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	machine "github.com/grayling-gateway/grayling/core/rollout"
 )
@@ -38,6 +39,11 @@ func adminRequest(t *testing.T, method, path string) *http.Request {
 func (g *gateway) ask(t *testing.T, method, path string) answer {
 	t.Helper()
 	response, err := g.adminClient().Do(adminRequest(t, method, path))
+	// The endpoint of the configuration before may have taken the connection and be closed: what only reads asks again.
+	for deadline := time.Now().Add(30 * time.Second); err != nil && method == http.MethodGet && time.Now().Before(deadline); {
+		time.Sleep(5 * time.Millisecond)
+		response, err = g.adminClient().Do(adminRequest(t, method, path))
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
