@@ -83,12 +83,14 @@ func TestCatalog(t *testing.T) {
 			defer cancel()
 			cmd := exec.CommandContext(ctx, binary, goPath(t), m.Import)
 			cmd.Stdin = bytes.NewReader(input)
-			out, err := cmd.CombinedOutput()
+			var said bytes.Buffer // what the plugin logs too, which begins beside the request
+			cmd.Stderr = &said
+			out, err := cmd.Output()
 			switch {
 			case test.complain == "" && (err != nil || string(out) != "200 stable\n"):
-				t.Errorf("%v\n%s", err, out)
-			case test.complain != "" && (err == nil || !strings.Contains(string(out), test.complain)):
-				t.Errorf("%v\n%s", err, out)
+				t.Errorf("%v\n%s%s", err, out, &said)
+			case test.complain != "" && (err == nil || !strings.Contains(said.String(), test.complain)):
+				t.Errorf("%v\n%s%s", err, out, &said)
 			}
 		})
 	}
