@@ -26,7 +26,7 @@ func (o *options) dashboard() *cobra.Command {
 		Use: "dashboard", Short: "Serve a page that shows and commands rollouts",
 		Long: `Serve a page that shows rollouts live and commands them, for browsers on this machine, until it is
 interrupted. The browser never gets the gateway's token.`,
-		Args: cobra.NoArgs,
+		Args: heeding(cobra.NoArgs, "server", "token-file", "timeout", "address", "config", "adapter"),
 		RunE: func(command *cobra.Command, _ []string) error {
 			gateway, err := o.client()
 			if err != nil {

@@ -46,7 +46,7 @@ func (o *options) demo(program Program) *cobra.Command {
 		Long: `Show a rollout on this machine: a gateway, two fake versions behind it, some requests a second, a plan
 with short steps, and the dashboard, on which the versions can be made to fail. Nothing has to be
 installed, and nothing is left when it is interrupted.`,
-		Args: cobra.NoArgs,
+		Args: heeding(cobra.NoArgs),
 		RunE: func(command *cobra.Command, _ []string) error {
 			ctx, stop := signal.NotifyContext(command.Context(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE)
 			defer stop()

@@ -47,6 +47,9 @@ configuration of Caddy's or Traefik's without any gateway. Without a name all ro
 			}
 			ask := o.explainOnline
 			if q.config != "" {
+				if err := unheeded(command, "json"); err != nil {
+					return failure{exitUsage, fmt.Errorf("with --config %w", err)}
+				}
 				ask = o.explainOffline
 			} else if q.state != "" || q.step != 0 || q.adapter != "" {
 				return fail(exitUsage, "--state, --step and --adapter are for a configuration: give it with --config")

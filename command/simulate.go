@@ -68,7 +68,7 @@ func (o *options) simulate(caddy func(file, adapter string) ([]*core.Engine, err
     long until a bad candidate is stopped.
 
 Engine, plan and checks are those of the gateway. Traffic is drawn; the same seed draws the same.`,
-		Args: cobra.RangeArgs(1, 2),
+		Args: heeding(cobra.RangeArgs(1, 2), "json"),
 		RunE: func(command *cobra.Command, args []string) error {
 			name := ""
 			if len(args) > 1 {

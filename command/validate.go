@@ -15,7 +15,7 @@ func validate(caddy func(file, adapter string) error) *cobra.Command {
 		Long: `Say what is wrong with configurations, all at once, without a gateway: of Caddy (a Caddyfile, or
 JSON), and of Traefik (dynamic configuration in YAML or TOML, and custom resources of Kubernetes).
 Of Caddy it is what "caddy validate" says; files that a rollout in Traefik names are not looked for.`,
-		Args: cobra.MinimumNArgs(1),
+		Args: heeding(cobra.MinimumNArgs(1)),
 		RunE: func(command *cobra.Command, files []string) error {
 			invalid := 0
 			for _, file := range files {
