@@ -60,7 +60,8 @@ type App struct {
 	// is.
 	Notify []core.Notify `json:"notify,omitempty"`
 
-	// Member is the name that this Caddy goes by in what it tells others. Empty: none.
+	// Member is the name that this Caddy goes by in what it tells others. Empty: none; among gateways that share a store
+	// that of its machine.
 	Member string `json:"member,omitempty"`
 
 	ctx       caddy.Context

@@ -99,7 +99,8 @@ type Config struct {
 	// Prometheus is the server that prometheus() asks. Empty: prometheus() is an error.
 	Prometheus Prometheus `json:"-"`
 
-	// Member is the name that this gateway goes by in what it tells others. Empty: its host's name.
+	// Member is the name that this gateway goes by in what it tells others. Empty: none; among gateways that share a store
+	// that of its machine.
 	Member string `json:"-"`
 
 	// Control makes of this no rollout, but the place where all rollouts of the gateway can be seen and commanded: nothing
