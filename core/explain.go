@@ -15,8 +15,7 @@ type Explanation struct {
 	Step     int    `json:"step,omitempty"`
 	Epoch    int    `json:"epoch"`
 
-	// Decision is what [Engine.Decide] would return for the request, and Choice what it would without what is over:
-	// rolled back, or past its end.
+	// Decision is what the request would get, and Choice what it would without what is over: rolled back, or past its end.
 	Decision Chosen `json:"decision"`
 	Choice   Chosen `json:"choice"`
 
@@ -76,7 +75,8 @@ type RuleExplained struct {
 	Use     string `json:"use"`
 	Percent string `json:"percent,omitempty"`
 
-	// Outcome is RuleDecides, RuleFails, RuleMisses or RuleSkipped.
+	// Outcome is "decides", "fails" (the condition does not hold), "misses" (it holds, and the client is not in the
+	// percentage) or "skipped" (something before it decides).
 	Outcome string `json:"outcome"`
 
 	// Condition are the parts of the condition. Matcher tells that the gateway has one of its own instead, and Assumed
@@ -92,9 +92,9 @@ type RuleExplained struct {
 // What becomes of a rule.
 const (
 	RuleDecides = "decides"
-	RuleFails   = "fails"   // its condition does not hold
-	RuleMisses  = "misses"  // its condition holds, and the client is not in its percentage
-	RuleSkipped = "skipped" // something before it decides
+	RuleFails   = "fails"
+	RuleMisses  = "misses"
+	RuleSkipped = "skipped"
 )
 
 // Draw is a place on a line of 65,536 slots.
@@ -147,7 +147,9 @@ type AssignmentExplained struct {
 	In   string `json:"in"`
 	Name string `json:"name,omitempty"`
 
-	// Status is one of the constants below.
+	// Status is "valid", "absent", "empty" (a cookie that only has an id for the client), "expired", "released" (of another
+	// revision, salt or epoch), "unknown_variant" (of one that there is not), "not_genuine" (no secret signed it for this
+	// rollout) or "unknown" (there is no secret here to know it by).
 	Status string `json:"status"`
 
 	Variant string    `json:"variant,omitempty"`
@@ -158,19 +160,20 @@ type AssignmentExplained struct {
 const (
 	AssignmentValid    = "valid"
 	AssignmentAbsent   = "absent"
-	AssignmentEmpty    = "empty" // a cookie that only has an id for the client
+	AssignmentEmpty    = "empty"
 	AssignmentExpired  = "expired"
-	AssignmentReleased = "released"        // of another revision, salt or epoch
-	AssignmentGone     = "unknown_variant" // of a variant that there is not
-	AssignmentForged   = "not_genuine"     // no secret signed it for this rollout: tampered with, of another rollout, or of a secret that is gone
-	AssignmentUnknown  = "unknown"         // there is no secret here to know it by
+	AssignmentReleased = "released"
+	AssignmentGone     = "unknown_variant"
+	AssignmentForged   = "not_genuine" // tampered with, of another rollout, or of a secret that is gone
+	AssignmentUnknown  = "unknown"
 )
 
 // RouterExplained is what the router says of the client.
 type RouterExplained struct {
 	Client string `json:"client,omitempty"`
 
-	// Status is one of the constants below.
+	// Status is "skipped" (something before it decides), "no_client" (nothing identifies the client), "not_asked" (it would
+	// be), "answered" or "failed" (the split decides).
 	Status  string `json:"status"`
 	Variant string `json:"variant,omitempty"`
 	Error   string `json:"error,omitempty"`
@@ -178,11 +181,11 @@ type RouterExplained struct {
 
 // What becomes of a question to the router.
 const (
-	RouterSkipped  = "skipped"   // something before it decides
-	RouterNoClient = "no_client" // there is nothing to identify the client by
-	RouterNotAsked = "not_asked" // it would be
+	RouterSkipped  = "skipped"
+	RouterNoClient = "no_client"
+	RouterNotAsked = "not_asked"
 	RouterAnswered = "answered"
-	RouterFailed   = "failed" // the split decides
+	RouterFailed   = "failed"
 )
 
 // SubsetExplained is a value by which a request narrows the upstreams.
@@ -202,7 +205,8 @@ type UpstreamExplained struct {
 
 // GoalsExplained is what a client reaches by a request, if the variant answers it with a status below 400.
 type GoalsExplained struct {
-	// Status is one of the constants below.
+	// Status is "counted", or why the client reaches no goal: "not_by_chance" (a rule, or whatever else is not chance, led to
+	// the variant), "no_client" (nothing tells the client from others) or "one_variant" (there is nothing to compare).
 	Status string `json:"status"`
 
 	// List are all goals, in order.
@@ -212,9 +216,9 @@ type GoalsExplained struct {
 // Whether a client counts, and so can reach goals.
 const (
 	GoalsCounted  = "counted"
-	GoalsChosen   = "not_by_chance" // a rule, or whatever else is not chance, led to the variant
-	GoalsNoClient = "no_client"     // nothing that the request brings tells the client from others
-	GoalsAlone    = "one_variant"   // chance leads to one variant only, and there is nothing to compare
+	GoalsChosen   = "not_by_chance"
+	GoalsNoClient = "no_client"
+	GoalsAlone    = "one_variant"
 )
 
 // GoalExplained is a goal.

@@ -15,7 +15,7 @@ type Part struct {
 	// Depth is how deep it stands in parts that && || and ! are made of: 0 is the condition itself.
 	Depth int `json:"depth"`
 
-	// Result is Held, Failed, or Skipped.
+	// Result is "true", "false", or "skipped": the parts before it decide.
 	Result string `json:"result"`
 
 	// Looked is what a part without parts looked at, such as header("X-Version"), and Saw what that was, its first KiB.
@@ -29,7 +29,7 @@ type Part struct {
 const (
 	Held    = "true"
 	Failed  = "false"
-	Skipped = "skipped" // the parts before decide
+	Skipped = "skipped"
 )
 
 // KeyPart is a value of a key, and what of it a request has.

@@ -10,11 +10,13 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"unicode"
 )
 
 // code is what was read of the Go packages of a checkout.
 type code struct {
 	structs map[string]*structure // by package and name, such as core.Config
+	texts   map[string]bool       // types made of string, likewise
 }
 
 type structure struct {
@@ -43,7 +45,7 @@ const (
 
 // read reads packages by their directories.
 func read(checkout string, packages ...string) (*code, error) {
-	c := &code{structs: map[string]*structure{}}
+	c := &code{structs: map[string]*structure{}, texts: map[string]bool{}}
 	for _, dir := range packages {
 		files, err := filepath.Glob(filepath.Join(checkout, dir, "*.go"))
 		if err != nil {
@@ -63,7 +65,7 @@ func read(checkout string, packages ...string) (*code, error) {
 	return c, nil
 }
 
-// declare takes in the structs of a file.
+// declare takes in the structs of a file, and what is made of string.
 func (c *code) declare(file *ast.File) {
 	pkg := file.Name.Name
 	for _, declaration := range file.Decls {
@@ -75,6 +77,9 @@ func (c *code) declare(file *ast.File) {
 			named, isType := spec.(*ast.TypeSpec)
 			if !isType {
 				continue
+			}
+			if made, isName := named.Type.(*ast.Ident); isName && made.Name == "string" {
+				c.texts[pkg+"."+named.Name.Name] = true
 			}
 			body, isStruct := named.Type.(*ast.StructType)
 			if !isStruct {
@@ -196,7 +201,7 @@ func camelKey(f field) string {
 		return strings.Join(words, "")
 	}
 	capitals := len(f.name) - len(strings.TrimLeft(f.name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"))
-	if capitals > 1 && capitals < len(f.name) {
+	if capitals > 1 && capitals < len(f.name) && unicode.IsLower(rune(f.name[capitals])) {
 		capitals-- // the last is that of the second word: CAFile
 	}
 	return strings.ToLower(f.name[:capitals]) + f.name[capitals:]

@@ -39,7 +39,7 @@ func run(checkout string) error {
 
 // pages returns what the pages of a checkout say when they are current, by their names.
 func pages(checkout string) (map[string]string, error) {
-	code, err := read(checkout, "core", "core/control", "core/goal", "core/mirror", "core/rollout", "caddymodule")
+	code, err := read(checkout, "core", "core/analysis", "core/control", "core/expr", "core/goal", "core/mirror", "core/rollout", "caddymodule")
 	if err != nil {
 		return nil, err
 	}
@@ -81,6 +81,8 @@ var described = map[string]page{
 		roots: []root{
 			{"core.Status", "A rollout", "`GET /rollouts/{name}`, and each item of `rollouts` of `GET /rollouts`."},
 			{"rollout.Event", "An event", "`GET /rollouts/{name}/events`, and what webhooks are told."},
+			{"core.Point", "A point", "Each item of `points` of `GET /rollouts/{name}/series`."},
+			{"core.Explanation", "An explanation", "`POST /rollouts/{name}/explain`."},
 			{"goal.Results", "Results", "Each item of `results` of `GET /rollouts/{name}/results`."},
 			{"mirror.Report", "A mirror", "Each item of `mirrors` of `GET /rollouts/{name}/mirror`."},
 		},

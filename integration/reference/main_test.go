@@ -25,7 +25,7 @@ func TestPagesAreCurrent(t *testing.T) {
 }
 
 func TestKeys(t *testing.T) {
-	for name, want := range map[string]string{"TLS": "tls", "CAFile": "caFile", "Member": "member", "TrustedProxies": "trustedProxies", "URL": "url", "JWKS": "jwks"} {
+	for name, want := range map[string]string{"TLS": "tls", "CAFile": "caFile", "Member": "member", "TrustedProxies": "trustedProxies", "URL": "url", "JWKS": "jwks", "HTTP2": "http2"} {
 		if got := camelKey(field{name: name, tag: `json:"-"`}); got != want {
 			t.Errorf("%s is %s, want %s", name, got, want)
 		}
@@ -43,7 +43,7 @@ func TestPagesSayWhatTheyAreAbout(t *testing.T) {
 	for name, wanted := range map[string][]string{
 		"caddy.md":    {"**`fallback_methods`**", "**`routes`**", "[Plan](#plan)", "## Step", "**`min_requests`**"},
 		"traefik.md":  {"**`fallbackMethods`**", "**`trustedProxies`**", "**`serverName`**", "**`control`**"},
-		"api.md":      {"**`latency_p95_ns`** – nanoseconds", "## An event"},
+		"api.md":      {"**`latency_p95_ns`** – nanoseconds", "## An event", "**`checks`** – a list of [Description](#description)", "## An explanation"},
 		"commands.md": {"## promote", "`--server", "## validate"},
 	} {
 		for _, text := range wanted {

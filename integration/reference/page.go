@@ -59,7 +59,11 @@ func (p page) text(c *code) (string, error) {
 			if f.doc == "" && !p.plain {
 				missing = append(missing, name+"."+f.name)
 			}
-			fmt.Fprintf(&b, "\n**`%s`** %s\n", key, kind(f, titles))
+			held, known := kind(c, f, titles)
+			if !known {
+				return "", fmt.Errorf("%s.%s holds %s: read its package, or say in words what that is", name, f.name, f.element)
+			}
+			fmt.Fprintf(&b, "\n**`%s`** %s\n", key, held)
 			if f.doc != "" {
 				fmt.Fprintf(&b, "\n%s\n", c.markdown(f.doc, titles, p.key))
 			}
@@ -103,8 +107,8 @@ func title(name string, all []string) string {
 	return short
 }
 
-// kind says in words what a field holds.
-func kind(f field, titles map[string]string) string {
+// kind says in words what a field holds; false if there are none.
+func kind(c *code, f field, titles map[string]string) (words string, known bool) {
 	one, many := "a text", "texts"
 	switch {
 	case titles[f.leadsTo] != "":
@@ -124,14 +128,16 @@ func kind(f field, titles map[string]string) string {
 		one, many = "an object of Caddy's", "objects of Caddy's"
 	case strings.HasPrefix(f.element, "caddyhttp."):
 		one, many = "a list of Caddy's", "lists of Caddy's"
+	case f.element != "string" && !c.texts[f.leadsTo]:
+		return "", false
 	}
 	switch f.shape {
 	case list:
-		return "– a list of " + many
+		return "– a list of " + many, true
 	case table:
-		return "– an object of " + many
+		return "– an object of " + many, true
 	}
-	return "– " + one
+	return "– " + one, true
 }
 
 // anchor returns the name that a heading has as the target of a link.
