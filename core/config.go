@@ -8,7 +8,7 @@ type Config struct {
 	// and hyphens, 64 characters at most. Required.
 	Name string `json:"name,omitempty"`
 
-	// Variants are the versions that can serve. The first is the baseline. At least one.
+	// Variants are the versions that can serve. The first is the baseline. At least one, and 256 at most.
 	Variants []Variant `json:"variants,omitempty"`
 
 	// Upstreams are a pool that variants share: each variant that is not reached in another way has those that its Where
@@ -45,7 +45,8 @@ type Config struct {
 	// Mirrors send copies of requests to versions that no client sees, and compare the answers. Empty: nobody gets copies.
 	Mirrors []Mirror `json:"mirrors,omitempty"`
 
-	// Goals are what clients are to do: how many of each variant's clients do is counted and compared. Empty: nothing is.
+	// Goals are what clients are to do: how many of each variant's clients do is counted and compared. 16 at most, and 64
+	// variants beside them. Empty: nothing is.
 	Goals []Goal `json:"goals,omitempty"`
 
 	// Salt keeps the split independent of other rollouts: the same salt gives the same clients. Empty: the name.

@@ -25,7 +25,8 @@ type Sticky struct {
 
 	// Secret holds the secrets that cookies are signed with, of 32 bytes at least: "env:NAME", "file:/path", or the text
 	// itself, which a gateway may show to whoever can read its configuration. The first signs, and cookies by all of them
-	// count. Empty: one that the gateway makes and keeps, if it can (Caddy).
+	// count, eight at most. Empty: one that the store keeps for all gateways, if they share one; else, in Caddy, one that
+	// its storage keeps.
 	Secret []string `json:"secret,omitempty"`
 
 	// Domain is the cookie's Domain attribute. Empty: the host that the request names, and no other.
