@@ -33,7 +33,6 @@ type observer struct {
 	begun    bool // whether anything was written, informational responses too
 	reported bool
 	copies   *mirror.Copies // of the request, which are told how it is answered; nil: nothing
-	torn     bool           // whether the client did not get all that was written
 }
 
 // WriteHeader sees the response begin. Informational responses (1xx) come before it, except 101, which is final.
@@ -50,8 +49,7 @@ func (o *observer) Write(p []byte) (int, error) {
 	o.respondImplicitly()
 	n, err := o.ResponseWriterWrapper.Write(p)
 	if o.copies != nil {
-		o.copies.Wrote(p[:n])
-		o.torn = o.torn || err != nil
+		o.copies.Wrote(p[:n], err)
 	}
 	return n, err
 }
@@ -59,11 +57,11 @@ func (o *observer) Write(p []byte) (int, error) {
 // ReadFrom begins the response if nothing did, and leaves the copying to the wrapped writer: the kernel may do it.
 func (o *observer) ReadFrom(r io.Reader) (int64, error) {
 	o.respondImplicitly()
-	if o.copies != nil {
-		r = o.copies.Tee(r)
+	if o.copies == nil {
+		return o.ResponseWriterWrapper.ReadFrom(r)
 	}
-	n, err := o.ResponseWriterWrapper.ReadFrom(r)
-	o.torn = o.torn || err != nil
+	n, err := o.ResponseWriterWrapper.ReadFrom(o.copies.Tee(r))
+	o.copies.Wrote(nil, err)
 	return n, err
 }
 
@@ -145,7 +143,7 @@ func (o *observer) tellCopies(err error) {
 		status = errorStatus(err)
 	}
 	switch {
-	case o.instead != nil, o.torn, cmp.Or(o.status, status) == statusClientGone, status >= http.StatusInternalServerError, err != nil && o.status != 0:
+	case o.instead != nil, cmp.Or(o.status, status) == statusClientGone, status >= http.StatusInternalServerError, err != nil && o.status != 0:
 		return
 	case o.status == 0:
 		o.copies.Answered(status, o.Header())

@@ -83,7 +83,7 @@ func mirroredAsk(e *Engine, body string, headers ...string) Decision {
 	d := e.Decide(r, "192.0.2.1", noon)
 	if c := Copy(e, &d, r, "192.0.2.1"); c != nil {
 		c.Answered(200, http.Header{})
-		c.Wrote([]byte(body))
+		c.Wrote([]byte(body), nil)
 		c.End(true)
 	}
 	return d

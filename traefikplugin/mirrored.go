@@ -50,7 +50,7 @@ func end(c *copied) {
 	if e.returned && e.status == 0 {
 		c.copies.Answered(http.StatusOK, c.Header()) // the server writes an empty response
 	}
-	c.copies.End(e.returned && !c.torn && !isOwn(e.status))
+	c.copies.End(e.returned && !isOwn(e.status))
 }
 
 // isOwn reports whether Traefik answers with a status by itself.
@@ -69,7 +69,6 @@ type copied struct {
 	http.ResponseWriter
 	exchange *exchange
 	copies   *mirror.Copies
-	torn     bool // whether the client did not get all that was written
 }
 
 // WriteHeader shows the header before anything is added to it.
@@ -84,8 +83,7 @@ func (c *copied) Write(p []byte) (int, error) {
 		c.copies.Answered(http.StatusOK, c.Header())
 	}
 	n, err := c.exchange.Write(p)
-	c.copies.Wrote(p[:n])
-	c.torn = c.torn || err != nil
+	c.copies.Wrote(p[:n], err)
 	return n, err
 }
 

@@ -17,6 +17,7 @@ type answer struct {
 	body    []byte        // its first MaxAnswer bytes, if a comparison looks at bodies
 	cut     bool          // whether there was more
 	latency time.Duration // to the first byte, since the request was known as a whole; 0: it was not known before
+	torn    bool          // whether the client did not get all that was written
 	whole   bool          // whether all of it was seen
 	fault   fault
 }
@@ -61,15 +62,22 @@ func (c *Copies) Answered(status int, header http.Header) {
 	}
 }
 
-// Wrote tells what the client is answered further: a part of the body, which is copied.
-func (c *Copies) Wrote(p []byte) {
-	if !c.keeps {
+// Wrote tells what the client is answered further: a part of the body, which is copied. err is why he did not get more: the
+// answer is not whole then, and compared with nothing.
+func (c *Copies) Wrote(p []byte, err error) {
+	if !c.keeps && err == nil {
 		return
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.left > 0 && !c.over {
+	if c.left == 0 || c.over {
+		return
+	}
+	if c.keeps {
 		c.answer.keep(p)
+	}
+	if err != nil {
+		c.answer.torn = true
 	}
 }
 
@@ -91,7 +99,7 @@ func (c *Copies) End(whole bool) {
 	}
 	c.over = true
 	c.abandon()
-	c.answer.whole = whole && c.answer.status != 0
+	c.answer.whole = whole && c.answer.status != 0 && !c.answer.torn
 	close(c.ended)
 }
 
@@ -120,7 +128,7 @@ type watched struct {
 // Read passes on what the variant answered.
 func (w *watched) Read(p []byte) (int, error) {
 	n, err := w.source.Read(p)
-	w.copies.Wrote(p[:n])
+	w.copies.Wrote(p[:n], nil) // an error is not the client's
 	return n, err
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -83,7 +84,7 @@ func TestUploadsWithoutRoom(t *testing.T) {
 	if c.Compares() {
 		t.Error("the host is to tell an answer that nobody waits for")
 	}
-	c.Wrote([]byte("answer"))
+	c.Wrote([]byte("answer"), nil)
 	if len(c.answer.body) > 0 {
 		t.Error("an answer is kept that nobody waits for")
 	}
@@ -211,17 +212,20 @@ func TestNotCompared(t *testing.T) {
 	<-got
 	for _, each := range []struct {
 		status int // of the answer; 0: there is none but an informational one
+		torn   error
 		whole  bool
-	}{{0, true}, {http.StatusOK, false}, {http.StatusOK, true}} {
+	}{{0, nil, true}, {http.StatusOK, nil, false}, {http.StatusOK, net.ErrClosed, true}, {http.StatusOK, nil, true}} {
 		c := Begin(m, request(), "stable")
 		c.Answered(http.StatusEarlyHints, http.Header{})
 		if each.status != 0 {
 			c.Answered(each.status, http.Header{})
 		}
+		c.Wrote([]byte("part"), each.torn)
+		c.Wrote([]byte("more"), nil)
 		c.End(each.whole)
 		<-got
 	}
-	counted(t, m.mirrors[0].ledger, map[string]int64{"sent": 4, "answered": 4, "compared": 1, "uncompared": 2})
+	counted(t, m.mirrors[0].ledger, map[string]int64{"sent": 5, "answered": 5, "compared": 1, "uncompared": 3})
 }
 
 // TestEndlessAnswers: a client whose answer goes on does not keep a copy's slot.

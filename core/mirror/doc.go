@@ -17,7 +17,7 @@
 //
 //	defer func() { c.End(whole) }()         // whatever happens, a panic too
 //	c.Watch(response)                       // a proxy, with what it is about to pass on, if c.Compares(); or
-//	c.Answered(status, header); c.Wrote(p)  // whoever stands between the variant and the client
+//	c.Answered(status, header); c.Wrote(p, err)  // whoever stands between the variant and the client
 //
 // Begin may replace the request's body, so a host that keeps bodies for a second attempt wraps them afterwards. A sender gets
 // a request of its own, of which the URL is the client's still. It tells a variant that it serves, as a decision would, and
