@@ -160,6 +160,7 @@ func (a *answer) read(response *http.Response, keep bool) error {
 	a.header = response.Header
 	limited := &io.LimitedReader{R: response.Body, N: MaxAnswer + 1}
 	if !keep {
+		limited.N = maxDrained + 1
 		_, err := io.Copy(io.Discard, limited)
 		a.cut = limited.N == 0
 		a.whole = err == nil

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -152,6 +153,44 @@ func TestUnpleasantTargets(t *testing.T) {
 				t.Errorf("%s: the answers differ in %q, want %q", test.name, differ, test.differ)
 			}
 		})
+	}
+}
+
+// TestUncomparedAnswers: of an answer whose body nobody compares less is read, and one that is read whole keeps its connection.
+func TestUncomparedAnswers(t *testing.T) {
+	for _, test := range []struct {
+		length  int
+		compare *Comparison
+		cut     bool
+	}{
+		{maxDrained, nil, false},
+		{2 * maxDrained, nil, true},
+		{2 * maxDrained, &Comparison{Status: true}, true},
+		{2 * maxDrained, &Comparison{Body: true}, false},
+		{2 * MaxAnswer, &Comparison{Body: true}, true},
+	} {
+		var mu sync.Mutex
+		connections := map[string]bool{}
+		content := make([]byte, test.length)
+		settings := everything(t, listen(t, func(w http.ResponseWriter, r *http.Request) {
+			mu.Lock()
+			connections[r.RemoteAddr] = true
+			mu.Unlock()
+			_, _ = w.Write(content)
+		}))
+		settings.Compare = test.compare
+		m := New(shop, []Settings{settings}, started(t))
+		front := gateway(t, m, listen(t, echo()))
+		for i := 0; i < 2; i++ {
+			do(t, http.MethodGet, front.URL, "")
+			idle(t, m.mirrors[0].ledger)
+		}
+		cut := m.mirrors[0].ledger.Counts.AnswersCut.Load()
+		mu.Lock()
+		if cut != 0 != test.cut || len(connections) == 2 != test.cut {
+			t.Errorf("two answers of %d bytes, compared by %v: %d are cut, over %d connections", test.length, test.compare, cut, len(connections))
+		}
+		mu.Unlock()
 	}
 }
 

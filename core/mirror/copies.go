@@ -15,6 +15,10 @@ import (
 // MaxAnswer is how much of an answer is read, in bytes: 1 MiB. The rest is cut off.
 const MaxAnswer = 1 << 20
 
+// maxDrained is the same of an answer that nobody compares: 256 KiB. What is left of it costs a connection, and to read more
+// than that takes longer than to make a new one. The server of net/http reads as much of a body that nobody wants.
+const maxDrained = 256 << 10
+
 // Copies are those of one request. They belong to the request's handler and to the goroutines that send them.
 type Copies struct {
 	runner   *Runner

@@ -47,8 +47,9 @@
 //
 //	2 x concurrency x (max_body + 1 MiB) + 2 x concurrency x 1 MiB
 //
-// of bodies and answers, and with no comparison of bodies no answers. Answers are read up to 1 MiB. Comparisons are made one
-// at a time, so what one takes, such as the values of a JSON document, is there once.
+// of bodies and answers, and with no comparison of bodies no answers. Answers are read up to 1 MiB, and up to
+// 256 KiB where their bodies are not compared. Comparisons are made one at a time, so what one takes, such as the values of a
+// JSON document, is there once.
 //
 // # What differs
 //

@@ -22,7 +22,7 @@ type Counts struct {
 	Upgrade            atomic.Int64 // were not copied: they become a connection of their own, such as a websocket
 	Loop               atomic.Int64 // were not copied: they are a copy, or say so
 
-	AnswersCut atomic.Int64 // answers that were longer than MaxAnswer
+	AnswersCut atomic.Int64 // answers that were longer than MaxAnswer, or maxDrained
 	Compared   atomic.Int64 // answers that were compared
 	Different  atomic.Int64 // of these, where the target's differed, and the baseline's second answer, if there was one, did not
 	Uncompared atomic.Int64 // answers that were not: the client's is not known in time or in full, or is encoded otherwise, or the release is another by now
