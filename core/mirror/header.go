@@ -49,13 +49,12 @@ func folded(name string) string { return strings.ToLower(strings.ReplaceAll(name
 // carried returns the headers of a copy.
 func carried(from http.Header, drop map[string]bool, rollout string) http.Header {
 	named := connection(from)
-	to := make(http.Header, len(from)+1)
-	for name, fields := range from {
+	to := from.Clone()
+	for name := range from {
 		key := folded(name)
 		if drop[key] || named[key] {
-			continue
+			delete(to, name)
 		}
-		to[name] = append([]string(nil), fields...)
 	}
 	to[Header] = []string{rollout}
 	return to
