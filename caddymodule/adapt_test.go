@@ -139,6 +139,56 @@ func rollouts(config any) []map[string]any {
 }
 
 // TestJSON reads configurations that were written by hand: each error names its place and the way out.
+// TestEmptyArguments: what a variable of the environment was to fill, and did not, is no setting.
+func TestEmptyArguments(t *testing.T) {
+	const pool = "upstreams {\n\tlocalhost:8083 version=v1\n}\nvariant pooled\n"
+	for line, want := range map[string]string{
+		`variant ""`:                     "needs a name",
+		`variant blue ""`:                "variant blue: an address is empty",
+		`variant blue 5% ""`:             "variant blue: an address is empty",
+		`variant blue localhost:8084 ""`: "variant blue: an address is empty",
+		"variant blue localhost:8084 {\nset \"\" text\n}":     "set takes a request header",
+		pool + `variant blue where ""`:                        `"" is not <key>=<value>`,
+		"variant pooled\nupstreams {\n\"\" version=v1\n}":     "a word is empty",
+		"variant pooled\nupstreams {\nlocalhost:8083 \"\"\n}": "a word is empty",
+		pool + "subset \"\" `method()`":                       "which key",
+		pool + `subset version ""`:                            "empty expression",
+		pool + "subset version `method()` \"\"":               "subset takes a key",
+		`rule "" canary *`:                                    "needs a name",
+		`rule qa "" *`:                                        "which variant?",
+		`rule qa canary ""`:                                   "needs a condition",
+		`rule qa canary "" *`:                                 "is not a matcher",
+		`key ""`:                                              "empty expression",
+		`sticky ""`:                                           "what keeps assignments?",
+		`sticky cookie ""`:                                    "the cookie's name is empty",
+		"sticky cookie {\nttl \"\"\n}":                        "ttl takes one argument",
+		`router ""`:                                           "a router needs an address",
+		"jwt {\nsecret \"\"\n}":                               "secret takes one argument",
+		`plan ""`:                                             "is no candidate",
+		`plan step ""`:                                        `unexpected ""`,
+		`plan step 10% "" step 100%`:                          `unexpected ""`,
+		`plan step 10% confirm "" step 100%`:                  "who confirms?",
+		`mirror ""`:                                           "who gets the copies?",
+		`mirror canary ""`:                                    `unexpected ""`,
+		"mirror canary {\ncompare status\ncontrol \"\"\n}":    "control takes one argument",
+		"goal \"\" `method() == \"PUT\"`":                     "needs a name",
+		`goal paid ""`:                                        "empty expression",
+		`notify ""`:                                           "needs an address",
+		`salt ""`:                                             "salt takes one argument",
+		`revision ""`:                                         "revision takes one argument",
+		`ends ""`:                                             "ends takes one argument",
+		"announce {\nresponse \"\"\n}":                        "response takes one argument",
+		`fallback_methods ""`:                                 `"" is not a method`,
+		`observe ""`:                                          "observe takes one argument",
+		`geo ""`:                                              "geo takes one argument",
+	} {
+		_, _, err := adapt(":80\nrollout checkout {\nvariant stable localhost:8081\nvariant canary localhost:8082\n" + line + "\n}\n")
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s\ngot:  %v\nwant: %s", line, err, want)
+		}
+	}
+}
+
 func TestJSON(t *testing.T) {
 	for _, test := range []struct{ name, config, want string }{
 		{"unknown field", `{"name": "a", "variants": [{"name": "s"}], "ruels": []}`, `unknown field "ruels"`},

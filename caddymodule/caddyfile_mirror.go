@@ -70,10 +70,11 @@ func (p *parser) control(path string, m *core.Mirror) error {
 	}
 	m.Control = "baseline"
 	p.here(path, "control")
-	if args := p.RemainingArgs(); len(args) == 1 {
-		m.Control = args[0]
-	} else if len(args) > 1 {
+	switch args := p.RemainingArgs(); {
+	case len(args) > 1 || len(args) == 1 && args[0] == "":
 		return p.Err("control takes one argument: the baseline's URL, if the gateway does not reach it itself")
+	case len(args) == 1:
+		m.Control = args[0]
 	}
 	return p.noBlock("control")
 }

@@ -18,7 +18,9 @@ func (p *parser) sticky() error {
 	}
 	if s.Mode == "cookie" && p.NextArg() {
 		p.here("sticky.name", "sticky cookie")
-		s.Name = p.Val()
+		if s.Name = p.Val(); s.Name == "" {
+			return p.Err("sticky cookie: the cookie's name is empty: leave it out, or write one")
+		}
 	}
 	if p.NextArg() {
 		return p.Errf("unexpected %q", p.Val())
@@ -40,7 +42,7 @@ func (p *parser) router() error {
 	r := &p.rollout.Router
 	p.here("router", "router")
 	p.here("router.url", "router")
-	if !p.AllArgs(&r.URL) {
+	if !p.AllArgs(&r.URL) || r.URL == "" {
 		return p.Err("a router needs an address: router <url>")
 	}
 	return p.options("router", []string{"client", "timeout", "ttl", "headers", "concurrency"}, map[string]any{

@@ -83,6 +83,9 @@ func oneLine(line caddyfile.Segment) ([]string, error) {
 		if token.Text == "{" {
 			return nil, place{token: line[0]}.errorf("%s takes no block: weight=<n> and <key>=<value> stand on its line", line[0].Text)
 		}
+		if token.Text == "" {
+			return nil, place{token: token}.errorf("a word is empty: leave it out, or write an address or <key>=<value>")
+		}
 		if strings.ContainsFunc(token.Text, isBlank) {
 			return nil, place{token: token}.errorf("%q has blanks: addresses and metadata have none", token.Text)
 		}
@@ -190,7 +193,7 @@ func (p places) subset(token caddyfile.Token, s core.Subset, i int) {
 func parseSubset(d *caddyfile.Dispenser) (core.Subset, error) {
 	var s core.Subset
 	args := d.RemainingArgs()
-	if len(args) < 2 || len(args) > 3 {
+	if len(args) < 2 || len(args) > 3 || len(args) == 3 && args[2] == "" {
 		return s, d.Err("subset takes a key of the metadata, an expression in backticks, and perhaps baseline, any or none: " +
 			"subset version `header(\"X-Version\")`")
 	}

@@ -76,6 +76,9 @@ var notAddress = regexp.MustCompile(`^[-+.]|%$|,|` + weightPattern.String())
 // finish reads the rest of a variant's line and its block, and completes them by what the variant is like.
 func (p *parser) finish(w *written) error {
 	for p.NextArg() {
+		if p.Val() == "" {
+			return p.Errf("variant %s: an address is empty, which would be this machine's port 80: leave it out, or write one", w.name)
+		}
 		if notAddress.MatchString(p.Val()) {
 			return p.Errf("variant %s: %q is not an address; a weight such as 5, 5%% or 0.25%% stands before the addresses, once", w.name, p.Val())
 		}
@@ -88,7 +91,7 @@ func (p *parser) finish(w *written) error {
 		line := p.NextSegment()
 		at := place{token: line[0]}
 		switch name := line[0].Text; {
-		case name == "set" && len(line) != 3:
+		case name == "set" && (len(line) != 3 || line[1].Text == ""):
 			return at.errorf("variant %s: set takes a request header and its value", w.name)
 		case name != "like":
 			w.lines = append(w.lines, line)
