@@ -48,8 +48,11 @@ func readOwn(config core.Config, dry bool) (*own, []core.Problem) {
 	if config.Store.Kind == "etcd" && config.Revision == "" && (proxies(config) || len(config.Plan.Steps) == 0) { // else the plan says so
 		problems = append(problems, core.Problem{Path: "revision", Text: "gateways that share a store have to agree on what is being released: name the version, such as v2.3.1, everywhere alike"})
 	}
-	if dry { // else it is opened
+	if dry { // else it is opened, and asked for what it keeps
 		problems = append(problems, core.CheckStore(config.Store, core.Host{CamelCase: true})...)
+		if config.Sticky.Mode == "cookie" && len(config.Sticky.Secret) == 0 && config.Store.Kind != "etcd" {
+			problems = append(problems, core.Problem{Path: "sticky.secret", Text: "only the store etcd keeps one for cookies: name a secret, as env:NAME or file:/path; make it with: openssl rand -base64 32"})
+		}
 	}
 	settings, proxyProblems := readSettings(config, dry)
 	read.settings = settings

@@ -18,6 +18,7 @@ func TestCheckReadsNoFiles(t *testing.T) {
 	shared := planned(t)
 	shared.Store = core.Store{Kind: "etcd", Endpoints: []string{"https://10.0.0.1:2379"}, Username: "gateway", Password: "file:/nowhere/password",
 		TLS: core.StoreTLS{CA: "file:/nowhere/ca.pem", Certificate: "file:/nowhere/certificate.pem", Key: "env:GRAYLING_NOT_SET"}}
+	shared.Sticky.Mode = "cookie" // its secret is the store's
 	control := core.Config{Control: core.Control{Token: "file:/nowhere/token"}}
 	for _, right := range []core.Config{config, shared, control} {
 		if problems := Check(right); len(problems) > 0 {
@@ -44,6 +45,7 @@ func TestCheckFindsWhatIsWrong(t *testing.T) {
 			c.Store = etcd("https://a:1")
 			c.Store.TLS.Rest = map[string]any{"serverNam": "a"}
 		},
+		"sticky.secret":     func(c *core.Config) { c.Sticky.Mode = "cookie" },
 		"clientHeader":      func(c *core.Config) { c.ClientHeader = "Forwarded" },
 		"trustedProxies[0]": func(c *core.Config) { c.TrustedProxies = []string{"here"} },
 		"notify[0].url":     func(c *core.Config) { c.Notify = []core.Notify{{Format: "slack"}} },
