@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -27,10 +28,17 @@ func checkTraefik(file string) []string {
 	}
 	var problems []string
 	found := 0
+	first := make(map[string]core.Config) // of each name
 	for _, document := range documents {
 		for _, p := range plugins(document, nil) {
 			found++
-			for _, problem := range p.problems() {
+			config, wrong := p.check()
+			if other, again := first[config.Name]; !again {
+				first[config.Name] = config
+			} else if config.Name != "" && !reflect.DeepEqual(config, other) {
+				wrong = append(wrong, core.Problem{Path: "name", Text: fmt.Sprintf("another middleware has the name %q and is configured differently: make them equal, or give one another name", config.Name)})
+			}
+			for _, problem := range wrong {
 				problems = append(problems, p.place(file, problem))
 			}
 		}
@@ -115,13 +123,13 @@ func has(table map[string]any, key string) bool {
 	return false
 }
 
-// problems checks a rollout.
-func (p plugin) problems() []core.Problem {
+// check returns a rollout, and what is wrong with it.
+func (p plugin) check() (core.Config, []core.Problem) {
 	config, err := p.config()
 	if err != nil {
-		return []core.Problem{{Text: err.Error()}}
+		return core.Config{}, []core.Problem{{Text: err.Error()}}
 	}
-	return traefikplugin.Check(config)
+	return config, traefikplugin.Check(config)
 }
 
 // config decodes a rollout as Traefik does.

@@ -72,6 +72,19 @@ func TestValidateNothing(t *testing.T) {
 	}
 }
 
+// TestValidateNames: middlewares of one name are one rollout, or Traefik refuses the second.
+func TestValidateNames(t *testing.T) {
+	const two = "a: {plugin: {grayling: {name: shop, variants: [{name: x}, {name: y}]}}}\nb: {plugin: {grayling: {name: shop, variants: [{name: x}, {name: y%s}]}}}\n"
+	equal, different := written(t, "a.yml", strings.ReplaceAll(two, "%s", "")), written(t, "b.yml", strings.ReplaceAll(two, "%s", ", weight: 5%"))
+	if out, code := validated(t, equal); code != 0 {
+		t.Errorf("equal: exit code %d:\n%s", code, out)
+	}
+	want := different + `:2: b.plugin.grayling.name: another middleware has the name "shop" and is configured differently: make them equal, or give one another name` + "\n"
+	if out, code := validated(t, different); code != exitRefused || out != want {
+		t.Errorf("different: exit code %d:\n%swant\n%s", code, out, want)
+	}
+}
+
 func TestValidateFiles(t *testing.T) {
 	valid := written(t, "a.yml", "http: {middlewares: {a: {plugin: {grayling: {name: a, variants: [{name: x}, {name: y, weight: 5, order: 2}], key: 'ip()'}}}}}\n")
 	labels := written(t, "b.yml", "http: {middlewares: {a: {plugin: {Grayling: {NAME: a, Variants: [{Name: x}], observe: off}}}}}\n")
