@@ -63,9 +63,13 @@ test-code: ## the next two and lint at the same time: each alone leaves processo
 	@$(MAKE) together=yes --no-print-directory --jobs --output-sync=target test-unit test-yaegi lint
 
 .PHONY: test-unit
-test-unit: ## unit tests with the race detector, in a random order
+test-unit: ## unit tests with the race detector, in a random order, and without it those that it leaves out
 	$(call step,unit tests)
 	go test -race -shuffle=on -timeout=20m ./...
+	$(call step,unit tests that the race detector leaves out)
+	files=$$(go list -race -f '{{range .IgnoredGoFiles}}{{$$.Dir}}/{{.}} {{end}}' ./...); \
+		tests=$$(sed -n 's/^func \(Test[^(]*\)(.*/\1/p' $$files); \
+		go test -shuffle=on -timeout=20m -run "^($${tests//$$'\n'/|})\$$" $$(dirname $$files | sort -u)
 
 .PHONY: test-yaegi
 test-yaegi: ## the same tests of core interpreted by Yaegi, as in Traefik
