@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"regexp"
@@ -141,10 +142,19 @@ func parseRollout(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
 	if p.NextArg() {
 		return nil, p.Errf("unexpected %q: a rollout has one name", p.Val())
 	}
+	var wrong []error
 	for nesting := p.Nesting(); p.NextBlock(nesting); {
+		begin := *p.Dispenser
 		if err := p.subdirective(); err != nil {
-			return nil, err
+			if !errors.Is(err, errLikeWrong) {
+				wrong = append(wrong, err)
+			}
+			*p.Dispenser = begin // wherever reading stopped
+			p.NextSegment()
 		}
+	}
+	if len(wrong) > 0 {
+		return nil, errors.Join(wrong...)
 	}
 	if err := p.check(); err != nil {
 		return nil, err

@@ -24,7 +24,11 @@ type written struct {
 	pooled    bool                // whether where stands in the place of addresses
 	proxy     bool                // whether the block holds subdirectives of reverse_proxy, or else directives
 	lines     []caddyfile.Segment // of the block
+	wrong     bool                // whether something is, which was told
 }
+
+// errLikeWrong is why a variant cannot be read that is like one of which it was told what is wrong.
+var errLikeWrong = errors.New("it is like a variant that is wrong")
 
 // variant reads
 //
@@ -57,14 +61,14 @@ func (p *parser) variant() error {
 		return p.where(&p.rollout.Variants[len(p.rollout.Variants)-1])
 	}
 	err := p.finish(&w)
-	if err != nil {
-		return err
-	}
-	if w.proxy {
+	switch {
+	case err != nil:
+	case w.proxy:
 		v.Routes, err = p.reverseProxy(w)
-	} else if len(w.lines) > 0 {
+	case len(w.lines) > 0:
 		v.Routes, err = p.block(w)
 	}
+	w.wrong = err != nil
 	p.rollout.Variants = append(p.rollout.Variants, v)
 	p.models = append(p.models, w)
 	return err
@@ -103,6 +107,9 @@ func (p *parser) finish(w *written) error {
 			if model = p.model(line[1].Text); model == nil {
 				return at.errorf("variant %s: like %s: there is no variant of that name above%s",
 					w.name, line[1].Text, expr.Suggest(line[1].Text, p.variantNames()))
+			}
+			if model.wrong {
+				return errLikeWrong
 			}
 			if model.pooled || len(model.upstreams)+len(model.lines) == 0 {
 				p.likePooled = append(p.likePooled, place{token: line[0], label: "variant " + w.name + ": like " + model.name})
