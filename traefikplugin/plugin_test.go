@@ -135,30 +135,46 @@ func TestPartsAreFlushed(t *testing.T) {
 	for name, test := range map[string]struct {
 		length string
 		writes []string
-		want   bool
+		want   string // of the header and each part, whether it was flushed: + or -
 	}{
-		"of a stream":          {"", []string{"ab", "cd"}, true},
-		"header of a stream":   {"", nil, true},
-		"of a declared length": {"4", []string{"ab", "cd"}, true},
-		"all at once":          {"4", []string{"abcd"}, false},
-		"header alone":         {"4", nil, false},
+		"of a stream":              {"", []string{"ab", "cd"}, "+++"},
+		"header of a stream":       {"", nil, "+"},
+		"of a declared length":     {"6", []string{"ab", "cd", "ef"}, "-++-"},
+		"of a length not reached":  {"6", []string{"ab", "cd"}, "-++"},
+		"of a length exceeded":     {"4", []string{"ab", "cde", "f"}, "-+++"},
+		"of a length in words":     {"two", []string{"ab"}, "-+"},
+		"of a length out of range": {"99999999999999999999", []string{"ab"}, "-+"},
+		"all at once":              {"4", []string{"abcd"}, "--"},
+		"nothing":                  {"0", []string{""}, "--"},
+		"header alone":             {"4", nil, "-"},
 	} {
 		test := test
 		config := checkout(t)
 		config.Name += strings.ReplaceAll(name, " ", "-")
+		client := httptest.NewRecorder()
+		flushed := ""
+		look := func() {
+			if client.Flushed {
+				flushed += "+"
+			} else {
+				flushed += "-"
+			}
+			client.Flushed = false
+		}
 		handler := start(t, config, func(w http.ResponseWriter, r *http.Request) {
 			if test.length != "" {
 				w.Header().Set("Content-Length", test.length)
 			}
 			w.WriteHeader(200)
+			look()
 			for _, part := range test.writes {
 				_, _ = w.Write([]byte(part))
+				look()
 			}
 		})
-		w := httptest.NewRecorder()
-		handler.ServeHTTP(w, get())
-		if w.Flushed != test.want || w.Body.String() != strings.Join(test.writes, "") {
-			t.Errorf("%s: flushed %v after %q, want %v", name, w.Flushed, w.Body.String(), test.want)
+		handler.ServeHTTP(client, get())
+		if flushed != test.want || client.Body.String() != strings.Join(test.writes, "") {
+			t.Errorf("%s: flushed %s until %q, want %s", name, flushed, client.Body.String(), test.want)
 		}
 	}
 }

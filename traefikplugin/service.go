@@ -51,7 +51,7 @@ type observedService struct{ *serviceMode }
 // ServeHTTP decides, passes the request on and sees what becomes of it. What serveObserved does is done here once more:
 // interpreted, every further function costs as much as a part of it.
 func (s *observedService) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	e := &exchange{ResponseWriter: w, engine: s.engine, decision: core.Recall(s.engine, r), request: r, tells: s.tells, begin: time.Now()}
+	e := &exchange{ResponseWriter: w, engine: s.engine, decision: core.Recall(s.engine, r), request: r, tells: s.tells, begin: time.Now(), left: -1}
 	if e.decision == nil {
 		decideObserved(s, e)
 	}
@@ -78,7 +78,7 @@ func serveObserved(s *serviceMode, w http.ResponseWriter, r *http.Request, decis
 
 // observe returns an exchange that begins now.
 func observe(s *serviceMode, w http.ResponseWriter, r *http.Request, decision *core.Decision) *exchange {
-	e := &exchange{ResponseWriter: w, engine: s.engine, decision: decision, request: r, begin: time.Now()}
+	e := &exchange{ResponseWriter: w, engine: s.engine, decision: decision, request: r, begin: time.Now(), left: -1}
 	e.tells = s.tells || decision.Cookie != ""
 	if r.ContentLength != 0 {
 		watchUpload(e)
@@ -100,10 +100,10 @@ type exchange struct {
 	tells    bool // the response tells the client something of the decision
 	status   int  // of the response; 0 before it begins
 	latency  time.Duration
-	length   string // of the body, as the response declares it; "" if that is not known, has not begun, or is not written at once
-	success  bool   // the response has begun and is one, if nothing breaks off
-	failed   bool   // the variant gave no response
-	returned bool   // the handlers came back: they panic to abort a response that has begun
+	left     int  // of the body's length, as the response declares it, that is to be written; negative if that is not known
+	success  bool // the response has begun and is one, if nothing breaks off
+	failed   bool // the variant gave no response
+	returned bool // the handlers came back: they panic to abort a response that has begun
 	reported bool
 }
 
@@ -130,7 +130,7 @@ func responded(e *exchange, status int, header http.Header) {
 		respondedAtLength(e, header)
 		return
 	}
-	e.length = length[0]
+	e.left, _ = strconv.Atoi(length[0]) // servers refuse what is no number
 }
 
 func tellClient(e *exchange, header http.Header) { core.TellClient(e.engine, e.decision, header) }
@@ -185,7 +185,7 @@ func (e *exchange) WriteHeader(status int) {
 	}
 	responded(e, status, e.Header())
 	e.ResponseWriter.WriteHeader(status)
-	if e.length == "" {
+	if e.left < 0 {
 		flush(e) // the first part may be long in coming
 	}
 }
@@ -199,21 +199,21 @@ func writeOtherHeader(e *exchange, status int) {
 	e.ResponseWriter.WriteHeader(status)
 }
 
-// Write passes bytes on, and lets them go at once unless they are all of the body.
+// Write passes bytes on, and lets them go at once unless they are the last of the body: those go when the handlers return.
 func (e *exchange) Write(p []byte) (int, error) {
-	if e.length != strconv.Itoa(len(p)) {
+	if e.left != len(p) {
 		return writePart(e, p)
 	}
 	return e.ResponseWriter.Write(p)
 }
 
-// writePart is Write for all but the whole body of a response that has begun.
+// writePart is Write for all but the last part of a body whose length is known.
 func writePart(e *exchange, p []byte) (int, error) {
 	if e.status == 0 {
 		responded(e, http.StatusOK, e.Header())
 		return e.Write(p)
 	}
-	e.length = ""
+	e.left -= len(p)
 	n, err := e.ResponseWriter.Write(p)
 	flush(e)
 	return n, err

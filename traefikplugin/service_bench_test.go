@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/grayling-gateway/grayling/core"
@@ -24,7 +25,8 @@ func (n *noop) ServeHTTP(w http.ResponseWriter, r *http.Request) { n.next.ServeH
 // BenchmarkServiceMode times what a middleware adds to a request whose response goes through a proxy of net/http, as
 // Traefik's services do, without a network.
 func BenchmarkServiceMode(b *testing.B) {
-	next := proxyWithoutNetwork(b)
+	next := proxyWithoutNetwork(b, 5)
+	inParts := proxyWithoutNetwork(b, 40<<10)
 	observed := benchmarked("observed")
 	unobserved := benchmarked("unobserved")
 	unobserved.Observe = "off"
@@ -38,6 +40,8 @@ func BenchmarkServiceMode(b *testing.B) {
 		{"a plugin that does nothing", &noop{next: next}},
 		{"without observation", middleware(b, unobserved, next)},
 		{"with observation", middleware(b, observed, next)},
+		{"no plugin, an answer in two parts", inParts},
+		{"with observation, an answer in two parts", middleware(b, benchmarked("parts"), inParts)},
 		{"with a mirror that does not choose the client", middleware(b, mirrored, next)},
 	} {
 		handler := test.handler
@@ -81,11 +85,11 @@ func middleware(b *testing.B, config core.Config, next http.Handler) http.Handle
 	return handler
 }
 
-// proxyWithoutNetwork answers with a file of five bytes.
-func proxyWithoutNetwork(b *testing.B) http.Handler {
+// proxyWithoutNetwork answers with a file of so many bytes, of which a proxy reads 32 KiB at a time.
+func proxyWithoutNetwork(b *testing.B, size int) http.Handler {
 	b.Helper()
 	dir := b.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "cart"), []byte("hello"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "cart"), []byte(strings.Repeat("a", size)), 0o600); err != nil {
 		b.Fatal(err)
 	}
 	proxy := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: "shop.example"})
