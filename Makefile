@@ -104,6 +104,9 @@ bench: build ## benchmarks of the engine, compiled and interpreted, and of the r
 	integration/tools/yaegi/bench.sh traefikplugin
 	$(call step,CPU time per proxied request of the real Caddy and the real Traefik)
 	cd integration && go run ./bench -caddy $(CURDIR)/bin/caddy -traefik $(call tool,traefik)
+	$(call step,the same as at the edge of a network: TLS and HTTP/2 and an access log and metrics)
+	cd integration && go run ./bench -caddy $(CURDIR)/bin/caddy -traefik $(call tool,traefik) -workload edge -rounds 16 -requests 3000 \
+		-only plain-again,rollout,rollout-unobserved,builtin,server-again,weighted,layers,service-unobserved,service,proxy
 
 .PHONY: simulate-checks
 simulate-checks: ## simulate rollouts, and hold docs/statistics.md to what comes out

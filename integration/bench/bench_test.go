@@ -28,24 +28,32 @@ func TestMain(m *testing.M) {
 // TestGateways measures real gateways as shortly as can be: every configuration does what it claims, or it is an error.
 func TestGateways(t *testing.T) {
 	restoreCPUs(t)
-	b := bench{
-		caddy: gateway.CaddyBinary(t), traefik: gateway.TraefikBinary(t), plugin: filepath.Join("..", ".."),
-		rounds: 1, requests: 4, connections: 2, starts: 1,
-	}
-	results, err := b.run(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if want := len(caddyConfigurations) + len(traefikConfigurations) + len(startConfigurations); len(results) != want {
-		t.Errorf("%d results, not %d", len(results), want)
-	}
-	for _, r := range results {
-		if len(r.rounds) != 1 || r.rounds[0] <= 0 {
-			t.Errorf("%s took %v", r.name, r.rounds)
-		}
-		if (r.to == "") != (len(r.ratios) == 0) {
-			t.Errorf("%s is %v of %q", r.name, r.ratios, r.to)
-		}
+	for _, w := range workloads {
+		t.Run(w.name, func(t *testing.T) {
+			b := bench{
+				caddy: gateway.CaddyBinary(t), traefik: gateway.TraefikBinary(t), plugin: filepath.Join("..", ".."),
+				workload: w, rounds: 1, requests: 4, connections: 2, starts: 1,
+			}
+			results, err := b.run(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := len(caddyConfigurations) + len(traefikConfigurations)
+			if !w.edge {
+				want += len(startConfigurations)
+			}
+			if len(results) != want {
+				t.Errorf("%d results, not %d", len(results), want)
+			}
+			for _, r := range results {
+				if len(r.rounds) != 1 || r.rounds[0] <= 0 {
+					t.Errorf("%s took %v", r.name, r.rounds)
+				}
+				if (r.to == "") != (len(r.ratios) == 0) {
+					t.Errorf("%s is %v of %q", r.name, r.ratios, r.to)
+				}
+			}
+		})
 	}
 }
 
@@ -53,7 +61,7 @@ func TestGateways(t *testing.T) {
 func TestTails(t *testing.T) {
 	b := bench{
 		caddy: gateway.CaddyBinary(t), traefik: gateway.TraefikBinary(t), plugin: filepath.Join("..", ".."),
-		rounds: 1, requests: 4, connections: 2, tail: true,
+		workload: workloads[0], rounds: 1, requests: 4, connections: 2, tail: true,
 	}
 	results, err := b.run(t.Context())
 	if err != nil {
@@ -76,15 +84,18 @@ func TestClientAndUpstream(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	go accept(l, answering(answer(1)))
+	w := workloads[0]
+	go accept(l, answering(w.answer(1)))
 	other, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer other.Close()
-	go accept(other, answering(answer(0)))
+	go accept(other, answering(w.answer(0)))
 
-	c, err := connect(l.Addr().String(), 4)
+	s := &setting{workload: w, addrs: map[string]string{"second": l.Addr().String(), "first": other.Addr().String()}}
+	defer s.transport.CloseIdleConnections()
+	c, err := s.connect("second", 4)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,15 +106,15 @@ func TestClientAndUpstream(t *testing.T) {
 		}
 	}
 	second := configuration{name: "second", moved: 1}
-	if err := second.verify(l.Addr().String()); err != nil {
+	if err := s.verify(second); err != nil {
 		t.Error(err)
 	}
 	second.moved = 0.1
-	if err := second.verify(l.Addr().String()); err == nil || !strings.Contains(err.Error(), "100.0% of the users") {
+	if err := s.verify(second); err == nil || !strings.Contains(err.Error(), "100.0% of the users") {
 		t.Errorf("a configuration that does not do what it is measured for: %v", err)
 	}
 	first := configuration{name: "first", moved: 0, rules: true}
-	if err := first.verify(other.Addr().String()); err == nil || !strings.Contains(err.Error(), `no rule matches "X-Version: v2"`) {
+	if err := s.verify(first); err == nil || !strings.Contains(err.Error(), `no rule matches "X-Version: v2"`) {
 		t.Errorf("a configuration without rules: %v", err)
 	}
 }
@@ -128,7 +139,8 @@ func TestClientRefuses(t *testing.T) {
 				conn.Close()
 			}
 		}()
-		c, err := connect(l.Addr().String(), 1)
+		s := &setting{workload: workloads[0], addrs: map[string]string{"refused": l.Addr().String()}}
+		c, err := s.connect("refused", 1)
 		if err != nil {
 			t.Fatal(err)
 		}

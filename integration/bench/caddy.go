@@ -3,7 +3,10 @@ package main
 import (
 	"context"
 	_ "embed"
+	"net"
+	"net/http"
 	"os/exec"
+	"path/filepath"
 	"strings"
 )
 
@@ -26,12 +29,13 @@ var caddyConfigurations = []configuration{
 	{name: "policy-builtin", about: "reverse_proxy, weighted_round_robin 9 1", moved: 0.1},
 	{name: "policy", about: "reverse_proxy, lb_policy rollout, weights 9 and 1", to: "policy-builtin", moved: 0.1},
 	{name: "pool", about: "rollout with one pool, weights 9 and 1", to: "policy-builtin", moved: 0.1},
-	{name: "plain-logged", about: "reverse_proxy, access log"},
-	{name: "rollout-logged", about: "rollout, access log", to: "plain-logged", moved: 0.1, rules: true},
-	{name: "builtin-logged", about: "4 matchers ..., access log", to: "plain-logged", moved: 0.1, rules: true},
 }
 
 func (b *bench) measureCaddy(ctx context.Context, s *setting, results []result) error {
+	s.metrics = metrics{addr: "admin", counter: "caddy_http_requests_total"}
+	s.metrics.client.Transport = &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", filepath.Join(s.dir, "admin"))
+	}}
 	return b.measure(ctx, s, caddyConfigurations, func() *exec.Cmd {
 		cmd := s.command(ctx, b.caddy, "run", "--config", "-", "--adapter", "caddyfile")
 		cmd.Stdin = strings.NewReader(caddyfile)

@@ -1,7 +1,8 @@
 // Command bench measures what a proxied request costs a real gateway, and what it costs Traefik to start: the CPU time of
 // the process, in plain configurations and with a rollout.
 //
-// All configurations of a gateway run side by side and take turns, in rounds that are long enough for some garbage
+// A run has one workload: what clients ask, what upstreams answer, and what the gateway does besides, such as TLS and an
+// access log. All configurations of a gateway run side by side and take turns, in rounds that are long enough for some garbage
 // collections each. The half of the rounds
 // counts in which all together took the least time: there the machine was least busy with other things. A ratio is
 // taken within a round, and the median of the rounds is the result. The plain one is measured twice: the distance of the
@@ -27,10 +28,14 @@ func main() {
 	if len(os.Args) > 1 && os.Args[1] == serveUpstreams {
 		log.Fatal(upstreams(os.Args[2:]))
 	}
-	var b bench
+	b := bench{workload: workloads[0]}
 	flag.StringVar(&b.caddy, "caddy", "../bin/caddy", "Caddy's binary")
 	flag.StringVar(&b.traefik, "traefik", "../bin/traefik", "Traefik's binary, which tools/build.sh traefik builds")
 	flag.StringVar(&b.plugin, "plugin", "..", "the directory of the plugin for Traefik")
+	flag.Func("workload", "`name` of what clients ask, upstreams answer and gateways do besides: cleartext or edge (default cleartext)", func(name string) (err error) {
+		b.workload, err = workloadNamed(name)
+		return err
+	})
 	flag.StringVar(&b.only, "only", "", "comma-separated configurations to measure, besides those that they are compared with (default all)")
 	flag.IntVar(&b.rounds, "rounds", 40, "rounds to measure; the quieter half counts")
 	flag.IntVar(&b.requests, "requests", 5000, "requests to each configuration in each round")
@@ -39,7 +44,7 @@ func main() {
 	flag.BoolVar(&b.tail, "tail", false, "measure what 99 of 100 requests keep within while mirrors misbehave, and not CPU time, on all CPUs")
 	flag.BoolVar(&b.json, "json", false, "print JSON, with the figures of every round")
 	flag.Parse()
-	if flag.NArg() > 0 || b.tail && b.json || b.rounds < 1 || b.starts < 1 || b.connections < 1 || b.requests < b.connections {
+	if flag.NArg() > 0 || b.tail && (b.json || b.workload.edge) || b.rounds < 1 || b.starts < 1 || b.connections < 1 || b.requests < b.connections {
 		flag.Usage()
 		os.Exit(2)
 	}
@@ -75,6 +80,7 @@ type bench struct {
 	only                                  string
 	rounds, requests, connections, starts int
 	json, tail                            bool
+	workload                              *workload
 }
 
 // part is what one process of a gateway is measured of.
@@ -86,10 +92,9 @@ type part struct {
 // run measures what was chosen, gateway by gateway, and stops what it started. With an error it returns what was measured
 // until then.
 func (b *bench) run(ctx context.Context) (results []result, err error) {
-	parts := []part{
-		{caddyConfigurations, b.measureCaddy},
-		{traefikConfigurations, b.measureTraefik},
-		{startConfigurations, b.measureStarts},
+	parts := []part{{caddyConfigurations, b.measureCaddy}, {traefikConfigurations, b.measureTraefik}}
+	if !b.workload.edge {
+		parts = append(parts, part{startConfigurations, b.measureStarts})
 	}
 	if b.tail {
 		parts = []part{{caddyTail, b.measureCaddyTail}, {traefikTail, b.measureTraefikTail}}
@@ -117,7 +122,7 @@ func (b *bench) run(ctx context.Context) (results []result, err error) {
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
-	upstream, addrs, err := startUpstreams(ctx)
+	upstream, addrs, err := startUpstreams(ctx, b.workload)
 	if err != nil {
 		return nil, err
 	}
@@ -132,9 +137,9 @@ func (b *bench) run(ctx context.Context) (results []result, err error) {
 		if len(own) == 0 {
 			continue
 		}
-		s := &setting{dir: filepath.Join(dir, own[0].name), upstreams: addrs}
-		if err := os.Mkdir(s.dir, 0o700); err != nil {
-			return nil, err
+		s, err := newSetting(filepath.Join(dir, own[0].name), b.workload, addrs)
+		if err != nil {
+			return results, err
 		}
 		if err := part.measure(ctx, s, own); err != nil {
 			return results, err

@@ -26,10 +26,11 @@ func (b *bench) measure(ctx context.Context, s *setting, all []configuration, co
 	defer func() { err = errors.Join(err, p.stop()) }()
 
 	for _, r := range results {
-		if err := s.copiesOf(r.configuration, len(requests), func() error { return r.verify(s.addrs[r.name]) }); err != nil {
+		if err := s.verify(r.configuration); err != nil {
 			return err
 		}
 	}
+	s.transport.CloseIdleConnections()
 	clients := make([]client, len(results))
 	defer func() {
 		for _, c := range clients {
@@ -37,7 +38,7 @@ func (b *bench) measure(ctx context.Context, s *setting, all []configuration, co
 		}
 	}()
 	for i, r := range results { // only now: gateways close connections that idle for long
-		if clients[i], err = connect(s.addrs[r.name], b.connections); err != nil {
+		if clients[i], err = s.connect(r.name, b.connections); err != nil {
 			return err
 		}
 	}
@@ -67,6 +68,9 @@ func (b *bench) measure(ctx context.Context, s *setting, all []configuration, co
 
 // round returns the CPU time that the gateway takes for each of the round's requests, with their copies.
 func (b *bench) round(gateway *process, clients client, s *setting, c configuration) (time.Duration, error) {
+	if err := s.emptyLog(); err != nil {
+		return 0, err
+	}
 	before, err := gateway.cpuTime()
 	if err != nil {
 		return 0, err

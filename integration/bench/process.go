@@ -67,10 +67,10 @@ func (p *process) stop() error {
 }
 
 // answers waits until the process answers requests with a success. If it does not, it has ended.
-func (p *process) answers(addr string) error {
-	client := http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true}}
+func (p *process) answers(transport http.RoundTripper, url string) error {
+	client := http.Client{Timeout: patience, Transport: transport}
 	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
-		resp, err := client.Get("http://" + addr)
+		resp, err := client.Get(url)
 		if err == nil {
 			resp.Body.Close()
 			if resp.StatusCode == http.StatusOK {
@@ -86,7 +86,7 @@ func (p *process) answers(addr string) error {
 		if time.Now().After(deadline) {
 			p.cmd.Process.Kill()
 			<-p.exited
-			return fmt.Errorf("no answer at %s: %w; %w", addr, err, p.err)
+			return fmt.Errorf("no answer at %s: %w; %w", url, err, p.err)
 		}
 	}
 }

@@ -24,9 +24,24 @@ type configuration struct {
 // setting is where a gateway runs.
 type setting struct {
 	dir       string
+	workload  *workload
 	upstreams []string
 	addrs     map[string]string // where the gateway serves, by the configuration's name
-	client    http.Client
+	metrics   metrics           // of the gateway, if the workload has any
+	transport http.Transport    // to the gateway
+	client    http.Client       // to the upstreams
+}
+
+// newSetting makes the directory that a gateway runs in.
+func newSetting(dir string, w *workload, upstreams []string) (*setting, error) {
+	s := &setting{dir: dir, workload: w, upstreams: upstreams}
+	s.transport.ForceAttemptHTTP2 = true // though the certificate is its own authority
+	s.transport.DisableCompression = true
+	err := os.Mkdir(dir, 0o700)
+	if err == nil && w.edge {
+		err = s.certify()
+	}
+	return s, err
 }
 
 // place finds an address for each of the configurations.
@@ -40,11 +55,12 @@ func (s *setting) place(names ...string) error {
 }
 
 // command is a program that finds the addresses of the upstreams, and the port of every configuration by its name, in its
-// environment.
+// environment, beside the workload.
 func (s *setting) command(ctx context.Context, name string, args ...string) *exec.Cmd {
 	cmd := program(ctx, name, args...)
 	cmd.Dir = s.dir
 	cmd.Env = append(os.Environ(), "HOME="+s.dir, "XDG_CONFIG_HOME="+s.dir, "XDG_DATA_HOME="+s.dir)
+	cmd.Env = append(cmd.Env, "WORKLOAD="+s.workload.name, "SCHEME="+s.workload.scheme(), "ACCESS_LOG="+accessLog)
 	for i, name := range roles {
 		cmd.Env = append(cmd.Env, name+"="+s.upstreams[i])
 	}
@@ -62,7 +78,7 @@ func (s *setting) launch(cmd *exec.Cmd) (*process, error) {
 		return nil, err
 	}
 	for _, addr := range s.addrs {
-		if err := p.answers(addr); err != nil {
+		if err := p.answers(&s.transport, s.workload.scheme()+"://"+addr); err != nil {
 			return nil, err
 		}
 	}

@@ -67,12 +67,11 @@ func (c client) timed(n int, pause time.Duration) ([]time.Duration, error) {
 	}
 	ended := make(chan outcome, len(c))
 	for _, conn := range c {
-		conn.SetDeadline(time.Now().Add(patience))
 		go func() {
 			var o outcome
 			for range n {
 				began := time.Now()
-				if o.err = conn.send(1); o.err != nil {
+				if o.err = conn.exchange(); o.err != nil {
 					break
 				}
 				o.took = append(o.took, time.Since(began))

@@ -7,6 +7,8 @@ import (
 	"os/exec"
 	"path"
 	"path/filepath"
+
+	"github.com/grayling-gateway/grayling/integration/port"
 )
 
 //go:embed routers.yml
@@ -52,6 +54,11 @@ func (b *bench) measureTraefik(ctx context.Context, s *setting, results []result
 	if err := b.install(s.dir); err != nil {
 		return err
 	}
+	ports, err := port.Find(1)
+	if err != nil {
+		return err
+	}
+	s.metrics = metrics{addr: address(ports[0]), counter: "traefik_entrypoint_requests_total"}
 	return b.measure(ctx, s, traefikConfigurations, func() *exec.Cmd {
 		return b.traefikCommand(ctx, s, doesNothing, grayling)
 	}, results)
@@ -105,6 +112,13 @@ func (b *bench) traefikCommand(ctx context.Context, s *setting, plugins ...plugi
 		"--providers.providersThrottleDuration=0s", "--providers.file.filename=routers.yml", "--providers.file.watch=false"}
 	for name, addr := range s.addrs {
 		args = append(args, "--entryPoints."+name+".address="+addr)
+	}
+	if s.workload.edge {
+		for name := range s.addrs {
+			args = append(args, "--entryPoints."+name+".http.tls=true")
+		}
+		args = append(args, "--accessLog=true", "--accessLog.format=json", "--accessLog.filePath="+accessLog, "--accessLog.bufferingSize=100",
+			"--metrics.prometheus=true", "--entryPoints.metrics.address="+s.metrics.addr, "--metrics.prometheus.entryPoint=metrics")
 	}
 	for _, p := range plugins {
 		args = append(args, "--experimental.localPlugins."+p.name+".moduleName="+p.module)

@@ -7,10 +7,10 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"os"
 	"slices"
 	"strconv"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -28,7 +28,7 @@ var roles = []string{"FIRST", "SECOND", "COPIES", "HANGS", "FLOODS", "DRIPS", "R
 func role(name string) int { return slices.Index(roles, name) }
 
 // startUpstreams runs the upstreams in a process of their own and returns their addresses.
-func startUpstreams(ctx context.Context) (*process, []string, error) {
+func startUpstreams(ctx context.Context, w *workload) (*process, []string, error) {
 	ports, err := port.Find(len(roles))
 	if err != nil {
 		return nil, nil, err
@@ -41,25 +41,29 @@ func startUpstreams(ctx context.Context) (*process, []string, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	p, err := start(program(ctx, self, append([]string{serveUpstreams}, addrs[:role("REFUSES")]...)...))
+	p, err := start(program(ctx, self, append([]string{serveUpstreams, w.name}, addrs[:role("REFUSES")]...)...))
 	if err != nil {
 		return nil, nil, err
 	}
 	for _, addr := range addrs[:role("HANGS")] {
-		if err := p.answers(addr); err != nil {
+		if err := p.answers(http.DefaultTransport, "http://"+addr); err != nil {
 			return nil, nil, err
 		}
 	}
 	return p, addrs, nil
 }
 
-// upstreams serves at the addresses until somebody ends the process.
-func upstreams(addrs []string) error {
+// upstreams serves until somebody ends the process. The arguments are the workload's name and the addresses.
+func upstreams(args []string) error {
+	w, err := workloadNamed(args[0])
+	if err != nil {
+		return err
+	}
 	failed := make(chan error)
 	serving := []func(net.Conn) error{
-		answering(answer(0)), answering(answer(1)), counting(new(atomic.Int64)), hang, flood, drip,
+		answering(w.answer(0)), answering(w.answer(1)), counting(w.answer(role("COPIES")), new(atomic.Int64)), hang, flood, drip,
 	}
-	for number, addr := range addrs {
+	for number, addr := range args[1:] {
 		l, err := net.Listen("tcp", addr)
 		if err != nil {
 			return err
@@ -68,16 +72,6 @@ func upstreams(addrs []string) error {
 	}
 	return <-failed
 }
-
-// answer is an upstream's only response: a page of one kilobyte.
-func answer(number int) []byte {
-	body := `{"items":"` + strings.Repeat("0123456789abcdef", 63) + "\"}\n"
-	return fmt.Appendf(nil, "HTTP/1.1 200 OK\r\nDate: %s\r\nServer: upstream\r\n%s: %d\r\nContent-Type: application/json\r\n"+
-		"Cache-Control: no-store\r\nContent-Length: %d\r\n\r\n%s", time.Now().UTC().Format(time.RFC1123), upstreamHeader, number, len(body), body)
-}
-
-// upstreamHeader names the upstream, by its number, in every response.
-const upstreamHeader = "X-Upstream"
 
 func accept(l net.Listener, serve func(net.Conn) error) error {
 	for {
@@ -111,8 +105,7 @@ func answering(answer []byte) func(net.Conn) error {
 const countPath = "/count"
 
 // counting answers every request, and counts them.
-func counting(n *atomic.Int64) func(net.Conn) error {
-	usual := answer(role("COPIES"))
+func counting(usual []byte, n *atomic.Int64) func(net.Conn) error {
 	return func(conn net.Conn) error {
 		r := bufio.NewReader(conn)
 		for {
