@@ -28,22 +28,25 @@ func TestMain(m *testing.M) {
 // TestGateways measures real gateways as shortly as can be: every configuration does what it claims, or it is an error.
 func TestGateways(t *testing.T) {
 	restoreCPUs(t)
-	for _, w := range workloads {
-		t.Run(w.name, func(t *testing.T) {
+	for _, test := range []struct {
+		workload *workload
+		only     string
+		results  int
+	}{
+		{workloads[0], "", len(caddyConfigurations) + len(traefikConfigurations) + len(startConfigurations)},
+		{workloads[1], "rollout,policy,layers,service,service-mirror-100,proxy", 11}, // with those that they are compared with; all are started
+	} {
+		t.Run(test.workload.name, func(t *testing.T) {
 			b := bench{
 				caddy: gateway.CaddyBinary(t), traefik: gateway.TraefikBinary(t), plugin: filepath.Join("..", ".."),
-				workload: w, rounds: 1, requests: 4, connections: 2, starts: 1,
+				workload: test.workload, only: test.only, rounds: 1, requests: 4, connections: 2, starts: 1,
 			}
 			results, err := b.run(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}
-			want := len(caddyConfigurations) + len(traefikConfigurations)
-			if !w.edge {
-				want += len(startConfigurations)
-			}
-			if len(results) != want {
-				t.Errorf("%d results, not %d", len(results), want)
+			if len(results) != test.results {
+				t.Errorf("%d results, not %d", len(results), test.results)
 			}
 			for _, r := range results {
 				if len(r.rounds) != 1 || r.rounds[0] <= 0 {

@@ -31,8 +31,7 @@ func (s *setting) recorded(sent int, do func() error) error {
 	if !s.workload.edge {
 		return do()
 	}
-	lines, err := s.logged()
-	if err != nil {
+	if err := s.emptyLog(); err != nil {
 		return err
 	}
 	requests, err := s.metrics.requests()
@@ -43,19 +42,20 @@ func (s *setting) recorded(sent int, do func() error) error {
 		return err
 	}
 	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) { // both come after the response
-		linesNow, err := s.logged()
+		logged, err := s.logged()
 		if err != nil {
 			return err
 		}
-		requestsNow, err := s.metrics.requests()
+		now, err := s.metrics.requests()
 		if err != nil {
 			return err
 		}
-		if linesNow-lines >= sent && requestsNow-requests >= sent {
+		counted := now - requests
+		if logged >= sent && counted >= sent {
 			return nil
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("of %d requests, %d are in the access log and %d in the metrics", sent, linesNow-lines, requestsNow-requests)
+			return fmt.Errorf("of %d requests, %d are in the access log and %d in the metrics", sent, logged, counted)
 		}
 	}
 }
