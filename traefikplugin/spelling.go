@@ -10,7 +10,8 @@ import (
 // asWritten puts right what Traefik's decoders make of a configuration.
 //
 // A list of texts given as one text (in a label, or in a key-value store, which knows no other) arrives cut at every
-// comma, those inside expressions and metadata too. And off is a boolean in the YAML of Kubernetes, which arrives as 0.
+// comma, those inside expressions and metadata too. And off is a boolean in the YAML of Kubernetes, which arrives as 0; so
+// is true as a condition, without quotes, in any YAML and TOML, which arrives as 1.
 func asWritten(config core.Config) core.Config {
 	config.Key = rejoined(config.Key)
 	config.JWT.From = rejoined(config.JWT.From)
@@ -20,6 +21,11 @@ func asWritten(config core.Config) core.Config {
 	config.Mirrors = append([]core.Mirror(nil), config.Mirrors...)
 	for i, m := range config.Mirrors {
 		config.Mirrors[i].Ignore = rejoined(m.Ignore)
+		config.Mirrors[i].When = asCondition(m.When)
+	}
+	config.Rules = append([]core.Rule(nil), config.Rules...)
+	for i, r := range config.Rules {
+		config.Rules[i].When = asCondition(r.When)
 	}
 	config.Upstreams = addressed(config.Upstreams)
 	config.Variants = append([]core.Variant(nil), config.Variants...)
@@ -34,6 +40,17 @@ func asWritten(config core.Config) core.Config {
 func offIfFalse(text string) string {
 	if text == "0" || text == "false" {
 		return "off"
+	}
+	return text
+}
+
+// asCondition returns the condition that a boolean was. No condition is a number.
+func asCondition(text string) string {
+	switch text {
+	case "1":
+		return "true"
+	case "0":
+		return "false"
 	}
 	return text
 }

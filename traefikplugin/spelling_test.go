@@ -83,6 +83,24 @@ func TestOffAsABoolean(t *testing.T) {
 	}
 }
 
+func TestConditionsAsBooleans(t *testing.T) {
+	config := core.Config{Rules: []core.Rule{{When: "1"}, {When: "0"}, {When: "true"}, {When: "ip()"}}, Mirrors: []core.Mirror{{When: "1"}, {}}}
+	written := asWritten(config)
+	var got []string
+	for _, r := range written.Rules {
+		got = append(got, r.When)
+	}
+	for _, m := range written.Mirrors {
+		got = append(got, m.When)
+	}
+	if strings.Join(got, "|") != "true|false|true|ip()|true|" {
+		t.Errorf("the conditions are %q", got)
+	}
+	if config.Rules[0].When != "1" || config.Mirrors[0].When != "1" {
+		t.Error("Traefik's own configuration was changed")
+	}
+}
+
 func TestFlagsOfKubernetes(t *testing.T) {
 	r := &settingsReader{}
 	for text, want := range map[string]bool{"1": true, "true": true, "0": false, "false": false} {
