@@ -15,6 +15,7 @@ func (l *linter) traps(n ast.Node, stack []ast.Node) {
 	switch n := n.(type) {
 	case *ast.AssignStmt:
 		l.together(n.Lhs, n.Rhs, n.Tok == token.DEFINE)
+		l.unpacked(n)
 	case *ast.ReturnStmt:
 		l.results(n, stack)
 	case *ast.ForStmt:
@@ -67,6 +68,20 @@ func (l *linter) together(targets, values []ast.Expr, declared bool) {
 		}
 		if id, blank := targets[i].(*ast.Ident); what != "" && (!blank || id.Name != "_") {
 			l.report(value, "%s among several values that are assigned: the others may be lost; assign one by one", what)
+		}
+	}
+}
+
+// unpacked reports elements of maps among what takes the results of one call: they are not stored.
+func (l *linter) unpacked(a *ast.AssignStmt) {
+	if len(a.Lhs) < 2 || len(a.Rhs) > 1 {
+		return
+	}
+	for _, target := range a.Lhs {
+		if element, ok := ast.Unparen(target).(*ast.IndexExpr); ok {
+			if _, ok := l.pass.TypesInfo.TypeOf(element.X).Underlying().(*types.Map); ok {
+				l.report(target, "one of several results is not stored in a map: assign it to a variable first")
+			}
 		}
 	}
 }

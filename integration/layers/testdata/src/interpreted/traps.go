@@ -3,6 +3,7 @@ package interpreted
 import (
 	"fmt"
 	"log/slog"
+	"strconv"
 	"strings"
 )
 
@@ -37,6 +38,14 @@ func together(s *state, lines chan string, words []string) {
 	e, i = strings.ToLower(i), name() // want `a call among several values` `a call among several values`
 	s.name = name()
 	s.done = true
+}
+
+func unpacked(s *state, ages map[string]int, list []int) (err error) {
+	ages["a"], err = strconv.Atoi("5") // want `one of several results is not stored in a map`
+	ages["a"], list[0] = 5, 6
+	list[0], err = strconv.Atoi("7")
+	s.count, err = strconv.Atoi("8")
+	return err
 }
 
 func results(words []string, lines chan string) (string, int, []string) {
