@@ -108,6 +108,11 @@ bench: build ## benchmarks of the engine, compiled and interpreted, and of the r
 	cd integration && go run ./bench -caddy $(CURDIR)/bin/caddy -traefik $(call tool,traefik) -workload edge -rounds 16 -requests 3000 \
 		-only plain-again,rollout,rollout-unobserved,builtin,server-again,weighted,layers,service-unobserved,service,proxy
 
+.PHONY: bench-tail
+bench-tail: build ## what clients wait for while mirrors misbehave: nine minutes, on a machine that does nothing else
+	$(call step,p99 of requests whose copies hang and flood and drip)
+	cd integration && go run ./bench -tail -caddy $(CURDIR)/bin/caddy -traefik $(call tool,traefik)
+
 .PHONY: simulate-checks
 simulate-checks: ## simulate rollouts, and hold docs/statistics.md to what comes out
 	$(call step,2000 rollouts of each kind)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"io"
 	"log"
 	"net"
 	"os"
@@ -64,7 +65,7 @@ func TestGateways(t *testing.T) {
 func TestTails(t *testing.T) {
 	b := bench{
 		caddy: gateway.CaddyBinary(t), traefik: gateway.TraefikBinary(t), plugin: filepath.Join("..", ".."),
-		workload: workloads[0], rounds: 1, requests: 4, connections: 2, tail: true,
+		workload: workloads[0], rounds: 1, requests: 40, connections: 2, tail: true, rate: 400,
 	}
 	results, err := b.run(t.Context())
 	if err != nil {
@@ -74,9 +75,15 @@ func TestTails(t *testing.T) {
 		t.Errorf("%d results, not %d", len(results), want)
 	}
 	for _, r := range results {
-		if len(r.rounds) != 1 || r.rounds[0] <= 0 || r.rounds[0] > patience {
-			t.Errorf("%s took %v", r.name, r.rounds)
+		if len(r.rounds) != 1 || r.sent != 40 || r.medians[0] <= 0 || r.rounds[0] < r.medians[0] {
+			t.Errorf("%s: %d requests took %v and %v", r.name, r.sent, r.medians, r.rounds)
 		}
+		if r.copies != "" && r.arrived == 0 {
+			t.Errorf("%s: no copy arrived", r.name)
+		}
+	}
+	if err := b.writeTails(io.Discard, results); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -88,13 +95,13 @@ func TestClientAndUpstream(t *testing.T) {
 	}
 	defer l.Close()
 	w := workloads[0]
-	go accept(l, answering(w.answer(1)))
+	go accept(l, answering(w.answer(1), 0))
 	other, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer other.Close()
-	go accept(other, answering(w.answer(0)))
+	go accept(other, answering(w.answer(0), 0))
 
 	s := &setting{workload: w, addrs: map[string]string{"second": l.Addr().String(), "first": other.Addr().String()}}
 	defer s.transport.CloseIdleConnections()
@@ -231,6 +238,68 @@ func TestReport(t *testing.T) {
 	}
 	if err := json.Unmarshal([]byte(data.String()), &records); err != nil || len(records) != 2 || records[1].Ratio.Median != 1.1 {
 		t.Errorf("%v in %s", err, &data)
+	}
+}
+
+func TestTailReport(t *testing.T) {
+	const ms = time.Millisecond
+	results := []result{
+		{configuration: configuration{name: "calm", about: "first"}, sent: 200,
+			medians: []time.Duration{50 * ms, 52 * ms}, rounds: []time.Duration{60 * ms, 100 * ms}},
+		{configuration: configuration{name: "loud", about: "second", to: "calm", copies: "COPIES"}, sent: 200, arrived: 150,
+			medians: []time.Duration{53 * ms, 53 * ms}, rounds: []time.Duration{66 * ms, 90 * ms}},
+	}
+	compare(results)
+	b := bench{rate: 10, delay: 5 * ms}
+	var table strings.Builder
+	if err := b.writeTails(&table, results); err != nil {
+		t.Fatal(err)
+	}
+	const want = "" +
+		"200 requests to each configuration in 2 rounds, 10 arriving a second, of an upstream that takes 5ms to answer\n\n" +
+		"configuration  p50 ms  p99 ms  min .. max       ratio  95%             more ms  95%              copied  is\n" +
+		"calm           51.00   80.00   60.00 .. 100.00                                                           first\n" +
+		"loud           53.00   78.00   66.00 .. 90.00   1.000  0.900 .. 1.100  -2.00    -10.00 .. +6.00  75%     second\n"
+	if table.String() != want {
+		t.Errorf("got\n%swant\n%s", table.String(), want)
+	}
+}
+
+func TestQuantile(t *testing.T) {
+	var sorted []time.Duration
+	for i := range 200 {
+		sorted = append(sorted, time.Duration(i+1))
+	}
+	if half, most := quantile(sorted, 50), quantile(sorted, 99); half != 100 || most != 198 {
+		t.Errorf("half keep within %d, 99 of 100 within %d", half, most)
+	}
+	if only := quantile(sorted[:1], 99); only != 1 {
+		t.Errorf("one keeps within %d", only)
+	}
+}
+
+// TestTimed: a request that is late because of the one before has waited since its time came.
+func TestTimed(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	const delay = 20 * time.Millisecond
+	go accept(l, answering(workloads[0].answer(0), delay))
+	s := &setting{workload: workloads[0], addrs: map[string]string{"slow": l.Addr().String()}}
+	c, err := s.connect("slow", 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.close()
+	took, err := c.timed(10, delay/2)
+	if err != nil || len(took) != 20 {
+		t.Fatalf("%d requests, %v", len(took), err)
+	}
+	// Each connection is busy twice as long as it has: the tenth request waits for what is left of the nine before.
+	if last := slices.Max(took); last < delay+9*delay/2 {
+		t.Errorf("the last took %v", last)
 	}
 }
 

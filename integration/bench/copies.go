@@ -9,13 +9,13 @@ import (
 	"time"
 )
 
-// copiesOf does something with a gateway, and waits until the copies that it sends have come to an end. It is an error if
+// copiesOf does something with a gateway, and waits until the copies that it sends have arrived. It is an error if
 // they are not the configuration's share of so many requests: a gateway that leaves out copies has less to do.
 func (s *setting) copiesOf(c configuration, requests int, do func() error) error {
 	if c.copied == 0 {
 		return do()
 	}
-	before, err := s.counted()
+	before, err := s.counted(c.copies)
 	if err != nil {
 		return err
 	}
@@ -24,12 +24,12 @@ func (s *setting) copiesOf(c configuration, requests int, do func() error) error
 	}
 	want := c.copied * float64(requests)
 	for deadline := time.Now().Add(patience); ; {
-		now, err := s.counted()
+		now, err := s.counted(c.copies)
 		if err != nil {
 			return err
 		}
 		time.Sleep(5 * time.Millisecond)
-		again, err := s.counted()
+		again, err := s.counted(c.copies)
 		if err != nil {
 			return err
 		}
@@ -43,9 +43,9 @@ func (s *setting) copiesOf(c configuration, requests int, do func() error) error
 	}
 }
 
-// counted is how many copies there were until now.
-func (s *setting) counted() (int, error) {
-	resp, err := s.client.Get("http://" + s.upstreams[role("COPIES")] + countPath)
+// counted is how many requests an upstream took until now.
+func (s *setting) counted(name string) (int, error) {
+	resp, err := s.client.Get("http://" + s.upstreams[role(name)] + countPath)
 	if err != nil {
 		return 0, err
 	}
@@ -55,7 +55,7 @@ func (s *setting) counted() (int, error) {
 		return 0, err
 	}
 	if resp.StatusCode != http.StatusOK {
-		return 0, fmt.Errorf("the upstream that counts answered %s", resp.Status)
+		return 0, fmt.Errorf("%s answered %s", name, resp.Status)
 	}
 	return strconv.Atoi(string(text))
 }

@@ -7,9 +7,14 @@
 // counts in which all together took the least time: there the machine was least busy with other things. A ratio is
 // taken within a round, and the median of the rounds is the result. The plain one is measured twice: the distance of the
 // second from 1 shows what the method can tell apart.
+//
+// With -tail it measures what clients wait for while mirrors misbehave. Requests arrive at a fixed rate that leaves the
+// machine time, of an upstream that takes as long as real ones do: what a primary that waits for its copies would add is
+// far above what copies take of the processors. All rounds count, because a tail is made of what is rare.
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -20,6 +25,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 )
 
 func main() {
@@ -37,14 +43,21 @@ func main() {
 		return err
 	})
 	flag.StringVar(&b.only, "only", "", "comma-separated configurations to measure, besides those that they are compared with (default all)")
-	flag.IntVar(&b.rounds, "rounds", 40, "rounds to measure; the quieter half counts")
-	flag.IntVar(&b.requests, "requests", 5000, "requests to each configuration in each round")
+	flag.IntVar(&b.rounds, "rounds", 0, "rounds to measure (default 40, of which the quieter half counts; with -tail 12, which all count)")
+	flag.IntVar(&b.requests, "requests", 0, "requests to each configuration in each round (default 5000, with -tail 160)")
 	flag.IntVar(&b.connections, "connections", 16, "connections to each configuration, each with one request at a time")
 	flag.IntVar(&b.starts, "starts", 10, "starts of Traefik to measure, without and with plugins")
 	flag.BoolVar(&b.tail, "tail", false, "measure what 99 of 100 requests keep within while mirrors misbehave, and not CPU time, on all CPUs")
+	flag.DurationVar(&b.delay, "delay", 50*time.Millisecond, "how long the upstream takes to answer, with -tail; 0 answers at once")
+	flag.IntVar(&b.rate, "rate", 100, "requests that arrive in a second, with -tail")
 	flag.BoolVar(&b.json, "json", false, "print JSON, with the figures of every round")
 	flag.Parse()
-	if flag.NArg() > 0 || b.tail && (b.json || b.workload.edge) || b.rounds < 1 || b.starts < 1 || b.connections < 1 || b.requests < b.connections {
+	if b.tail {
+		b.rounds, b.requests = cmp.Or(b.rounds, 12), cmp.Or(b.requests, 160)
+	} else {
+		b.rounds, b.requests, b.delay = cmp.Or(b.rounds, 40), cmp.Or(b.requests, 5000), 0
+	}
+	if flag.NArg() > 0 || b.tail && (b.json || b.workload.edge) || b.delay < 0 || b.rate < 1 || b.rounds < 1 || b.starts < 1 || b.connections < 1 || b.requests < b.connections {
 		flag.Usage()
 		os.Exit(2)
 	}
@@ -66,7 +79,7 @@ func (b *bench) report() error {
 	case b.json:
 		write = writeJSON
 	case b.tail:
-		write = writeTails
+		write = b.writeTails
 	}
 	if len(results) > 0 {
 		err = errors.Join(err, write(os.Stdout, results))
@@ -81,6 +94,8 @@ type bench struct {
 	rounds, requests, connections, starts int
 	json, tail                            bool
 	workload                              *workload
+	delay                                 time.Duration
+	rate                                  int
 }
 
 // part is what one process of a gateway is measured of.
@@ -122,7 +137,7 @@ func (b *bench) run(ctx context.Context) (results []result, err error) {
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
-	upstream, addrs, err := startUpstreams(ctx, b.workload)
+	upstream, addrs, err := startUpstreams(ctx, b.workload, b.delay)
 	if err != nil {
 		return nil, err
 	}

@@ -9,6 +9,14 @@ import (
 	"time"
 )
 
+// method is how the results of a round come about.
+type method struct {
+	verify func(configuration) error                                           // that the configuration does what it is measured for
+	round  func(gateway *process, clients client, s *setting, r *result) error // adds what it measured to the result
+	warmUp int                                                                 // rounds that do not count
+	keep   func([]result)                                                      // leaves out rounds of all; nil: none
+}
+
 // measure starts a gateway with all configurations that it has, and lets those of the results take turns. They share a
 // process: two processes of one program differ by some percent, because where their memory lies is left to chance.
 func (b *bench) measure(ctx context.Context, s *setting, all []configuration, command func() *exec.Cmd, results []result) (err error) {
@@ -25,8 +33,12 @@ func (b *bench) measure(ctx context.Context, s *setting, all []configuration, co
 	}
 	defer func() { err = errors.Join(err, p.stop()) }()
 
+	how := method{verify: s.verify, round: b.costs, warmUp: 3, keep: keepQuiet}
+	if b.tail {
+		how = method{verify: func(configuration) error { return nil }, round: b.waits, warmUp: 1}
+	}
 	for _, r := range results {
-		if err := s.verify(r.configuration); err != nil {
+		if err := how.verify(r.configuration); err != nil {
 			return err
 		}
 	}
@@ -42,43 +54,41 @@ func (b *bench) measure(ctx context.Context, s *setting, all []configuration, co
 			return err
 		}
 	}
-	round := b.round
-	if b.tail {
-		round = b.tailOf
-	}
-	const warmUp = 3
-	for n := range warmUp + b.rounds {
+	for n := range how.warmUp + b.rounds {
 		// In a new order each time, because a round leaves work behind, such as garbage to collect.
 		for _, i := range rand.Perm(len(results)) {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			cost, err := round(p, clients[i], s, results[i].configuration)
-			if err != nil {
-				return fmt.Errorf("%s: %w", results[i].name, err)
+			r := &results[i]
+			if n == how.warmUp {
+				*r = result{configuration: r.configuration}
 			}
-			if n >= warmUp {
-				results[i].rounds = append(results[i].rounds, cost)
+			if err := how.round(p, clients[i], s, r); err != nil {
+				return fmt.Errorf("%s: %w", r.name, err)
 			}
 		}
 	}
-	keepQuiet(results)
+	if how.keep != nil {
+		how.keep(results)
+	}
 	return nil
 }
 
-// round returns the CPU time that the gateway takes for each of the round's requests, with their copies.
-func (b *bench) round(gateway *process, clients client, s *setting, c configuration) (time.Duration, error) {
+// costs adds the CPU time that the gateway takes for each of the round's requests, with their copies.
+func (b *bench) costs(gateway *process, clients client, s *setting, r *result) error {
 	if err := s.emptyLog(); err != nil {
-		return 0, err
+		return err
 	}
 	before, err := gateway.cpuTime()
 	if err != nil {
-		return 0, err
+		return err
 	}
 	each := b.requests / b.connections
-	if err := s.copiesOf(c, each*b.connections, func() error { return clients.send(each) }); err != nil {
-		return 0, err
+	if err := s.copiesOf(r.configuration, each*b.connections, func() error { return clients.send(each) }); err != nil {
+		return err
 	}
 	after, err := gateway.cpuTime()
-	return (after - before) / time.Duration(each*b.connections), err
+	r.rounds = append(r.rounds, (after-before)/time.Duration(each*b.connections))
+	return err
 }

@@ -14,8 +14,13 @@ import (
 // result is what was measured of a configuration.
 type result struct {
 	configuration
-	rounds []time.Duration // CPU time for each request, by round that counts
+	rounds []time.Duration // CPU time for each request, or what 99 of 100 kept within, by round that counts
 	ratios []float64       // of that to the other configuration's in the same round
+	more   []time.Duration // than that of the other
+
+	// Of tails only.
+	medians       []time.Duration // what half of the requests kept within, by round
+	sent, arrived int             // requests in all, and copies of them
 }
 
 // keepQuiet keeps the half of the rounds that took the least time for all configurations together.
@@ -43,7 +48,7 @@ func keepQuiet(results []result) {
 	}
 }
 
-// compare works out the ratios.
+// compare works out the ratios and the differences.
 func compare(results []result) {
 	for i := range results {
 		r := &results[i]
@@ -53,6 +58,7 @@ func compare(results []result) {
 			}
 			for round := range r.rounds {
 				r.ratios = append(r.ratios, float64(r.rounds[round])/float64(other.rounds[round]))
+				r.more = append(r.more, r.rounds[round]-other.rounds[round])
 			}
 		}
 	}
@@ -84,14 +90,9 @@ func summarize[T time.Duration | float64](sample []T) summary[T] {
 	}
 }
 
-func writeTable(w io.Writer, results []result) error { return writeTimes(w, "CPU time", results) }
-
-// writeTails writes what 99 of 100 requests keep within.
-func writeTails(w io.Writer, results []result) error { return writeTimes(w, "p99", results) }
-
-func writeTimes(w io.Writer, what string, results []result) error {
+func writeTable(w io.Writer, results []result) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(t, "configuration\t%s\tmin .. max\tratio\t95%%\tof\tis\n", what)
+	fmt.Fprintln(t, "configuration\tCPU time\tmin .. max\tratio\t95%\tof\tis")
 	for _, r := range results {
 		cost := summarize(r.rounds)
 		unit, name := time.Microsecond, "us"

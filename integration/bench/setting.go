@@ -19,6 +19,7 @@ type configuration struct {
 	rules bool    // whether it has the four rules that send to the second upstream whom they match
 
 	copied float64 // the share of requests of which it sends copies, roughly
+	copies string  // the role of the upstream that gets and counts them
 }
 
 // setting is where a gateway runs.

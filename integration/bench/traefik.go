@@ -27,11 +27,11 @@ var traefikConfigurations = []configuration{
 	{name: "service-unobserved", about: "service mode: 4 rules, cookie key, 90/10, observe off", to: "noop", moved: 0.1, rules: true},
 	{name: "service", about: "the same, observed", to: "noop", moved: 0.1, rules: true},
 	{name: "mirroring-0", about: "Traefik's mirroring service, 0%", to: "server"},
-	{name: "mirroring-10", about: "the same, 10%", to: "server", copied: 0.1},
-	{name: "mirroring-100", about: "the same, 100%", to: "server", copied: 1},
+	{name: "mirroring-10", about: "the same, 10%", to: "server", copied: 0.1, copies: "COPIES"},
+	{name: "mirroring-100", about: "the same, 100%", to: "server", copied: 1, copies: "COPIES"},
 	{name: "service-mirror-0", about: "service mode: cookie key, mirror 0%", to: "mirroring-0"},
-	{name: "service-mirror-10", about: "the same, mirror 10%", to: "mirroring-10", copied: 0.1},
-	{name: "service-mirror-100", about: "the same, mirror 100%", to: "mirroring-100", copied: 1},
+	{name: "service-mirror-10", about: "the same, mirror 10%", to: "mirroring-10", copied: 0.1, copies: "COPIES"},
+	{name: "service-mirror-100", about: "the same, mirror 100%", to: "mirroring-100", copied: 1, copies: "COPIES"},
 	{name: "proxy", about: "the same rollout in proxy mode", to: "server", moved: 0.1, rules: true},
 }
 
