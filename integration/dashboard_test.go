@@ -6,7 +6,6 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/chromedp/chromedp/kb"
 
@@ -237,9 +236,6 @@ func TestDashboardCommand(t *testing.T) {
 		})
 	}
 }
-
-// patience of programs that are interrupted.
-const goodbye = 30 * time.Second
 
 // start runs a program until the test ends, at the latest.
 func start(t *testing.T, cmd *exec.Cmd) *program {

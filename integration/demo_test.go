@@ -39,8 +39,7 @@ func (p *program) text() string {
 // await waits for a line that contains a text, and returns it.
 func (p *program) await(t *testing.T, text string) string {
 	t.Helper()
-	const patience = time.Minute
-	for end := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(gateway.Patience); ; time.Sleep(50 * time.Millisecond) {
 		for line := range strings.Lines(p.text()) {
 			if strings.Contains(line, text) && strings.HasSuffix(line, "\n") {
 				return strings.TrimSpace(line)
@@ -52,7 +51,7 @@ func (p *program) await(t *testing.T, text string) string {
 		default:
 		}
 		if time.Now().After(end) {
-			t.Fatalf("%s has not said %q within %v:\n%s", p.cmd, text, patience, p.text())
+			t.Fatalf("%s has not said %q within %v:\n%s", p.cmd, text, gateway.Patience, p.text())
 		}
 	}
 }
@@ -68,8 +67,8 @@ func (p *program) interrupt(t *testing.T) {
 		if p.err != nil {
 			t.Errorf("%s: %v\n%s", p.cmd, p.err, p.text())
 		}
-	case <-time.After(goodbye):
-		t.Fatalf("%s has not ended %v after it was interrupted:\n%s", p.cmd, goodbye, p.text())
+	case <-time.After(gateway.Patience):
+		t.Fatalf("%s has not ended %v after it was interrupted:\n%s", p.cmd, gateway.Patience, p.text())
 	}
 }
 

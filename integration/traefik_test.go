@@ -174,7 +174,7 @@ var traefikScenarios = []scenario{
 					t.Fatal(err)
 				}
 				defer conn.Close()
-				conn.SetDeadline(time.Now().Add(patience))
+				conn.SetDeadline(time.Now().Add(gateway.Patience))
 				fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: shop.example\r\nX-Version: v2\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n", c.target)
 				reader := bufio.NewReader(conn)
 				resp, err := http.ReadResponse(reader, nil)

@@ -3,10 +3,9 @@ package integration
 import (
 	"testing"
 	"time"
-)
 
-// patience is longer than any healthy machine needs.
-const patience = 30 * time.Second
+	"github.com/grayling-gateway/grayling/integration/gateway"
+)
 
 // receive waits for a value.
 func receive[T any](t *testing.T, from <-chan T, what string) T {
@@ -14,8 +13,8 @@ func receive[T any](t *testing.T, from <-chan T, what string) T {
 	select {
 	case v := <-from:
 		return v
-	case <-time.After(patience):
-		t.Fatalf("waited %v for %s", patience, what)
+	case <-time.After(gateway.Patience):
+		t.Fatalf("waited %v for %s", gateway.Patience, what)
 		panic("unreachable")
 	}
 }
@@ -25,7 +24,7 @@ func deliver[T any](t *testing.T, to chan<- T, v T, what string) {
 	t.Helper()
 	select {
 	case to <- v:
-	case <-time.After(patience):
-		t.Fatalf("waited %v for %s", patience, what)
+	case <-time.After(gateway.Patience):
+		t.Fatalf("waited %v for %s", gateway.Patience, what)
 	}
 }

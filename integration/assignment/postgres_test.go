@@ -55,7 +55,7 @@ func startPostgres(t *testing.T) *postgres {
 		cmd.Process.Signal(syscall.SIGINT) // disconnects clients and shuts down
 		select {
 		case <-ended:
-		case <-time.After(30 * time.Second):
+		case <-time.After(2 * time.Minute):
 			cmd.Process.Signal(syscall.SIGQUIT) // aborts the children too; SIGKILL would leave them
 			<-ended
 		}
@@ -64,7 +64,7 @@ func startPostgres(t *testing.T) *postgres {
 		}
 	})
 
-	for deadline := time.Now().Add(time.Minute); ; {
+	for deadline := time.Now().Add(2 * time.Minute); ; {
 		out, err := p.run("SELECT 1;")
 		if err == nil {
 			return p
@@ -75,7 +75,7 @@ func startPostgres(t *testing.T) *postgres {
 		case <-time.After(50 * time.Millisecond):
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("postgres did not answer within a minute: %v\n%s", err, out)
+			t.Fatalf("postgres did not answer within two minutes: %v\n%s", err, out)
 		}
 	}
 }

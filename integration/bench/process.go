@@ -15,7 +15,7 @@ import (
 )
 
 // patience bounds what the run waits for: a gateway that starts or ends, a round.
-const patience = time.Minute
+const patience = 2 * time.Minute
 
 // process is a program that runs beside this one. It ends with stop, or when the context of its command ends.
 type process struct {

@@ -18,8 +18,8 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// patience is longer than any page needs for anything.
-const patience = time.Minute
+// patience is longer than any page needs for anything, on a machine that has much else to do.
+const patience = 2 * time.Minute
 
 // Page is one page.
 type Page struct {

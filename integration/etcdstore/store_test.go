@@ -23,9 +23,6 @@ import (
 	"github.com/grayling-gateway/grayling/integration/gateway"
 )
 
-// patience is longer than any healthy machine needs.
-const patience = time.Minute
-
 // each runs a test with every etcd there is.
 func each(t *testing.T, test func(t *testing.T, program string)) {
 	t.Helper()
@@ -55,7 +52,7 @@ func swapped(t *testing.T, s store.Store, name, content string) store.Document {
 	t.Helper()
 	var d store.Document
 	gateway.Eventually(t, "written: "+content, func() bool {
-		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		ctx, cancel := context.WithTimeout(t.Context(), gateway.Patience)
 		defer cancel()
 		now, err := s.Load(ctx, name)
 		if err != nil {

@@ -130,7 +130,7 @@ func (c *caddy) load(site Site) error {
 func (c *caddy) settle(t testing.TB) {
 	t.Helper()
 	Eventually(t, "only the new configuration listens", func() bool {
-		n, err := listeners(c.g.plain, c.g.other, c.g.secure)
+		n, err := listeners(c.g.plain, c.g.other, c.g.secure, c.g.admin)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -15,9 +15,6 @@ import (
 	"github.com/grayling-gateway/grayling/integration/backend"
 )
 
-// patience bounds what a test waits for on a connection.
-const patience = 60 * time.Second
-
 // Request is one request as its bytes go over the wire.
 type Request struct {
 	Method string   // GET if empty
@@ -97,13 +94,13 @@ func (g *Gateway) exchange(addr string, r Request) (Answer, error) {
 	}
 	b.WriteString("\r\n" + r.Body)
 
-	dialer := net.Dialer{Timeout: patience, LocalAddr: &net.TCPAddr{IP: net.ParseIP(or(r.From, "127.0.0.1"))}}
+	dialer := net.Dialer{Timeout: Patience, LocalAddr: &net.TCPAddr{IP: net.ParseIP(or(r.From, "127.0.0.1"))}}
 	conn, err := dialer.Dial("tcp", addr)
 	if err != nil {
 		return a, err
 	}
 	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(patience))
+	conn.SetDeadline(time.Now().Add(Patience))
 	if _, err := io.WriteString(conn, b.String()); err != nil {
 		return a, err
 	}

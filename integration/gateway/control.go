@@ -103,15 +103,24 @@ func (g *Gateway) Control(method, target, body string, header ...string) (status
 		name, value, _ := strings.Cut(line, ":")
 		r.Header.Set(name, strings.TrimSpace(value))
 	}
-	// A load may replace the address at which the API is.
-	client := http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true}}
-	response, err := client.Do(r)
+	response, err := send(r)
 	if err != nil {
 		return 0, "", err
 	}
 	defer response.Body.Close()
 	content, err := io.ReadAll(response.Body)
 	return response.StatusCode, string(content), err
+}
+
+// send sends a request over a connection of its own. What only reads is sent again if that breaks off: an endpoint that a
+// load replaces takes along whom it has just accepted.
+func send(r *http.Request) (*http.Response, error) {
+	client := http.Client{Timeout: Patience, Transport: &http.Transport{DisableKeepAlives: true}}
+	response, err := client.Do(r)
+	for again := 4; err != nil && r.Method == http.MethodGet && !os.IsTimeout(err) && again > 0; again-- {
+		response, err = client.Do(r)
+	}
+	return response, err
 }
 
 // CommandLine is the program grayling, at work for the gateway.

@@ -92,14 +92,16 @@ func (g *Gateway) Decision(t testing.TB, rollout string, a Answer) Decision {
 // Log is everything that the gateway logged so far, without the access log.
 func (g *Gateway) Log() string { return g.instance.log() }
 
-// Eventually calls done until it is true, and fails the test with what after a time no healthy
-// machine needs.
+// Patience is how long tests wait for what has to come: longer than a machine needs that has much else to do.
+const Patience = 2 * time.Minute
+
+// Eventually calls done until it is true, and fails the test with what after [Patience].
 func Eventually(t testing.TB, what string, done func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(30 * time.Second)
+	deadline := time.Now().Add(Patience)
 	for !done() {
 		if time.Now().After(deadline) {
-			t.Fatalf("after 30 s still not: %s", what)
+			t.Fatalf("after %v still not: %s", Patience, what)
 		}
 		time.Sleep(20 * time.Millisecond)
 	}

@@ -26,8 +26,7 @@ func (g *Gateway) Metrics(t testing.TB, accept string) string {
 	if token != "" {
 		r.Header.Set("Authorization", "Bearer "+token)
 	}
-	client := http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true}} // as in Control
-	resp, err := client.Do(r)
+	resp, err := send(r)
 	if err != nil {
 		t.Fatal(err)
 	}

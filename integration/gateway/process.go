@@ -85,9 +85,8 @@ func (p *process) read(stdout io.Reader) {
 
 // entry waits for the access-log entry of a request: it is written after the answer.
 func (p *process) entry(probe string) (map[string]any, error) {
-	const patience = 30 * time.Second
 	late := false
-	timer := time.AfterFunc(patience, func() {
+	timer := time.AfterFunc(Patience, func() {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		late = true
@@ -98,7 +97,7 @@ func (p *process) entry(probe string) (map[string]any, error) {
 	defer p.mu.Unlock()
 	for p.access[probe] == nil {
 		if late {
-			return nil, fmt.Errorf("no access-log entry for probe %s after %v", probe, patience)
+			return nil, fmt.Errorf("no access-log entry for probe %s after %v", probe, Patience)
 		}
 		p.arrive.Wait()
 	}
@@ -139,8 +138,8 @@ func (p *process) stop(t testing.TB) {
 		p.cmd.Process.Signal(syscall.SIGTERM)
 		select {
 		case <-p.exited:
-		case <-time.After(30 * time.Second):
-			t.Errorf("%s did not end within 30 s of SIGTERM", p.cmd.Path)
+		case <-time.After(Patience):
+			t.Errorf("%s did not end within %v of SIGTERM", p.cmd.Path, Patience)
 			p.cmd.Process.Kill()
 			<-p.exited
 		}

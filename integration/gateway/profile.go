@@ -43,8 +43,11 @@ func (g *Gateway) PeakMemory(t testing.TB) int {
 // profile reads a number in one of the gateway's own profiles.
 func (g *Gateway) profile(t testing.TB, path, number string) int {
 	t.Helper()
-	client := http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true}}
-	resp, err := client.Get(g.instance.pprof() + path)
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, g.instance.pprof()+path, http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := send(r)
 	if err != nil {
 		t.Fatal(err)
 	}

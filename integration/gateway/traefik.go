@@ -61,7 +61,7 @@ type traefik struct {
 func launch(g *Gateway, mode, plugin string) instance {
 	g.t.Helper()
 	t := &traefik{g: g, mode: mode, authority: NewAuthority(g.t, g.Dir)}
-	t.poll = http.Client{Timeout: patience, Transport: &http.Transport{
+	t.poll = http.Client{Timeout: Patience, Transport: &http.Transport{
 		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, // of what is being replaced; clients of the test do verify
 	}}
 	g.t.Cleanup(t.poll.CloseIdleConnections)
@@ -132,7 +132,7 @@ func (t *traefik) write(site Site) error {
 
 // applied waits for the last load's mark; mark is how long the log was before it.
 func (t *traefik) applied(mark int) error {
-	ctx, cancel := context.WithTimeout(t.g.t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.g.t.Context(), Patience)
 	defer cancel()
 	for _, address := range []string{
 		"http://127.0.0.1:" + strconv.Itoa(t.g.admin), t.g.URL(""), "http://" + t.g.OtherAddr(), t.g.SecureURL(""),

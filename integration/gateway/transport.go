@@ -49,7 +49,7 @@ func (g *Gateway) client(name string, transport func() http.RoundTripper) *http.
 	if g.clients[name] == nil {
 		g.clients[name] = &http.Client{
 			Transport:     transport(),
-			Timeout:       patience,
+			Timeout:       Patience,
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		}
 	}

@@ -97,7 +97,7 @@ func start(t *testing.T, program, etcd string, ahead int) *member {
 	if err != nil {
 		t.Fatalf("a member does not start: %v", err)
 	}
-	m := &member{ahead: ahead, url: strings.TrimSpace(url), client: &http.Client{Timeout: 30 * time.Second}}
+	m := &member{ahead: ahead, url: strings.TrimSpace(url), client: &http.Client{Timeout: gateway.Patience}}
 	m.canary.Store(http.StatusOK)
 	before := time.Now().Unix() - 1 // clocks are put right
 	clock := m.ask(t, "/clock")
@@ -155,7 +155,7 @@ func (m *member) do(t *testing.T, r *http.Request) (answer string) {
 // await waits until the status is as it has to be.
 func (m *member) await(t *testing.T, what string, is func(gateway.Status) bool) {
 	t.Helper()
-	for end := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(gateway.Patience); ; time.Sleep(50 * time.Millisecond) {
 		var s gateway.Status
 		text := m.ask(t, "/rollouts/timed")
 		if err := json.Unmarshal([]byte(text), &s); err != nil {

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+
+	"github.com/grayling-gateway/grayling/integration/gateway"
 )
 
 // TestAccessLog shows that Traefik's access log tells the variant in both modes, if it is told to keep the headers.
@@ -17,7 +19,7 @@ func TestAccessLog(t *testing.T) {
 				"--accessLog.fields.headers.names.X-Rollout-Variant=keep", "--accessLog.fields.headers.names.X-Variant=keep")
 			p.ready(t, "shop.example")
 			p.ask(t, "shop.example", request{target: "/logged", header: []string{"X-Version: v2", "X-Rollout-Variant: forged"}})
-			eventually(t, "the request is logged", func() bool {
+			gateway.Eventually(t, "the request is logged", func() bool {
 				for line := range strings.Lines(p.logged()) {
 					var entry map[string]any
 					if json.Unmarshal([]byte(line), &entry) == nil && entry["RequestPath"] == "/logged" {

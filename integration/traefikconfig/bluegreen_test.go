@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/grayling-gateway/grayling/integration/gateway"
 )
 
 // TestBlueGreenExample previews green, switches there and back and there again, and lets the two change places.
@@ -55,7 +57,7 @@ func TestBlueGreenExample(t *testing.T) {
 	}
 	swapped := strings.NewReplacer("blue", "green", "green", "blue", "v2.3.1", "v2.4.0").Replace(rollout) + "\n  services:" + services
 	replace(t, path, swapped)
-	eventually(t, "blue is in the preview", func() bool {
+	gateway.Eventually(t, "blue is in the preview", func() bool {
 		if got := p.ask(t, "shop.example", request{target: "/"}); got.Backend != green {
 			t.Fatalf("while they change places, %+v serves everybody", got)
 		}

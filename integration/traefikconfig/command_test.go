@@ -59,7 +59,7 @@ func TestCommandLine(t *testing.T) {
 	if out, err := exec.Command(grayling, "validate", caddyfile).CombinedOutput(); err != nil || string(out) != caddyfile+": valid\n" {
 		t.Errorf("validate, of Caddy: %v: %s", err, out)
 	}
-	eventually(t, "the plan has begun", func() bool {
+	gateway.Eventually(t, "the plan has begun", func() bool {
 		out, err := command("status").CombinedOutput()
 		return err == nil && strings.Contains(string(out), "checkout  progressing")
 	})
@@ -84,9 +84,9 @@ func TestCommandLine(t *testing.T) {
 	if err := watch.Start(); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "watch shows where the rollout stands", func() bool { return strings.Contains(shown.String(), "checkout: paused") })
+	gateway.Eventually(t, "watch shows where the rollout stands", func() bool { return strings.Contains(shown.String(), "checkout: paused") })
 	says(0, "checkout: progressing", "resume", "checkout")
-	eventually(t, "watch shows that it goes on", func() bool { return strings.Contains(shown.String(), "  resumed  progressing") })
+	gateway.Eventually(t, "watch shows that it goes on", func() bool { return strings.Contains(shown.String(), "  resumed  progressing") })
 	says(0, "checkout: promoted", "promote", "checkout", "--full")
 	if err := watch.Wait(); err != nil || !strings.Contains(shown.String(), "  promoted  promoted, step 2") {
 		t.Errorf("watch: %v: %s", err, shown.String())

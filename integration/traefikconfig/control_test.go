@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/grayling-gateway/grayling/integration/gateway"
 )
 
 // TestControl runs the example with a plan, watches and commands it, and gives it another configuration.
@@ -51,7 +53,7 @@ func TestControl(t *testing.T) {
 	}
 
 	replace(t, path, strings.Replace(config, "response: X-Variant", "response: X-Other", 1))
-	eventually(t, "the new configuration is in force", func() bool { return p.ask(t, "shop.example", request{target: "/"}).Announced == "" })
+	gateway.Eventually(t, "the new configuration is in force", func() bool { return p.ask(t, "shop.example", request{target: "/"}).Announced == "" })
 	p.isState(t, "paused")
 	if kind := next(t, events); kind != "" {
 		t.Errorf("the stream of a configuration that is gone goes on with %s", kind)
@@ -61,7 +63,7 @@ func TestControl(t *testing.T) {
 // isState requires that the rollout of the example is in a state.
 func (p *traefik) isState(t *testing.T, state string) {
 	t.Helper()
-	eventually(t, "the rollout is "+state, func() bool {
+	gateway.Eventually(t, "the rollout is "+state, func() bool {
 		_, body := p.control(t, http.MethodGet, "/rollouts/checkout", controlToken)
 		return strings.Contains(body, `"state":"`+state+`"`)
 	})
@@ -104,8 +106,8 @@ func next(t *testing.T, kinds <-chan string) string {
 	select {
 	case kind := <-kinds:
 		return kind
-	case <-time.After(30 * time.Second):
-		t.Fatal("no event for 30 s")
+	case <-time.After(gateway.Patience):
+		t.Fatalf("no event for %v", gateway.Patience)
 		return ""
 	}
 }

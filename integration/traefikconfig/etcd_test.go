@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"testing"
 
+	"github.com/grayling-gateway/grayling/integration/gateway"
 	"github.com/grayling-gateway/grayling/integration/port"
 )
 
@@ -28,7 +29,7 @@ func startEtcd(t *testing.T, keys map[string]string) string {
 		}
 	})
 	run(t, cmd)
-	eventually(t, "etcd is healthy", func() bool {
+	gateway.Eventually(t, "etcd is healthy", func() bool {
 		response, err := http.Get("http://" + client + "/health")
 		if err != nil {
 			return false

@@ -17,6 +17,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/grayling-gateway/grayling/integration/gateway"
 	"github.com/grayling-gateway/grayling/integration/port"
 )
 
@@ -180,7 +181,7 @@ func router(t *testing.T, plugin map[string]any) string {
 func accepts(t *testing.T, p *traefik) {
 	t.Helper()
 	var all map[string]map[string]struct{ Status, Error any }
-	eventually(t, "Traefik has a configuration", func() bool {
+	gateway.Eventually(t, "Traefik has a configuration", func() bool {
 		response, err := http.Get("http://" + p.api + "/api/rawdata")
 		if err != nil {
 			return false
@@ -271,7 +272,7 @@ func TestBareDates(t *testing.T) {
 	t.Parallel()
 	const bare = "http: { middlewares: { checkout: { plugin: { grayling: { name: checkout, ends: 2027-01-31T18:00:00Z } } } } }"
 	p := start(t, "--providers.file.filename="+file(t, "dynamic.yaml", bare))
-	eventually(t, "Traefik refuses the file", func() bool { return strings.Contains(p.logged(), "field ends uses unsupported type") })
+	gateway.Eventually(t, "Traefik refuses the file", func() bool { return strings.Contains(p.logged(), "field ends uses unsupported type") })
 }
 
 // TestFieldsOfThePage requires that every field of the configuration is in a table of the page, as a user writes it.

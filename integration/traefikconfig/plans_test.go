@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/grayling-gateway/grayling/core/goal"
+
+	"github.com/grayling-gateway/grayling/integration/gateway"
 )
 
 const (
@@ -64,7 +66,7 @@ func TestPlanSpellings(t *testing.T) {
 			p.planned(t)
 			p.mirrored(t, hooks)
 			p.reached(t)
-			eventually(t, "both webhooks know that the plan has started", func() bool {
+			gateway.Eventually(t, "both webhooks know that the plan has started", func() bool {
 				return strings.Contains(hooks.got("/signed sha256="), `"event":"started"`) && strings.Contains(hooks.got("/slack "), "checkout")
 			})
 			if got := hooks.got("/signed sha256="); !strings.Contains(got, `"member":"edge-1"`) {
@@ -118,7 +120,7 @@ func startPlan(t *testing.T, name string, local func(file string) string, secret
 func (p *traefik) planned(t *testing.T) {
 	t.Helper()
 	var got status
-	eventually(t, "the plan has begun", func() bool {
+	gateway.Eventually(t, "the plan has begun", func() bool {
 		code, body := p.control(t, http.MethodGet, "/rollouts/checkout", controlToken)
 		return code == http.StatusOK && json.Unmarshal([]byte(body), &got) == nil && got.State == "progressing"
 	})
@@ -168,7 +170,7 @@ func (p *traefik) mirrored(t *testing.T, shadow *receiver) {
 			compared++
 		}
 	}
-	eventually(t, "both copies are sent", func() bool {
+	gateway.Eventually(t, "both copies are sent", func() bool {
 		code, body := p.control(t, http.MethodGet, "/rollouts/checkout/mirror", controlToken)
 		return code == http.StatusOK && json.Unmarshal([]byte(body), &got) == nil && len(got.Mirrors) == 2 && got.Mirrors[1].Counts["sent"] == 2 &&
 			got.Mirrors[1].Compared == compared
@@ -199,7 +201,7 @@ func (p *traefik) reached(t *testing.T) {
 		}
 	}
 	counted := ""
-	eventually(t, "clients who reached goals are counted: read, paid", func() bool {
+	gateway.Eventually(t, "clients who reached goals are counted: read, paid", func() bool {
 		var got struct{ Results []goal.Results }
 		code, body := p.control(t, http.MethodGet, "/rollouts/checkout/results", controlToken)
 		if code != http.StatusOK || json.Unmarshal([]byte(body), &got) != nil || len(got.Results) != 1 {

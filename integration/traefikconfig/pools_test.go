@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/grayling-gateway/grayling/integration/gateway"
 )
 
 const pools = "integration/traefikconfig/testdata/pools/"
@@ -88,7 +90,7 @@ func takesTurns(t *testing.T, p *traefik, b *backends) {
 			t.Errorf("%q: answered %s, want %s", c.headers, got, c.want)
 		}
 	}
-	eventually(t, "the upstream without weight got its check", func() bool {
+	gateway.Eventually(t, "the upstream without weight got its check", func() bool {
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		return b.asked["10.0.1.2:8080"] == 1

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/grayling-gateway/grayling/integration/gateway"
 	"github.com/grayling-gateway/grayling/integration/port"
 )
 
@@ -95,7 +96,7 @@ func TestStoreSpellings(t *testing.T) {
 				p = start(t, password, "--providers.file.filename="+file(t, "store."+name, local.Replace(stores[name])))
 			}
 			for key, want := range map[string]string{"/shop/state/checkout": `"v9"`, "/shop/state/.cookie_secret": `"secret"`} {
-				eventually(t, key+" is in etcd", func() bool {
+				gateway.Eventually(t, key+" is in etcd", func() bool {
 					value, err := get(etcd, key)
 					return err == nil && strings.Contains(value, want)
 				})

@@ -56,7 +56,7 @@ func start(t *testing.T, options ...string) *traefik {
 // answers waits until Traefik's API does.
 func (p *traefik) answers(t *testing.T) {
 	t.Helper()
-	eventually(t, "Traefik's API answers", func() bool {
+	gateway.Eventually(t, "Traefik's API answers", func() bool {
 		response, err := http.Get("http://" + p.api + "/api/version")
 		if err != nil {
 			return false
@@ -123,7 +123,7 @@ func (p *traefik) problems(t *testing.T, router string) []string {
 		Status string
 		Error  []string
 	}
-	eventually(t, "Traefik has the router "+router, func() bool {
+	gateway.Eventually(t, "Traefik has the router "+router, func() bool {
 		response, err := http.Get("http://" + p.api + "/api/http/routers/" + router)
 		if err != nil {
 			return false
@@ -137,7 +137,7 @@ func (p *traefik) problems(t *testing.T, router string) []string {
 // ready waits until requests go through the rollout that answers for a host.
 func (p *traefik) ready(t *testing.T, host string) {
 	t.Helper()
-	eventually(t, "a rollout answers for "+host, func() bool {
+	gateway.Eventually(t, "a rollout answers for "+host, func() bool {
 		r, err := http.NewRequest(http.MethodGet, "http://"+p.web+"/", nil)
 		if err != nil {
 			t.Fatal(err)
@@ -170,22 +170,12 @@ func run(t *testing.T, cmd *exec.Cmd) {
 		_ = cmd.Process.Signal(syscall.SIGTERM)
 		select {
 		case <-exited:
-		case <-time.After(30 * time.Second):
+		case <-time.After(gateway.Patience):
 			_ = cmd.Process.Kill()
 			<-exited
-			t.Errorf("%s did not end within 30 s of SIGTERM", cmd.Path)
+			t.Errorf("%s did not end within %v of SIGTERM", cmd.Path, gateway.Patience)
 		}
 	})
-}
-
-// eventually calls done until it is true, and fails the test after a time that no healthy machine needs.
-func eventually(t *testing.T, what string, done func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); !done(); time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("after 30 s still not: %s", what)
-		}
-	}
 }
 
 // tool is the path of a tool's binary, built once for all runs.

@@ -12,7 +12,7 @@ import (
 
 // What bounds every flow, whatever a test forgets.
 const (
-	maxTime      = 4 * time.Minute
+	maxTime      = 15 * time.Minute
 	maxResponses = 50_000
 	workers      = 32
 )
