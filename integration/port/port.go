@@ -12,22 +12,40 @@ import (
 
 // The ports lie below those that the kernel gives to whoever asks for any, such as connections, so that none of these
 // takes one before the program listens that it was found for.
-const lowest, end = 12000, 32768
+const lowest, end = 12000, 32000
 
-// last is the port that was tried last: a program may take seconds to listen on one that was found for it, so none is
-// found again before all others were.
-var last = struct {
+// size is how many of them a process has for itself: a program may take seconds to listen on a port that was found for it,
+// and until then others find it free.
+const size = 1000
+
+// own are the ports of this process, of which none is found again before all others were.
+var own struct {
 	sync.Mutex
-	port int
-}{port: lowest + rand.IntN(end-lowest)}
+	first int          // 0: none yet
+	last  int          // that was tried
+	claim net.Listener // on a name that one process at a time can have, and that is free when it ends
+}
 
-func next() int {
-	last.Lock()
-	defer last.Unlock()
-	if last.port++; last.port >= end {
-		last.port = lowest
+// next is the port to try after the last.
+func next() (int, error) {
+	own.Lock()
+	defer own.Unlock()
+	if own.first == 0 {
+		const parts = (end - lowest) / size
+		for i, any := 0, rand.IntN(parts); i < parts && own.claim == nil; i++ {
+			own.first = lowest + (any+i)%parts*size
+			own.claim, _ = net.Listen("unix", fmt.Sprintf("@grayling-ports-%d", own.first)) // a name in no directory
+		}
+		if own.claim == nil {
+			own.first = 0
+			return 0, fmt.Errorf("%d processes have all ports from %d to %d: let some of them end", parts, lowest, end-1)
+		}
+		own.last = own.first - 1
 	}
-	return last.port
+	if own.last++; own.last == own.first+size {
+		own.last = own.first
+	}
+	return own.last, nil
 }
 
 // Find returns n different ports on which nobody listens, on any address, for TCP or for UDP.
@@ -39,11 +57,14 @@ func Find(n int) ([]int, error) {
 		}
 	}()
 	ports := make([]int, 0, n)
-	for range end - lowest {
+	for range size {
 		if len(ports) == n {
 			return ports, nil
 		}
-		port := next()
+		port, err := next()
+		if err != nil {
+			return nil, err
+		}
 		l, err := net.Listen("tcp", ":"+strconv.Itoa(port))
 		if err != nil {
 			continue
@@ -54,7 +75,7 @@ func Find(n int) ([]int, error) {
 			ports = append(ports, port)
 		}
 	}
-	return nil, fmt.Errorf("%d free ports of %d to %d were not found", n, lowest, end-1)
+	return nil, fmt.Errorf("%d free ports of %d to %d were not found", n, own.first, own.first+size-1)
 }
 
 // Free is [Find] for tests, which fail without ports.
