@@ -34,11 +34,16 @@ func TestFleetWithoutStore(t *testing.T) {
 
 	t.Run("steps freeze, and go on", func(t *testing.T) {
 		c := e.convoy(frozen)
-		f := c.traffic(t, c[0].users(50))
 		c.awaitState(t, "progressing", 1)
 		cut(0, 1, 2)
 		for _, p := range c {
-			p.await(t, "it is held for want of the store", func(s gateway.Status) bool { return s.Held && s.StoreAway != "" })
+			p.await(t, "it knows", func(s gateway.Status) bool { return s.StoreAway != "" })
+		}
+		f := c.traffic(t, c[0].users(50)) // only now: without requests the first step does not end
+		for _, p := range c {
+			p.await(t, "nothing but the store keeps it", func(s gateway.Status) bool {
+				return s.Held && s.StoreAway != "" && s.Verdict() == "pass" && s.Age > 5*time.Second
+			})
 			if s := p.status(t); s.Step != 1 || s.Weight("canary") != "50%" {
 				t.Errorf("without a store %s goes by step %d, %s", p.g.Host, s.Step, s.Weight("canary"))
 			}
@@ -159,10 +164,10 @@ func TestFleetParted(t *testing.T) {
 	}, gateway.Caddy{}, gateway.TraefikProxy{}, gateway.Caddy{})
 	c, majority := e.convoy(site.Rollouts[0]), e.convoy(site.Rollouts[1])
 	f := c.traffic(t, c[0].users(50))
-	others := majority.traffic(t, majority[0].users(50))
 	c[2].await(t, "the checks pass", func(s gateway.Status) bool { return s.Verdict() == "pass" })
 	network.Part(2)
 	c[2].await(t, "it is alone", func(s gateway.Status) bool { return s.StoreAway != "" })
+	others := majority.traffic(t, majority[0].users(50)) // only now: without requests the first step does not end
 	majority[:2].awaitState(t, "progressing", 2)
 	if s := majority[2].status(t); s.Step != 1 {
 		t.Errorf("the minority goes by step %d", s.Step)
