@@ -12,7 +12,7 @@ import (
 func TestLeftoverReports(t *testing.T) {
 	directory := t.TempDir()
 	s, _ := storageIn(directory)
-	if err := s.Report(t.Context(), "checkout", "a", []byte("1"), time.Second); err != nil {
+	if err := s.Report(t.Context(), "checkout", "a", []byte("1"), time.Minute); err != nil {
 		t.Fatal(err)
 	}
 	dir := filepath.Join(directory, filepath.FromSlash(reportKey), "checkout")
@@ -45,7 +45,7 @@ func TestLeftoverReports(t *testing.T) {
 	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
 		t.Errorf("left over: %v, error %v", left, err)
 	}
-	if err := s.Report(t.Context(), "checkout", "a", []byte("1"), time.Second); err != nil {
+	if err := s.Report(t.Context(), "checkout", "a", []byte("1"), time.Minute); err != nil {
 		t.Fatal(err)
 	}
 	if list, err := s.Reports(t.Context(), "checkout", 0); err != nil || len(list) != 1 {
