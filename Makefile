@@ -82,7 +82,7 @@ test-integration: build ## scenarios against the real Caddy and the real Traefik
 	for name in traefik etcd prometheus promtool yaegi; do integration/tools/build.sh $$name; done
 	$(call step,integration tests)
 	export GRAYLING_CADDY=$(CURDIR)/bin/caddy GRAYLING_COMMAND=$(CURDIR)/bin/grayling GRAYLING_TRAEFIK=$(call tool,traefik); \
-		cd integration && go test -count=1 -timeout=20m -parallel=5 ./... # most of them wait most of the time
+		cd integration && go test -count=1 -timeout=40m -parallel=5 ./... # most of them wait most of the time
 
 .PHONY: lint
 lint: ## golangci-lint

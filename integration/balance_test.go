@@ -234,12 +234,15 @@ var balanceScenarios = []scenario{
 		}()),
 		run: func(t *testing.T, g *gateway.Gateway) {
 			load := startLoad(t, g, 0)
-			for range 30 {
+			rounds := 0
+			gateway.Eventually(t, "it flapped for long, under load", func() bool {
+				rounds++
 				g.Backend("a").Stop(t)
 				time.Sleep(50 * time.Millisecond) // the pace of the flapping, not a wait for something
 				g.Backend("a").Resume(t)
-				time.Sleep(50 * time.Millisecond)
-			}
+				time.Sleep(30 * time.Millisecond)
+				return rounds >= 30 && load.answered.Load() >= 300 || load.failed.Load() > 0
+			})
 			load.end(t, 300)
 		},
 	},

@@ -19,7 +19,7 @@ func expectCounts(t *testing.T, g *gateway.Gateway) {
 	r := members(gateway.JWT{Secret: tokenSecret}, admins)
 	r.Variants[1].Weight = "50%"
 	r.Key = []string{`header("X-User")`}
-	r.Router.URL = router.URL
+	r.Router.URL, r.Router.Timeout = router.URL, "10s"
 	g.Reload(t, counted(r))
 	past := time.Now().Add(-time.Hour).Unix()
 	for _, header := range [][]string{

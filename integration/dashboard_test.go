@@ -19,7 +19,7 @@ func overseen(plans map[string]string) gateway.Site {
 	b.WriteString("{{site}} {\n\trollout_dashboard /ops/*\n")
 	for name, plan := range plans {
 		fmt.Fprintf(&b, "\trollout /%[1]s/* %[1]s {\n\t\tvariant stable {{upstream \"%[1]s-stable\"}}\n\t\tvariant canary {{upstream \"%[1]s-canary\"}}\n"+
-			"\t\tkey `header(\"X-User\")`\n\t\trevision v2\n\t\tplan {\n\t\t\t%[2]s\n\t\t\tcheck `error_rate(\"canary\") <= 0.1`\n\t\t\tcheck `latency_ms(\"canary\", 0.95) < 5000`\n"+
+			"\t\tkey `header(\"X-User\")`\n\t\trevision v2\n\t\tplan {\n\t\t\t%[2]s\n\t\t\tcheck `error_rate(\"canary\") <= 0.1`\n\t\t\tcheck `latency_ms(\"canary\", 0.95) < 30000`\n"+
 			"\t\t\tevery 1s\n\t\t\twindow 2s\n\t\t\tmin_requests 20\n\t\t}\n\t}\n", name, strings.ReplaceAll(plan, ", ", "\n\t\t\t"))
 	}
 	b.WriteString("}\n")

@@ -105,8 +105,8 @@ func TestDemoGoesWell(t *testing.T) {
 
 func TestDemoGoesBadly(t *testing.T) {
 	t.Parallel()
-	began := time.Now()
 	p, page := demonstrate(t, "--bad")
+	began := time.Now()
 	p.await(t, "rolled_back  rolled_back")
 	if took := time.Since(began); took > time.Minute {
 		t.Errorf("the rollback took %v", took)

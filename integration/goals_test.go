@@ -246,6 +246,7 @@ var goalJourneys = []journey{
 			p.awaitReached(t, "they are known after the restart", "stable 10/30 canary 30/30")
 			p.pass(t, canary, "thanks")
 			p.pass(t, append(stable, user(p.rollout.Name, slots/2+slots/4, slots)+"-new"), "")
+			gateway.Eventually(t, "the one who is new is counted", func() bool { return p.g.Results(t, p.rollout.Name)[0].Clients >= 61 })
 			if results := p.g.Results(t, p.rollout.Name); results[0].Clients != 61 || results[0].Mixed != 0 || len(results) != 1 {
 				t.Errorf("after the restart: %+v", results)
 			}

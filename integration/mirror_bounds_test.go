@@ -59,7 +59,7 @@ var boundJourneys = []journey{
 	},
 	{
 		name:    "a copy that takes too long",
-		rollout: mirrored("late", gateway.Mirror{To: "canary", Timeout: "1s"}),
+		rollout: mirrored("late", gateway.Mirror{To: "canary", Timeout: "5s"}),
 		run: func(t *testing.T, p *pilot) {
 			left := make(chan struct{}, 1)
 			p.backend("canary").Answer(func(w http.ResponseWriter, r *http.Request) {

@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -21,8 +22,12 @@ func TestMirrors(t *testing.T) {
 	})
 }
 
-// mirrored is a rollout under /name/ of which the canary serves nobody, and gets copies.
+// mirrored is a rollout under /name/ of which the canary serves nobody, and gets copies. They may take long where nothing
+// else is said: on a busy machine they do.
 func mirrored(name string, mirrors ...gateway.Mirror) gateway.Rollout {
+	for i := range mirrors {
+		mirrors[i].Timeout = cmp.Or(mirrors[i].Timeout, "1m")
+	}
 	return gateway.Rollout{
 		Name: name, Path: "/" + name + "/*",
 		Variants: []gateway.Variant{{Name: "stable", Backend: name + "-stable"}, {Name: "canary", Backend: name + "-canary"}},

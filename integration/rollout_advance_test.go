@@ -66,7 +66,8 @@ var advanceJourneys = []journey{
 				}
 				return time.Since(began) > 5*time.Second
 			})
-			if story := p.story(t); story != "started 1, held 1, stalled 1" {
+			// Where the first look comes late, nothing was evaluated when it stalls, and it is held for that afterwards.
+			if story := p.story(t); story != "started 1, held 1, stalled 1" && story != "started 1, stalled 1, held 1" {
 				t.Errorf("what happened is %s", story)
 			}
 			p.traffic(t, p.users(10))

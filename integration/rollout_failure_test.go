@@ -51,13 +51,13 @@ var failureJourneys = []journey{
 		name: "a canary over the limit of latency",
 		rollout: func() gateway.Rollout {
 			r := planned("slow", step("50%", long), step("100%", ""))
-			r.Plan.Checks = []string{`latency_ms("canary", 0.5) <= 300`}
+			r.Plan.Checks = []string{`latency_ms("canary", 0.5) <= 2000`}
 			return r
 		}(),
 		run: func(t *testing.T, p *pilot) {
 			l := p.traffic(t, p.users(50))
 			p.await(t, "the canary is good", func(s gateway.Status) bool { return s.Verdict() == "pass" })
-			p.backend("canary").Delay(400 * time.Millisecond)
+			p.backend("canary").Delay(3 * time.Second)
 			expectRolledBack(t, p, l)
 			expectAllAnswered(t, l)
 		},
@@ -72,8 +72,8 @@ var failureJourneys = []journey{
 			return r
 		}(),
 		run: func(t *testing.T, p *pilot) {
-			p.backend("stable").Delay(400 * time.Millisecond) // long enough for what a busy machine adds not to matter
-			p.backend("canary").Delay(600 * time.Millisecond)
+			p.backend("stable").Delay(time.Second) // long enough for what a busy machine adds not to matter
+			p.backend("canary").Delay(1600 * time.Millisecond)
 			l := p.traffic(t, p.users(50))
 			expectRolledBack(t, p, l)
 			expectAllAnswered(t, l)

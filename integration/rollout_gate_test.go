@@ -22,7 +22,8 @@ func gateJourneys(t *testing.T) []journey {
 			rollout: planned("confirm", gateway.Step{Weight: "50%", For: "1s", Confirm: confirms.URL + "/gate?secret=1"}, step("100%", "")),
 			run: func(t *testing.T, p *pilot) {
 				l := p.traffic(t, p.users(50))
-				s := p.await(t, "it was asked and has refused", func(s gateway.Status) bool { return len(confirms.questions()) >= 2 })
+				p.await(t, "it was asked and has refused", func(gateway.Status) bool { return len(confirms.questions()) >= 2 })
+				s := p.status(t)
 				if s.State != "progressing" || s.Step != 1 || !s.Awaits {
 					t.Errorf("unconfirmed: %+v", s)
 				}
@@ -48,7 +49,8 @@ func gateJourneys(t *testing.T) []journey {
 			}(),
 			run: func(t *testing.T, p *pilot) {
 				l := p.traffic(t, p.users(50))
-				before := p.await(t, "it runs", func(gateway.Status) bool { return true })
+				p.awaitRunning(t)
+				before := p.status(t)
 				began := time.Now()
 				after := p.await(t, "some time", func(gateway.Status) bool { return time.Since(began) > 4*time.Second })
 				if after.State != before.State || after.Step != before.Step {

@@ -48,9 +48,7 @@ var restartScenarios = []scenario{
 			if kept, err := os.ReadFile(aside[0]); err != nil || !bytes.Equal(kept, content[:len(content)/2]) {
 				t.Errorf("what was set aside is %q, %v", kept, err)
 			}
-			if !strings.Contains(g.Log(), filepath.Base(aside[0])) {
-				t.Error("nobody is told where the damaged file is")
-			}
+			gateway.Eventually(t, "somebody is told where the damaged file is", func() bool { return strings.Contains(g.Log(), filepath.Base(aside[0])) })
 
 			g.Kill()
 			if err := os.Remove(g.StateFile()); err != nil {

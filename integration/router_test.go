@@ -102,7 +102,7 @@ var routerScenarios = []scenario{
 		site: site(split("50%")),
 		run: func(t *testing.T, g *gateway.Gateway) {
 			s := newRouter(t)
-			g.Reload(t, site(change(routed(s.URL), func(r *gateway.Rollout) { r.Router.Timeout = "3s" })))
+			g.Reload(t, site(change(routed(s.URL), func(r *gateway.Rollout) { r.Router.Timeout = "8s" })))
 			for i, answer := range []string{"", `{"variant": "purple"}`, `nonsense`, `{"variant": "canary", "ttl": -1}`, strings.Repeat(" ", 1<<20)} {
 				s.says(answer)
 				exchange{Request: get("X-Client-Id: "+strconv.Itoa(i), "X-User: "+low), want: "canary split"}.check(t, g)

@@ -19,7 +19,7 @@ var healthScenarios = []scenario{
 variants:
   - {name: stable, upstreams: [{{upstream "stable"}}]}
   - {name: canary, upstreams: [{{upstream "canary"}}]}
-proxy: {passiveHealthCheck: {failures: 2, backoff: 2s}}
+proxy: {passiveHealthCheck: {failures: 2, backoff: 12s}}
 announce: {response: X-Variant}`),
 		run: func(t *testing.T, g *gateway.Gateway) {
 			canary := g.Backend("canary")
@@ -28,7 +28,7 @@ announce: {response: X-Variant}`),
 				expectStatus(t, "a request that fails", g.Get(t, "/", drop...), 200, "stable")
 			}
 			asked := canary.Count("")
-			for range 20 { // within less than the two seconds, or else one of them is the trial
+			for range 20 { // within less than the twelve seconds, or else one of them is the trial
 				a := g.Get(t, "/", drop...)
 				expectStatus(t, "while the canary is out", a, 200, "stable")
 				expectFields(t, "client", a.Header, []string{"X-Variant: stable"})

@@ -122,7 +122,7 @@ proxy: {tls: {ca: "file:%s"}}`, upstream, upstream, authority.File)))
 variants:
   - {name: stable, upstreams: [{{upstream "stable"}}]}
   - {name: canary, upstreams: [{{upstream "canary"}}]}
-proxy: {responseTimeout: 500ms}
+proxy: {responseTimeout: 4s}
 announce: {response: X-Variant}`),
 		run: func(t *testing.T, g *gateway.Gateway) {
 			canary, stable := g.Backend("canary"), g.Backend("stable")

@@ -228,6 +228,7 @@ func TestDemo(t *testing.T) {
 				t.Fatalf("%v\n%s", err, out)
 			}
 		}
+		gateway.Eventually(t, "the backend is down", func() bool { return !accepts(exchange("localhost:8082")) })
 		visit(t, exchange("localhost:8080"))
 		out, err := rollout("watch", "checkout", "--until", "rolled_back", "--within", "2m")
 		if err != nil || !strings.Contains(out, `error_rate("canary") <= 0.05: 100% of`) {

@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 )
 
 // Caddy is the Caddy host.
@@ -110,6 +111,7 @@ func (c *caddy) load(site Site) error {
 		if resp, err = c.admin.Do(req); err == nil {
 			break
 		}
+		time.Sleep(20 * time.Millisecond)
 	}
 	if err != nil {
 		return err

@@ -94,7 +94,10 @@ func (g *Gateway) exchange(addr string, r Request) (Answer, error) {
 	}
 	b.WriteString("\r\n" + r.Body)
 
-	dialer := net.Dialer{Timeout: Patience, LocalAddr: &net.TCPAddr{IP: net.ParseIP(or(r.From, "127.0.0.1"))}}
+	dialer := net.Dialer{Timeout: Patience}
+	if r.From != "" { // else the kernel may take any port that leads nowhere else: of one address it is soon out of those
+		dialer.LocalAddr = &net.TCPAddr{IP: net.ParseIP(r.From)}
+	}
 	conn, err := dialer.Dial("tcp", addr)
 	if err != nil {
 		return a, err
