@@ -230,6 +230,7 @@ func TestMirrorMetrics(t *testing.T) {
 				respond "canary"
 			}
 			mirror canary {
+				timeout 1m
 				compare body
 			}
 		}`)

@@ -23,6 +23,9 @@ import (
 // are JSON.
 func mirrored(t *testing.T, stable, canary script, settings string) (server *httptest.Server, done chan any, name string) {
 	t.Helper()
+	if !strings.Contains(settings, `"timeout"`) {
+		settings += `, "timeout": "1m"` // longer than a busy machine needs
+	}
 	h, name := scriptedRollout(t, stable, canary, `"rules": [], "mirrors": [{"target": "canary"`+settings+`}]`)
 	work(t, h)
 	server, done = serveReal(t, h)
@@ -273,6 +276,7 @@ func TestCopiesHaveTheirOwn(t *testing.T) {
 			`+variant("canary")+`
 			mirror canary {
 				concurrency 1000
+				timeout 1m
 				compare status body header Content-Type
 			}
 		}`)
