@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -132,17 +133,17 @@ func TestPoolBody(t *testing.T) {
 // TestPoolWaits: with lb_try_duration the proxy waits for an upstream, and tries the same again.
 func TestPoolWaits(t *testing.T) {
 	backend := startBackend(t, "a")
-	backend.Close()
+	address := unlistened(t)
 	h, err := load(t, fmt.Sprintf(`{"name": %q, "upstreams": [%q], "variants": [{"name": "all"}],
 		"proxy": {"load_balancing": {"try_duration": "60s", "try_interval": "10ms"}, "health_checks": {"passive": {"fail_duration": "100ms"}}}}`,
-		unique("waits"), backend.address))
+		unique("waits"), address))
 	if err != nil {
 		t.Fatal(err)
 	}
 	answered := make(chan string)
 	go func() { answered <- answers(t, h, 1) }()
 	eventually(t, "the upstream was tried", func() bool { return h.pool.proxy.Upstreams[0].Fails() > 0 })
-	listener, err := net.Listen("tcp", backend.address)
+	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -154,6 +155,19 @@ func TestPoolWaits(t *testing.T) {
 	if got := <-answered; got != "[a:1]" {
 		t.Errorf("answered %s", got)
 	}
+}
+
+// unlistened returns an address at which nobody listens, and that the kernel gives to nobody who asks for any.
+func unlistened(t *testing.T) string {
+	t.Helper()
+	for range 1000 {
+		if l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 5000+rand.IntN(7000))); err == nil {
+			defer l.Close()
+			return l.Addr().String()
+		}
+	}
+	t.Fatal("no port is free")
+	return ""
 }
 
 // TestPoolUnderStress: many requests at once while the canary's upstreams break off at random. Every request is answered,
