@@ -10,6 +10,10 @@ import (
 	"github.com/grayling-gateway/grayling/integration/traffic"
 )
 
+// tangible is a share of failures that is told from bursts within seconds, though few requests a second are made, as on a busy
+// machine: half of the requests failing after half a minute without failures takes two minutes.
+const tangible = 0.8
+
 var failureJourneys = []journey{
 	{
 		name:    "errors at 10% take the canary back, from the next request on",
@@ -17,7 +21,7 @@ var failureJourneys = []journey{
 		run: func(t *testing.T, p *pilot) {
 			l := p.traffic(t, p.users(10))
 			p.await(t, "the canary is good", func(s gateway.Status) bool { return s.Verdict() == "pass" && s.Requests("canary") >= 20 })
-			p.backend("canary").Fail(0.5)
+			p.backend("canary").Fail(tangible)
 			expectRolledBack(t, p, l)
 			if e := p.last(t, "rolled_back"); !strings.Contains(e.Reason, "error_rate") || len(e.Figures) == 0 {
 				t.Errorf("the reason is %q, the figures %v", e.Reason, e.Figures)
@@ -36,7 +40,7 @@ var failureJourneys = []journey{
 			return r
 		}(),
 		run: func(t *testing.T, p *pilot) {
-			p.backend("canary").Fail(0.5)
+			p.backend("canary").Fail(tangible)
 			p.traffic(t, p.users(50))
 			s := p.awaitState(t, "paused", 1)
 			if s.Cause != "check" || s.Weight("canary") != "50%" {
@@ -51,7 +55,8 @@ var failureJourneys = []journey{
 		name: "a canary over the limit of latency",
 		rollout: func() gateway.Rollout {
 			r := planned("slow", step("50%", long), step("100%", ""))
-			r.Plan.Checks = []string{`latency_ms("canary", 0.5) <= 2000`}
+			// Of the median a few requests a second, as busy machines have them, say nothing for minutes.
+			r.Plan.Checks = []string{`latency_ms("canary", 0.8) <= 2000`}
 			return r
 		}(),
 		run: func(t *testing.T, p *pilot) {
@@ -86,7 +91,7 @@ var failureJourneys = []journey{
 			l := p.traffic(t, p.users(50))
 			p.await(t, "the canary is good", func(s gateway.Status) bool { return s.Verdict() == "pass" })
 			// Each wave is worse than the one before, and comes when that has been looked at.
-			for _, share := range []float64{0.02, 0.05, 0.3, 0.6} {
+			for _, share := range []float64{0.02, 0.05, 0.3, 1} {
 				p.backend("canary").Fail(share)
 				seen := p.status(t).Requests("canary")
 				s := p.await(t, "forty requests more", func(s gateway.Status) bool {

@@ -59,7 +59,7 @@ func gateJourneys(t *testing.T) []journey {
 				p.expectNoCanary(t, l) // it has not even begun
 				p.command(t, http.StatusOK, "promote", "")
 				p.awaitState(t, "progressing", 1)
-				p.backend("canary").Fail(0.5)
+				p.backend("canary").Fail(tangible)
 				expectRolledBack(t, p, l)
 			},
 		},

@@ -56,7 +56,7 @@ func outsideJourneys(t *testing.T, host gateway.Host) []journey {
 				}
 				startPrometheus(t, p.g.Site.Prometheus, target{address: p.g.AdminAddr(), path: "/metrics"})
 				p.awaitState(t, "progressing", 2)
-				p.backend("canary").Fail(0.5)
+				p.backend("canary").Fail(tangible)
 				expectRolledBack(t, p, l)
 			},
 		},

@@ -110,14 +110,15 @@ func (p *pilot) path() string { return "/" + p.rollout.Name + "/" }
 // await polls until the rollout is as it is to be, and returns how it is then.
 func (p *pilot) await(t *testing.T, what string, done func(gateway.Status) bool) gateway.Status {
 	t.Helper()
-	end := time.Now().Add(gateway.Patience)
+	const patience = 2 * gateway.Patience // checks take their time where few requests are made
+	end := time.Now().Add(patience)
 	for {
 		s, err := p.g.Status(p.rollout.Name)
 		if err == nil && done(s) {
 			return s
 		}
 		if time.Now().After(end) {
-			t.Fatalf("after %v still not: %s; it is %+v, its evaluation %+v, %v, after %s", gateway.Patience, what, s, s.Evaluation, err, p.story(t))
+			t.Fatalf("after %v still not: %s; it is %+v, its evaluation %+v, %v, after %s", patience, what, s, s.Evaluation, err, p.story(t))
 		}
 		time.Sleep(100 * time.Millisecond)
 	}

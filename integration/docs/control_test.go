@@ -27,7 +27,7 @@ func TestCommandsOfTheControlPage(t *testing.T) {
 	config := "{\n\tadmin localhost:2019\n\tstorage file_system " + t.TempDir() + "\n}\n\nhttp://localhost:8080 {\n" + indented(shown[0].text) + "}\n"
 	exchange := freePorts(t, config)
 	t.Setenv("CADDY_ADMIN", exchange("localhost:2019"))
-	run(t, exchange(config), exchange("localhost:8080"))
+	run(t, exchange(config))
 	gateway.Eventually(t, "the plan has begun", func() bool {
 		out, err := shell(t, "caddy rollout status checkout --json")
 		return err == nil && strings.Contains(out, `"state":"progressing"`)

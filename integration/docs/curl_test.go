@@ -34,7 +34,7 @@ func TestCommandsOfTheReadme(t *testing.T) {
 		t.Fatalf("%d curl lines found: the README shows more", len(steps))
 	}
 	exchange := freePorts(t, read(t, "Caddyfile.example"))
-	run(t, exchange(read(t, "Caddyfile.example")), exchange("localhost:8080"))
+	run(t, exchange(read(t, "Caddyfile.example")))
 	for _, s := range steps {
 		out, err := shell(t, exchange(s.command))
 		for retries := 3; err != nil && retries > 0; retries-- {
@@ -119,8 +119,8 @@ func freePorts(t *testing.T, config string) func(text string) string {
 	}
 }
 
-// run runs Caddy until the test's end and returns when it listens.
-func run(t *testing.T, config, address string) {
+// run runs Caddy until the test's end and returns when it listens at every address of localhost that the configuration names.
+func run(t *testing.T, config string) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "Caddyfile")
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
@@ -143,7 +143,9 @@ func run(t *testing.T, config, address string) {
 			t.Logf("Caddy's log:\n%s", &log)
 		}
 	})
-	gateway.Eventually(t, "Caddy listens", func() bool { return accepts(address) })
+	for _, address := range localPort.FindAllString(config, -1) {
+		gateway.Eventually(t, "Caddy listens at "+address, func() bool { return accepts(address) })
+	}
 }
 
 // accepts says whether something listens.

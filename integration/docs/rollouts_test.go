@@ -175,7 +175,7 @@ func TestSignatureOfThePage(t *testing.T) {
 		"\tvariant stable\n\tvariant canary\n\tplan step 100% 1h\n\tnotify "+receiver.URL+" {\n\t\tsecret \"a secret of notices\"\n\t}\n}\n")
 	config = strings.Replace(config, "\n:80 {", "\nhttp://localhost:8080 {", 1)
 	exchange := freePorts(t, "localhost:2019 localhost:8080")
-	run(t, exchange(config), exchange("localhost:8080"))
+	run(t, exchange(config))
 	got := <-posts
 	for changed, want := range map[string]string{got.body: "True", got.body + " ": "False"} {
 		input, err := json.Marshal([]any{got.header, changed})
@@ -201,7 +201,7 @@ func TestDemo(t *testing.T) {
 	config = strings.Replace(strings.ReplaceAll(config, " 30s\n", " 1s\n"), "check `", "every 1s\n\t\t\tcheck `", 1)
 	start := func(t *testing.T) (exchange func(string) string, rollout func(args ...string) (string, error)) {
 		exchange = freePorts(t, config)
-		run(t, exchange(config), exchange("localhost:8080"))
+		run(t, exchange(config))
 		return exchange, func(args ...string) (string, error) {
 			command := caddy(t, append([]string{"rollout", "--address", exchange("localhost:2019")}, args...)...)
 			out, err := command.CombinedOutput()

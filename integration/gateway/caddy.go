@@ -40,6 +40,7 @@ func (Caddy) launch(g *Gateway) instance {
 	c := &caddy{g: g, adminAddr: "127.0.0.1:" + strconv.Itoa(g.admin)}
 	// Every load replaces the admin endpoint too.
 	c.admin.Transport = &http.Transport{DisableKeepAlives: true}
+	c.admin.Timeout = Patience
 	config, err := c.caddyfile(g.Site)
 	if err != nil {
 		g.t.Fatal(err)
@@ -61,13 +62,24 @@ func (c *caddy) start() {
 			"OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf", "OTEL_BSP_SCHEDULE_DELAY=100")
 	}
 	c.process = run(g.t, cmd, caddyEntry)
-	// The admin endpoint opens before the sites do, and certificates are made after that.
+	// The admin endpoint opens before the sites do, one after the other, and certificates are made after that.
 	Eventually(g.t, "Caddy is ready", func() bool {
 		if !c.process.running() {
 			g.t.Fatalf("Caddy ended before it was ready; its Caddyfile:\n%s", c.running)
 		}
-		return accepts(c.adminAddr) && accepts(g.Addr()) && (!g.Site.TLS || g.handshakes())
+		return accepts(c.adminAddr) && c.configured() && accepts(g.Addr()) && (!g.Site.TLS || g.handshakes())
 	})
+}
+
+// configured says whether a configuration is in force: the admin endpoint shows none before.
+func (c *caddy) configured() bool {
+	resp, err := c.admin.Get("http://" + c.adminAddr + "/config/")
+	if err != nil {
+		return false
+	}
+	defer resp.Body.Close()
+	config, err := io.ReadAll(resp.Body)
+	return err == nil && resp.StatusCode == http.StatusOK && len(bytes.TrimSpace(config)) > len("null")
 }
 
 func (c *caddy) kill() { c.process.kill() }
