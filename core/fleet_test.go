@@ -122,7 +122,9 @@ func TestFleetJudgesAsOne(t *testing.T) {
 	for i := range all {
 		until(t, all[i].live, "progressing", 3)
 	}
-	if n := one.told(rollout.KindStepAdvanced) + two.told(rollout.KindStepAdvanced) + idle.told(rollout.KindStepAdvanced); n != 2 {
+	told := func(kind rollout.Kind) int { return one.told(kind) + two.told(kind) + idle.told(kind) }
+	wait(t, "the steps are told", func() bool { return told(rollout.KindStepAdvanced) >= 2 })
+	if n := told(rollout.KindStepAdvanced); n != 2 {
 		t.Errorf("%d times a gateway told of a step, and there were 2", n)
 	}
 	wait(t, "the idle gateway judges all requests", func() bool {
@@ -145,14 +147,13 @@ func TestFleetJudgesAsOne(t *testing.T) {
 			t.Errorf("rolled back by %s: %s", rolled.Cause, rolled.Reason)
 		}
 	}
-	told := one.told(rollout.KindRolledBack) + two.told(rollout.KindRolledBack) + idle.told(rollout.KindRolledBack)
-	if told != 1 {
-		t.Errorf("%d gateways told of the rollback", told)
+	wait(t, "the rollback is told", func() bool { return told(rollout.KindRolledBack) >= 1 })
+	if n := told(rollout.KindRolledBack); n != 1 {
+		t.Errorf("%d gateways told of the rollback", n)
 	}
 	for i := range all {
-		if !strings.Contains(all[i].logged(), "rollout rolled_back") {
-			t.Errorf("the log says nothing of it: %s", all[i].logged())
-		}
+		g := all[i]
+		wait(t, "it is logged", func() bool { return strings.Contains(g.logged(), "rollout rolled_back") })
 	}
 	command(t, idle.live, rollout.Command{Verb: rollout.Restart})
 	two.status.Store(200)
@@ -164,7 +165,7 @@ func TestFleetJudgesAsOne(t *testing.T) {
 func TestFleetWithoutItsStore(t *testing.T) {
 	t.Parallel()
 	config := swift()
-	config.Plan.Steps = []Step{{Weight: "50%", For: "3s"}, {Weight: "95%", Manual: true}}
+	config.Plan.Steps = []Step{{Weight: "50%", For: "15s"}, {Weight: "95%", Manual: true}}
 	common := fleettest.New()
 	one, two := enter(t, common, "one", config, false), enter(t, common, "two", config, false)
 	until(t, one.live, "progressing", 1)

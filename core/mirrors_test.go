@@ -262,7 +262,7 @@ func TestDarkPlan(t *testing.T) {
 		mirroredPlan(&config)
 		config.Mirrors[0].Compare = []string{"body"}
 		config.Plan.Steps[0].For = "1s"
-		config.Plan.Every, config.Plan.Window, config.Plan.MinRequests, config.Plan.Failures = "1s", "1s", 5, 1
+		config.Plan.Every, config.Plan.Window, config.Plan.MinRequests, config.Plan.Failures = "1s", "1s", 20, 1 // all that there are
 		config.Plan.Checks = append(config.Plan.Checks, `!worse("canary")`)
 		e := compile(t, config, nil, Host{Copy: func(variant string, r *http.Request) (*http.Response, error) {
 			response, err := host.send(variant, r)

@@ -55,7 +55,7 @@ func TestSeries(t *testing.T) {
 // pointsUntil waits for the last point's canary to be as wanted, and returns the points up to it.
 func pointsUntil(t *testing.T, live *Live, wanted func(VariantStatus) bool) []Point {
 	t.Helper()
-	deadline := time.Now().Add(time.Minute)
+	deadline := time.Now().Add(2 * time.Minute)
 	for {
 		points := live.Series(0)
 		if n := len(points); n > 0 && wanted(points[n-1].Variants[1]) {

@@ -203,7 +203,7 @@ func TestDemo(t *testing.T) {
 		exchange = freePorts(t, config)
 		run(t, exchange(config))
 		return exchange, func(args ...string) (string, error) {
-			command := caddy(t, append([]string{"rollout", "--address", exchange("localhost:2019")}, args...)...)
+			command := caddy(t, append([]string{"rollout", "--address", exchange("localhost:2019"), "--timeout", gateway.Patience.String()}, args...)...)
 			out, err := command.CombinedOutput()
 			return string(out), err
 		}

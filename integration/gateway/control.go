@@ -127,7 +127,7 @@ func send(r *http.Request) (*http.Response, error) {
 func (g *Gateway) CommandLine(t testing.TB, args ...string) *exec.Cmd {
 	t.Helper()
 	url, token := g.instance.control()
-	cmd := exec.Command(CommandBinary(t), args...)
+	cmd := exec.Command(CommandBinary(t), append(args, "--timeout", Patience.String())...)
 	cmd.Env = append(os.Environ(), "GRAYLING_SERVER="+strings.TrimSuffix(url, "/rollouts"), "GRAYLING_TOKEN="+token)
 	return cmd
 }

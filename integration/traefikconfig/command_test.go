@@ -40,7 +40,7 @@ func TestCommandLine(t *testing.T) {
 	grayling := gateway.CommandBinary(t)
 	config := file(t, "dynamic.yml", commanded)
 	p := start(t, "CONTROL_TOKEN="+controlToken, "--providers.file.filename="+config)
-	server := []string{"--server", "http://" + p.web + "/ops", "--token-file", file(t, "token", controlToken+"\n")}
+	server := []string{"--server", "http://" + p.web + "/ops", "--token-file", file(t, "token", controlToken+"\n"), "--timeout", gateway.Patience.String()}
 	command := func(args ...string) *exec.Cmd {
 		return exec.CommandContext(t.Context(), grayling, append(args, server...)...)
 	}
