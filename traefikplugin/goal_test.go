@@ -30,7 +30,7 @@ func TestGoalsAreReachedByWhatIsAnswered(t *testing.T) {
 	rollouts.mu.Lock()
 	live := rollouts.byName[config.Name].live
 	rollouts.mu.Unlock()
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(time.Millisecond) {
 		if status, runs := live.Status(); runs && status.State != core.UnknownState {
 			break
 		}

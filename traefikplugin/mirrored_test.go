@@ -84,13 +84,13 @@ func reportOf(t *testing.T) mirror.Report {
 // settled waits until a mirror has counted something so often, and returns what it learned.
 func settled(t *testing.T, what string, n int64) mirror.Report {
 	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(10 * time.Millisecond) {
 		report := reportOf(t)
 		if report.Counts[what] >= n {
 			return report
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("after 30 s %s is still not %d: %+v", what, n, report)
+			t.Fatalf("after two minutes %s is still not %d: %+v", what, n, report)
 		}
 	}
 }
@@ -98,7 +98,7 @@ func settled(t *testing.T, what string, n int64) mirror.Report {
 func TestCopiesReachTheVariantAsItsRequestsDo(t *testing.T) {
 	canary := newCopyTarget(t, "canary", 200)
 	front := behind(t, backend(t, "stable").URL, canary.url+"/base", func(c *core.Config) {
-		c.Mirrors = []core.Mirror{{Target: "canary", Methods: []string{"GET", "POST"}, When: `header("X-Copy") == "1"`}}
+		c.Mirrors = []core.Mirror{{Target: "canary", Methods: []string{"GET", "POST"}, When: `header("X-Copy") == "1"`, Timeout: "1m"}}
 	})
 	copying(t, func() { ask(t, "GET", front.URL, "", "X-Copy: 1") })
 	before := len(canary.got())
@@ -122,7 +122,7 @@ func TestCopiesTakeNoTurnsFromRequests(t *testing.T) {
 	one, two := newCopyTarget(t, "same", 200), newCopyTarget(t, "same", 200)
 	front := behind(t, one.url, newCopyTarget(t, "same", 200).url, func(c *core.Config) {
 		c.Variants[0].Upstreams = append(c.Variants[0].Upstreams, two.url)
-		c.Mirrors = []core.Mirror{{Target: "canary", Compare: []string{"status", "body"}, Control: "baseline"}}
+		c.Mirrors = []core.Mirror{{Target: "canary", Compare: []string{"status", "body"}, Control: "baseline", Timeout: "1m"}}
 	})
 	copying(t, func() { ask(t, "GET", front.URL, "") })
 	own := func(c *copyTarget) int {
@@ -151,7 +151,7 @@ func TestCopiesTakeNoTurnsFromRequests(t *testing.T) {
 func TestWhatIsComparedInProxyMode(t *testing.T) {
 	stable, canary := newCopyTarget(t, "one", 200), newCopyTarget(t, "two", 404)
 	front := behind(t, stable.url, canary.url, func(c *core.Config) {
-		c.Mirrors = []core.Mirror{{Target: "canary", Methods: []string{"GET", "POST"}, Compare: []string{"status", "body", "header X-Variant"}}}
+		c.Mirrors = []core.Mirror{{Target: "canary", Methods: []string{"GET", "POST"}, Compare: []string{"status", "body", "header X-Variant"}, Timeout: "1m"}}
 	})
 	r := copying(t, func() { ask(t, "GET", front.URL, "") })
 	r = settled(t, "compared", r.Counts["sent"])
@@ -164,7 +164,7 @@ func TestWhatIsComparedInProxyMode(t *testing.T) {
 
 func TestWhoAnswersInAnothersPlaceIsNotCompared(t *testing.T) {
 	front := behind(t, closed(t), newCopyTarget(t, "two", 404).url, func(c *core.Config) {
-		c.Mirrors = []core.Mirror{{Target: "canary", Compare: []string{"status"}}}
+		c.Mirrors = []core.Mirror{{Target: "canary", Compare: []string{"status"}, Timeout: "1m"}}
 		c.Proxy.PassiveHealthCheck.Failures = "0"
 	})
 	r := copying(t, func() { ask(t, "GET", front.URL, "") })
@@ -177,7 +177,7 @@ func TestWhoAnswersInAnothersPlaceIsNotCompared(t *testing.T) {
 func TestWhatIsComparedInServiceMode(t *testing.T) {
 	canary := newCopyTarget(t, "one and two", 200)
 	config := checkout(t)
-	config.Mirrors = []core.Mirror{{Target: canary.url, Name: "canary", Compare: []string{"status", "body", "header X-Variant"}}}
+	config.Mirrors = []core.Mirror{{Target: canary.url, Name: "canary", Compare: []string{"status", "body", "header X-Variant"}, Timeout: "1m"}}
 	status := 200
 	handler := start(t, config, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Query().Get("broken") != "" {
@@ -233,7 +233,7 @@ func TestWhatIsComparedInServiceMode(t *testing.T) {
 func TestAnAnswerIsWholeThoughItsClientLeaves(t *testing.T) {
 	const length, part = 5_000_000, 100_000
 	config := checkout(t)
-	config.Mirrors = []core.Mirror{{Target: newCopyTarget(t, "", 200).url, Compare: []string{"status"}}}
+	config.Mirrors = []core.Mirror{{Target: newCopyTarget(t, "", 200).url, Compare: []string{"status"}, Timeout: "1m"}}
 	front := httptest.NewServer(start(t, config, func(w http.ResponseWriter, r *http.Request) {
 		early := r.URL.Path == "/early"
 		w.Header().Set("Content-Length", strconv.Itoa(length))
@@ -270,7 +270,7 @@ func TestAnAnswerIsWholeThoughItsClientLeaves(t *testing.T) {
 
 func TestServiceModeHandsConnectionsOver(t *testing.T) {
 	config := checkout(t)
-	config.Mirrors = []core.Mirror{{Target: newCopyTarget(t, "", 200).url, Compare: []string{"status", "body"}}}
+	config.Mirrors = []core.Mirror{{Target: newCopyTarget(t, "", 200).url, Compare: []string{"status", "body"}, Timeout: "1m"}}
 	front := httptest.NewServer(start(t, config, func(w http.ResponseWriter, _ *http.Request) {
 		conn, buffered, err := w.(http.Hijacker).Hijack()
 		if err != nil {
@@ -296,7 +296,7 @@ func TestServiceModeHandsConnectionsOver(t *testing.T) {
 
 func TestMirrorInServiceModeNeedsAURL(t *testing.T) {
 	config := checkout(t)
-	config.Mirrors = []core.Mirror{{Target: "canary", Compare: []string{"status"}, Control: "baseline"}}
+	config.Mirrors = []core.Mirror{{Target: "canary", Compare: []string{"status"}, Control: "baseline", Timeout: "1m"}}
 	problems := fmt.Sprint(core.Join(Check(config)))
 	for _, part := range []string{"mirrors[0].target: ", "write the variant's URL", "mirrors[0].control: ", "write the baseline's URL"} {
 		if !strings.Contains(problems, part) {

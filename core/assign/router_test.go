@@ -391,10 +391,10 @@ func TestConnectionsAreReused(t *testing.T) {
 
 func eventually(t *testing.T, what string, done func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(30 * time.Second)
+	deadline := time.Now().Add(2 * time.Minute)
 	for !done() {
 		if time.Now().After(deadline) {
-			t.Fatalf("after 30 s still not: %s", what)
+			t.Fatalf("after two minutes still not: %s", what)
 		}
 		time.Sleep(time.Millisecond)
 	}

@@ -96,13 +96,13 @@ func (r *running) said() string {
 
 func eventually(t *testing.T, what string, done func() bool) {
 	t.Helper()
-	for i := 0; i < 3000; i++ {
+	for i := 0; i < 12000; i++ {
 		if done() {
 			return
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	t.Fatalf("after 30 s still not: %s", what)
+	t.Fatalf("after two minutes still not: %s", what)
 }
 
 func (r *running) becomes(t *testing.T, what, token string, want Cause) {

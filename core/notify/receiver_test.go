@@ -161,11 +161,11 @@ func events(from, to int64) []rollout.Event {
 
 func eventually(t *testing.T, what string, done func() bool) {
 	t.Helper()
-	for i := 0; i < 3000; i++ {
+	for i := 0; i < 12000; i++ {
 		if done() {
 			return
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	t.Fatalf("after 30 s still not: %s", what)
+	t.Fatalf("after two minutes still not: %s", what)
 }
