@@ -162,7 +162,7 @@ func unlistened(t *testing.T) string {
 	t.Helper()
 	for range 1000 {
 		if l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 5000+rand.IntN(7000))); err == nil {
-			defer l.Close()
+			_ = l.Close()
 			return l.Addr().String()
 		}
 	}
