@@ -59,7 +59,7 @@ run_tests() {
 	comm -23 "$notes/compiled" "$notes/native" >"$notes/want"
 	[[ -s $notes/want ]] || return 0
 
-	(cd "$tree/$package" && interpret test -v -timeout 10m .) >"$notes/output" 2>&1 || { fail "$package" "$notes/output" "see above"; return; }
+	(cd "$tree/$package" && interpret test -v -timeout 20m .) >"$notes/output" 2>&1 || { fail "$package" "$notes/output" "see above"; return; }
 	sed -n 's/^--- PASS: \(Test[^ ]*\) .*/\1/p' "$notes/output" | sort >"$notes/passed"
 	if ! diff "$notes/want" "$notes/passed" >"$notes/output"; then
 		fail "$package" "$notes/output" "passed other tests than the compiler sees (< not passed, > not a test)"
