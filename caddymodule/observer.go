@@ -32,6 +32,7 @@ type observer struct {
 	latency  time.Duration
 	begun    bool // whether anything was written, informational responses too
 	reported bool
+	replaced bool           // whether the baseline is to answer in its place
 	copies   *mirror.Copies // of the request, which are told how it is answered; nil: nothing
 }
 
@@ -116,23 +117,27 @@ func (o *observer) decision() *core.Decision {
 	return &o.told.Decision
 }
 
-// finish reports how the response ended. broken tells that the variant panicked, as it does to abort a response that has
+// finish returns how the response ended. broken tells that the variant panicked, as it does to abort a response that has
 // begun.
-func (o *observer) finish(err error, broken bool) {
+func (o *observer) finish(err error, broken bool) core.Outcome {
 	outcome := core.Outcome{Status: o.status, Latency: o.latency, Failed: broken}
 	if o.status == 0 && !broken { // the server will answer: with an error, or with an empty response
 		core.TellClient(o.engine, o.decision(), o.Header())
 		outcome.Status, outcome.Latency = http.StatusOK, time.Since(o.begin)
 	}
 	if err != nil {
-		outcome.Status = errorStatus(err)
+		status := errorStatus(err)
+		outcome.Failed = o.status != 0 && status >= http.StatusInternalServerError // it broke off: the client has the status before
+		if !outcome.Failed {
+			outcome.Status = status
+		}
 	}
 	if o.copies != nil && !broken {
 		o.tellCopies(err)
 	}
 	incomplete := broken || err != nil || o.status == 0
 	outcome.Gone = outcome.Status == statusClientGone || incomplete && o.request.Context().Err() != nil
-	o.report(outcome)
+	return outcome
 }
 
 // tellCopies tells the copies that the answer is whole, if it is, and the variant's own. A client who closes the connection

@@ -112,6 +112,7 @@ type choice struct {
 	upstream int            // the first to try; -1 if none is available, or the variant has routes of its own
 	refusal  error          // why nobody may
 	copies   *mirror.Copies // of the request; nil: nothing has to be told them
+	saved    *attempt       // what is restored for the baseline to answer in its place; nil: it does not
 }
 
 // yields reports whether the baseline may serve in the place of the chosen variant. It may not if a subset says so.

@@ -32,9 +32,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		return err
 	}
 
-	saved := save(w, r, h.variants[c.Index].aside)
+	c.saved = save(w, r, h.variants[c.Index].aside)
 	o, err := h.try(w, r, next, c, vars, begin)
-	if err == nil || o.begun || o.instead != nil || !worthAnother(err) || !h.yields(c, r) || !saved.restore(w, r) {
+	if !o.replaced {
 		return err
 	}
 	h.log.Warn("the variant failed before it answered, the baseline answers in its place",
@@ -55,7 +55,12 @@ func (h *Handler) try(w http.ResponseWriter, r *http.Request, next caddyhttp.Han
 	}
 	h.tell(&o.told, r, vars)
 	broken := true // until the chain returns: it panics to abort a response that has begun
-	defer func() { o.finish(err, broken) }()
+	defer func() {
+		outcome := o.finish(err, broken)
+		o.replaced = !broken && h.replaces(c, o, r, err)
+		outcome.Replaced = o.replaced
+		o.report(outcome)
+	}()
 	if err = c.refusal; err != nil {
 		o.report(core.Outcome{Gone: true}) // that the request asks for what there is not says nothing about the variant
 	} else {
@@ -63,6 +68,12 @@ func (h *Handler) try(w http.ResponseWriter, r *http.Request, next caddyhttp.Han
 	}
 	broken = false
 	return o, err
+}
+
+// replaces reports whether the baseline is to answer in the place of a variant that was tried, and makes the request what it
+// was before.
+func (h *Handler) replaces(c choice, o *observer, r *http.Request, err error) bool {
+	return c.saved != nil && err != nil && !o.begun && o.instead == nil && worthAnother(err) && h.yields(c, r) && c.saved.restore(o.ResponseWriter, r)
 }
 
 // serve runs the variant's routes. If they were compiled, the handler after the rollout travels in a variable. It stays

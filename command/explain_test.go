@@ -75,6 +75,16 @@ func TestExplainGoals(t *testing.T) {
     true   path() == "/thanks"  (path() is "/thanks")
   read: not met
     false  path().hasPrefix("/blog/")  (path() is "/thanks")
+  thanked: the status decides
+    open   path() == "/thanks" && (status() == 200 || status() == 304)
+      true   path() == "/thanks"  (path() is "/thanks")
+      open   status() == 200 || status() == 304
+        open   status() == 200  (status() is known once there is an answer)
+        open   status() == 304  (status() is known once there is an answer)
+  seen: met, whatever the status
+    true   path() == "/thanks" || status() == 404
+      true   path() == "/thanks"  (path() is "/thanks")
+      -      status() == 404
 `},
 		{[]string{"-H", "Cookie: uid=Alice", "-H", "X-Version: v2"}, "goals\n  the client reaches none: it was not chance that chose his variant\n  paid: met\n"},
 	} {
@@ -85,7 +95,7 @@ func TestExplainGoals(t *testing.T) {
 		}
 		stdout, _, _ = execute(t.Context(), append(args, "--json")...)
 		var x core.Explanation
-		if err := json.Unmarshal([]byte(stdout), &x); err != nil || x.Goals == nil || len(x.Goals.List) != 2 || !x.Goals.List[0].Met || x.Goals.List[1].Met {
+		if err := json.Unmarshal([]byte(stdout), &x); err != nil || x.Goals == nil || len(x.Goals.List) != 4 || !x.Goals.List[0].Met || x.Goals.List[1].Met {
 			t.Errorf("%s: %v: %s", c.args, err, stdout)
 		}
 	}

@@ -135,8 +135,11 @@ func resultOf(result string) string {
 
 // seen says what a part of a condition looked at.
 func seen(p expr.Part) string {
-	if p.Looked == "" || p.Result == expr.Skipped {
+	switch {
+	case p.Looked == "" || p.Result == expr.Skipped:
 		return ""
+	case p.Result == expr.Open:
+		return "  (" + p.Looked + " is known once there is an answer)"
 	}
 	return "  (" + saw(p.Looked, p.Saw, p.Absent) + ")"
 }
@@ -295,8 +298,13 @@ func (p *page) goals(g core.GoalsExplained, variant string) {
 	}[g.Status])
 	for _, goal := range g.List {
 		met := "not met"
-		if goal.Met {
+		switch {
+		case goal.Met && goal.ByStatus:
+			met = "met, whatever the status"
+		case goal.Met:
 			met = "met"
+		case len(goal.Condition) > 0 && goal.Condition[0].Result == expr.Open:
+			met = "the status decides"
 		}
 		p.line(1, "%s: %s", goal.Name, met)
 		p.condition(goal.Condition)

@@ -11,7 +11,8 @@ import (
 type goals struct {
 	names      []string
 	conditions []*expr.Condition
-	table      *expr.Table // of the conditions
+	table      *expr.Table // of the requests of which they may hold
+	byStatus   uint16      // the bits of those that ask for status()
 	sticky     bool        // clients are known by what stickiness knows them by
 	counted    string      // who counts for what: goals, and what clients are known by
 }
@@ -23,6 +24,9 @@ func (c *checker) goals(config Config, p *checked) *goals {
 	}
 	read := &goals{sticky: p.sticky != nil && p.sticky.identifies}
 	counted := append(append([]string{fmt.Sprint(read.sticky)}, config.Key...), config.Sticky.Client...)
+	host := c.exprHost()
+	host.Answers = true
+	var possible []*expr.Condition
 	seen := map[string]bool{}
 	for _, i := range inOrder(len(config.Goals), func(i int) int { return config.Goals[i].Order }) {
 		g := config.Goals[i]
@@ -35,7 +39,7 @@ func (c *checker) goals(config Config, p *checked) *goals {
 		seen[g.Name] = true
 		read.names = append(read.names, g.Name)
 		counted = append(counted, g.Name, g.When)
-		condition, problems := expr.ParseCondition(g.When, c.exprHost())
+		condition, problems := expr.ParseCondition(g.When, host)
 		for _, problem := range problems {
 			c.fail(path+"when", "%v", problem)
 		}
@@ -43,6 +47,11 @@ func (c *checker) goals(config Config, p *checked) *goals {
 			condition = expr.Always() // it was a problem
 		}
 		read.conditions = append(read.conditions, condition)
+		if condition.AsksStatus() {
+			read.byStatus |= 1 << uint(len(possible))
+			condition = condition.Possible()
+		}
+		possible = append(possible, condition)
 	}
 	if len(config.Goals) > goal.MaxGoals {
 		c.fail("goals", "there are %d, and a rollout can have %d", len(config.Goals), goal.MaxGoals)
@@ -55,7 +64,7 @@ func (c *checker) goals(config Config, p *checked) *goals {
 	case !p.observe:
 		c.fail("goals", "what fails reaches no goal, so they have to see how requests are answered: leave observe out")
 	}
-	read.table = expr.NewTable(read.conditions)
+	read.table = expr.NewTable(possible)
 	read.counted = fingerprint(counted...)
 	return read
 }

@@ -6,7 +6,8 @@ type Goal struct {
 	Name string `json:"name,omitempty"`
 
 	// When is the condition of a request by which a client reaches the goal, such as path() == "/thanks", if it is answered
-	// with a status below 400. Required.
+	// with a status below 400. A condition that asks for status() decides that by itself, as
+	// method() == "POST" && path() == "/orders" && status() == 201 does. Required.
 	When string `json:"when,omitempty"`
 
 	// Order sorts the goals, as in Variant.

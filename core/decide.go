@@ -39,7 +39,7 @@ func decideAt(e *Engine, p *phase, in *expr.Input, now time.Time) Decision {
 		d = p.over
 	}
 	if e.samples {
-		d = visit(e, d, in)
+		visit(e, &d, in)
 	}
 	if e.reclaims && expr.Unclaimed(in) {
 		return unclaimed(d)

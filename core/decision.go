@@ -27,6 +27,10 @@ type Decision struct {
 	// Cookie is what [Decision.SetCookie] adds to the response. Empty: nothing.
 	Cookie string
 
+	// AsksStatus tells that a goal may be reached whose condition asks for status(), so that [Report] is to be told how the
+	// request was answered, and [Succeeded] is not enough.
+	AsksStatus bool
+
 	// What Report counts in.
 	counts *outcomes
 	arm    *analysis.Arm // what the variant did in this step of the plan; nil: that does not count for it
@@ -35,7 +39,7 @@ type Decision struct {
 
 	fully bool // it is remembered for requests of which the upstream is told by more than one header
 
-	reached *reached // what the client reaches if the request succeeds; nil: nothing
+	reached *reached // what the client reaches by how the request is answered; nil: nothing
 
 	unclaimed bool // whether the request was found to have no claims, for the copies, which may ask again
 }

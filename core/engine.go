@@ -195,6 +195,9 @@ func (e *Engine) Variants() []string { return append([]string(nil), e.variants..
 // Observes reports whether outcomes are to be reported: false if the configuration turned that off.
 func (e *Engine) Observes() bool { return e.observe }
 
+// AsksStatus reports whether decisions may do so.
+func (e *Engine) AsksStatus() bool { return e.goals != nil && e.goals.byStatus != 0 }
+
 // ResponseHeader returns the name of the header that tells the client which variant served, or "".
 func (e *Engine) ResponseHeader() string { return e.announcer.response }
 
@@ -268,11 +271,13 @@ func (e *Engine) FallsBack(d Decision, r *http.Request) bool {
 }
 
 // Fallback returns the decision by which the base serves in the place of a variant that failed. The failure must be
-// reported with the first decision; the outcome of the base's answer counts as nothing.
+// reported with the first decision; the outcome of the base's answer counts as nothing, but for goals that its status decides.
 func (e *Engine) Fallback(failed Decision) Decision {
 	instead := *failed.phase.instead
 	instead.Generation = failed.Generation
 	instead.Cookie = failed.Cookie
+	instead.reached = reachedByStatus(&failed)
+	instead.AsksStatus = failed.AsksStatus
 	return instead
 }
 

@@ -203,7 +203,8 @@ type UpstreamExplained struct {
 	Unavailable bool   `json:"unavailable,omitempty"`
 }
 
-// GoalsExplained is what a client reaches by a request, if the variant answers it with a status below 400.
+// GoalsExplained is what a client reaches by a request, if the variant answers it with a status below 400; where a condition
+// asks for status(), that decides by itself.
 type GoalsExplained struct {
 	// Status is "counted", or why the client reaches no goal: "not_by_chance" (a rule, or whatever else is not chance, led to
 	// the variant), "no_client" (nothing tells the client from others) or "one_variant" (there is nothing to compare).
@@ -225,8 +226,13 @@ const (
 type GoalExplained struct {
 	Name string `json:"name"`
 
-	// Met tells that the request meets the condition, which has these parts.
-	Met       bool        `json:"met"`
+	// Met tells that the request meets the condition; false if a part decides that is open.
+	Met bool `json:"met"`
+
+	// ByStatus tells that the condition asks for status(), so that the status does not have to be below 400.
+	ByStatus bool `json:"by_status,omitempty"`
+
+	// Condition are its parts.
 	Condition []expr.Part `json:"condition,omitempty"`
 }
 

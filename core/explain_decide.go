@@ -159,7 +159,9 @@ func (s *examination) rule(n int, x *RuleExplained) {
 	if known {
 		x.Assumed = true
 	} else {
-		holds, x.Condition = expr.Explain(rule.condition, s.in, s.assumed)
+		result, parts := expr.Explain(rule.condition, s.in, s.assumed)
+		x.Condition = parts
+		holds = result == expr.Held
 	}
 	if x.Matcher {
 		x.Condition = nil

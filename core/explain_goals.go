@@ -12,8 +12,8 @@ func (s *examination) goals(d *Decision) {
 	s.at = "the goals"
 	x := &GoalsExplained{Status: s.counted(d), List: []GoalExplained{}}
 	for n, condition := range goals.conditions {
-		met, parts := expr.Explain(condition, s.in, s.assumed)
-		x.List = append(x.List, GoalExplained{Name: goals.names[n], Met: met, Condition: parts})
+		result, parts := expr.Explain(condition, s.in, s.assumed)
+		x.List = append(x.List, GoalExplained{Name: goals.names[n], Met: result == expr.Held, ByStatus: condition.AsksStatus(), Condition: parts})
 	}
 	s.x.Goals = x
 }

@@ -41,40 +41,95 @@ const (
 	findingsBytes = goal.MaxDocument + 256<<10
 )
 
-// reached is a request by which a client reaches goals, if it succeeds.
+// reached is a request by which a client reaches goals, if it succeeds, and others that its status decides.
 type reached struct {
 	sample  *goal.Sample
 	client  uint64
 	variant int
 	goals   uint16
+	open    []openGoal
+}
+
+// openGoal is a goal that waits for the status of the answer.
+type openGoal struct {
+	bit     uint16
+	settled *expr.Condition
 }
 
 func (r *reached) count() { r.sample.See(r.client, r.variant, r.goals) }
 
-// visit counts the client of a request whose decision chance made, and returns the decision, or one that knows which goals
-// the client reaches by it.
-func visit(e *Engine, d *Decision, in *expr.Input) *Decision {
+// answered counts what the client reaches by the answer that he got. Of a variant that failed, he got the gateway's error, or
+// nothing whole: what broke off.
+func (r *reached) answered(o *Outcome) {
+	if o.Gone || o.Replaced || o.Status == 0 || o.Failed && o.Status < 500 {
+		return
+	}
+	bits := uint16(0)
+	if o.Status < 400 {
+		bits = r.goals
+	}
+	for _, g := range r.open {
+		if expr.Met(g.settled, o.Status) {
+			bits |= g.bit
+		}
+	}
+	if bits != 0 {
+		r.sample.See(r.client, r.variant, bits)
+	}
+}
+
+// reachedByStatus returns what the status decides alone, whoever answers, of what a client may reach; nil if that is nothing.
+func reachedByStatus(d *Decision) *reached {
+	if !d.AsksStatus {
+		return nil
+	}
+	r := d.reached
+	return &reached{sample: r.sample, client: r.client, variant: r.variant, open: r.open}
+}
+
+// visit counts the client of a request whose decision chance made, and has the decision be one that knows which goals the
+// client reaches by it.
+func visit(e *Engine, d **Decision, in *expr.Input) {
 	defer recovered(e)
-	p := d.phase
-	if p == nil || p.sample == nil || !isByChance(d.Reason) {
-		return d
+	p := (*d).phase
+	if p == nil || p.sample == nil || !isByChance((*d).Reason) {
+		return
 	}
 	key := clientOf(e, in)
 	if key == "" {
-		return d
+		return
 	}
 	client := goal.Hash(e.salt, key)
-	p.sample.See(client, d.Index, 0)
+	p.sample.See(client, (*d).Index, 0)
 	bits := uint16(0)
 	for i := expr.Next(e.goals.table, in, expr.None); i >= 0; i = expr.Next(e.goals.table, in, i) {
 		bits |= 1 << uint(i)
 	}
-	if bits == 0 {
-		return d
+	if bits != 0 {
+		*d = reaching(e, *d, in, client, bits)
 	}
+}
+
+// reaching returns a decision by which a client may reach goals.
+func reaching(e *Engine, d *Decision, in *expr.Input, client uint64, goals uint16) *Decision {
 	copied := *d
-	copied.reached = &reached{sample: p.sample, client: client, variant: d.Index, goals: bits}
+	copied.reached = &reached{sample: d.phase.sample, client: client, variant: d.Index, goals: goals}
+	if goals&e.goals.byStatus != 0 {
+		copied.AsksStatus = true
+		settle(e, copied.reached, in)
+	}
 	return &copied
+}
+
+// settle asks, of goals that the status decides, what they ask of the request: it may be changed on its way.
+func settle(e *Engine, r *reached, in *expr.Input) {
+	for i, condition := range e.goals.conditions {
+		bit := uint16(1) << uint(i)
+		if r.goals&e.goals.byStatus&bit != 0 {
+			r.goals ^= bit
+			r.open = append(r.open, openGoal{bit: bit, settled: expr.Settle(condition, in)})
+		}
+	}
 }
 
 // isByChance reports whether chance chose the variant, now or when the client was assigned it.

@@ -19,6 +19,9 @@ type Outcome struct {
 	// Failed tells that the variant could not be reached or broke off, whatever status the client got in the end.
 	Failed bool
 
+	// Replaced tells that the client got the answer of another variant in the place of this one.
+	Replaced bool
+
 	// Gone tells that the client went away: such a request says nothing about the variant.
 	Gone bool
 
@@ -32,20 +35,18 @@ func (e *Engine) Report(d Decision, o Outcome) { Report(&d, &o) }
 
 // Report is [Engine.Report] for hosts that are interpreted, as [Decide] is.
 func Report(d *Decision, o *Outcome) {
+	if d.reached != nil {
+		d.reached.answered(o)
+	}
 	if o.Gone || o.Failed || o.Status >= 500 || o.Status == 0 {
 		reportFailure(d, o)
 		return
 	}
-	if o.Status >= 400 && d.reached != nil {
-		refused := *d
-		refused.reached = nil
-		d = &refused
-	}
 	succeeded(d, o.Latency)
 }
 
-// Succeeded is [Report] for an outcome with a status below 400, as most are, in hosts that are interpreted: there cores are
-// too slow to be in each other's way, so that one shard is enough.
+// Succeeded is [Report] for an outcome with a status below 400, as most are, of a decision that does not ask which, in hosts
+// that are interpreted: there cores are too slow to be in each other's way, so that one shard is enough.
 func Succeeded(d *Decision, latency time.Duration) {
 	i := 0
 	for latency > latencyLimits[i] {
@@ -64,7 +65,9 @@ func succeeded(d *Decision, latency time.Duration) {
 	shard := int(latency) << shardShift & c.shards
 	atomic.AddInt64(&c.cells[shard+bucketOf(latency)], 1)
 	atomic.AddInt64(&c.cells[shard+latencyCell], int64(latency))
-	credit(d, latency)
+	if d.arm != nil {
+		analysis.Answered(d.arm, false, latency)
+	}
 }
 
 // credit counts a success for the plan, and for the goals that the client reaches by it.

@@ -125,9 +125,14 @@ func reached(results []goal.Results, goal int) string {
 // counted yet; what another gateway counted is known within two minutes.
 func (p *pilot) awaitReached(t *testing.T, what, want string) {
 	t.Helper()
+	p.awaitGoal(t, 0, what, want)
+}
+
+func (p *pilot) awaitGoal(t *testing.T, goal int, what, want string) {
+	t.Helper()
 	for end := time.Now().Add(4 * time.Minute); ; time.Sleep(100 * time.Millisecond) {
 		results := p.g.Results(t, p.rollout.Name)
-		if len(results) > 0 && reached(results, 0) == want {
+		if len(results) > 0 && reached(results, goal) == want {
 			return
 		}
 		if time.Now().After(end) {
@@ -163,6 +168,35 @@ var goalJourneys = []journey{
 				t.Errorf("%+v", results)
 			}
 			p.expectShown(t)
+		},
+	},
+	{
+		name: "goals ask for the status of what clients get", rollout: change(aimed("status"), func(r *gateway.Rollout) {
+			r.Goals = []gateway.Goal{
+				{Name: "ordered", When: `method() == "POST" && path().hasSuffix("/orders") && status() == 201`},
+				{Name: "failed", When: `status() >= 500`},
+				{Name: "fine", When: `path().hasSuffix("/orders")`},
+			}
+		}),
+		run: func(t *testing.T, p *pilot) {
+			p.answerAsAsked()
+			canary, stable := halves(p.rollout.Name, 20)
+			order := func(users []string, status string) {
+				for _, user := range users {
+					p.g.Do(t, gateway.Request{Method: http.MethodPost, Target: p.path() + "orders?status=" + status, Body: "one", Header: []string{"X-User: " + user}})
+				}
+			}
+			p.pass(t, slices.Concat(canary, stable), "orders?status=201") // which none of them posts
+			order(canary[:10], "201")
+			order(canary[10:], "202")
+			order(stable[:5], "201")
+			order(stable[5:12], "409")
+			order(stable[12:15], "503")
+			order(stable[15:], "500")
+			p.awaitGoal(t, 0, "they ordered", "stable 5/20 canary 10/20")
+			p.awaitGoal(t, 1, "they met errors", "stable 8/20 canary 0/20")
+			p.awaitGoal(t, 2, "they were answered", "stable 20/20 canary 20/20")
+			p.expectOpen(t)
 		},
 	},
 	{
@@ -252,6 +286,17 @@ var goalJourneys = []journey{
 			}
 		},
 	},
+}
+
+// expectOpen holds the gateway's explanation to leave open what the status decides.
+func (p *pilot) expectOpen(t *testing.T) {
+	t.Helper()
+	out, err := p.g.CommandLine(t, "explain", p.rollout.Name, "http://shop.example"+p.path()+"orders", "-X", "POST", "-H", "X-User: ada").CombinedOutput()
+	for _, part := range []string{"  ordered: the status decides\n", "      open   status() == 201  (status() is known once there is an answer)\n", "  failed: the status decides\n", "  fine: met\n"} {
+		if err != nil || !strings.Contains(string(out), part) {
+			t.Errorf("no %q in what the command says: %v\n%s", part, err, out)
+		}
+	}
 }
 
 // converting is a plan whose canary has to convert half of its clients.

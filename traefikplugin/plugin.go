@@ -46,7 +46,7 @@ func NewFor(ctx context.Context, next http.Handler, config *core.Config, middlew
 		return nil, err
 	}
 	clients := &clients{trusted: rollout.trusted, header: rollout.clientHeader}
-	tells := rollout.engine.ResponseHeader() != ""
+	tells := rollout.engine.ResponseHeader() != "" || rollout.engine.AsksStatus()
 	if rollout.proxy != nil {
 		mode := &proxyMode{engine: rollout.engine, proxy: rollout.proxy, clients: clients, tells: tells, mirrors: rollout.engine.Mirrors()}
 		mode.proxy.upstreams.wait()

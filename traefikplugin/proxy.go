@@ -21,7 +21,7 @@ type proxyMode struct {
 	engine  *core.Engine
 	proxy   *proxy
 	clients *clients
-	tells   bool // responses tell the client which variant serves
+	tells   bool // responses tell the client which variant serves, or decide which goals he reaches
 	mirrors bool // requests may be copied
 }
 

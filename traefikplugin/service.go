@@ -17,7 +17,7 @@ type serviceMode struct {
 	engine  *core.Engine
 	clients *clients
 	next    http.Handler
-	tells   bool // responses tell the client which variant serves
+	tells   bool // responses tell the client which variant serves, or decide which goals he reaches
 }
 
 // ServeHTTP decides and passes the request on. A decision that is recalled gives the client no cookie.
@@ -97,11 +97,11 @@ type exchange struct {
 	request  *http.Request
 	upload   *upload // nil if the request has no body
 	begin    time.Time
-	tells    bool // the response tells the client something of the decision
+	tells    bool // the response tells the client something of the decision, or decides which goals he reaches
 	status   int  // of the response; 0 before it begins
 	latency  time.Duration
 	left     int  // of the body's length, as the response declares it, that is to be written; negative if that is not known
-	success  bool // the response has begun and is one, if nothing breaks off
+	success  bool // the response has begun, and all that counts is that it is a success, if nothing breaks off
 	failed   bool // the variant gave no response
 	returned bool // the handlers came back: they panic to abort a response that has begun
 	reported bool
@@ -133,7 +133,12 @@ func responded(e *exchange, status int, header http.Header) {
 	e.left, _ = strconv.Atoi(length[0]) // servers refuse what is no number
 }
 
-func tellClient(e *exchange, header http.Header) { core.TellClient(e.engine, e.decision, header) }
+func tellClient(e *exchange, header http.Header) {
+	core.TellClient(e.engine, e.decision, header)
+	if e.decision.AsksStatus {
+		e.success = false // finishOddly reports the status
+	}
+}
 
 // respondedAtLength is the rest of responded for a response of unknown length. A stream counts when its header is sent:
 // how long it lasts, and how it ends, says nothing about the variant.

@@ -26,6 +26,7 @@ var functions = []struct {
 	{"claim", fromClaim, true, `claim("role")`},
 	{"placeholder", fromPlaceholder, true, `placeholder("http.auth.user.id")`},
 	{"random", fromRandom, false, `random()`},
+	{"status", fromStatus, false, `status()`},
 }
 
 var methods = []string{"in", "inFile", "has", "contains", "hasPrefix", "hasSuffix", "matches", "exists", "lower"}
@@ -56,6 +57,9 @@ func (c *checker) value(x ast.Expr) *value {
 		if !c.arguments(call, fun.Sel.Name, 0) || v == nil {
 			return nil
 		}
+		if v.source == fromStatus {
+			return v // a number has no case
+		}
 		return &value{source: fromLowered, plain: v}
 	case *ast.Ident:
 		return c.function(call, fun)
@@ -78,7 +82,9 @@ func (c *checker) function(call *ast.CallExpr, name *ast.Ident) *value {
 	if i < 0 {
 		known := make([]string, 0, len(functions))
 		for k := range functions {
-			known = append(known, functions[k].name)
+			if functions[k].source != fromStatus || c.host.Answers {
+				known = append(known, functions[k].name)
+			}
 		}
 		hint := Suggest(name.Name, known)
 		if hint == "" {
@@ -92,6 +98,9 @@ func (c *checker) function(call *ast.CallExpr, name *ast.Ident) *value {
 		if len(call.Args) > 0 {
 			c.fail(call.Args[0].Pos(), "%s takes no argument: write %s", f.name, f.example)
 			return nil
+		}
+		if f.source == fromStatus {
+			return c.status(name.Pos())
 		}
 		return &value{source: f.source}
 	}
@@ -230,6 +239,7 @@ func (c *checker) in(call *ast.CallExpr, t test) *node {
 		}
 		c.checkCase(t.value, text, argument)
 		c.checkPlace(t.value, text, argument)
+		c.checkStatus(t.value, text, argument)
 		texts[text] = struct{}{}
 		if t.value.source == fromIP {
 			if err := prefixes.add(text); err != nil {

@@ -21,6 +21,9 @@ type Host struct {
 	// that there is no such field, or that nothing knows it. Nil: geo() is a compile error.
 	Geo func(field string) (func(address netip.Addr) string, error)
 
+	// Answers tells that conditions are answered once the request is, so that they may ask for status().
+	Answers bool
+
 	// Claim returns where a claim stands, by its dotted path, in what Claims returns. Nil: claim() is a compile error.
 	Claim func(path string) int
 
@@ -31,7 +34,8 @@ type Host struct {
 
 // Condition is a compiled condition, ready for a [Table].
 type Condition struct {
-	root *node
+	root       *node
+	asksStatus bool
 }
 
 // Outside wraps a condition that the gateway itself evaluates, such as a matcher of its configuration.

@@ -20,6 +20,7 @@
 //	claim("role")        a claim of the request's verified token, by its dotted path; no other token has claims
 //	placeholder("name")  a placeholder of the host; where the host has none, a compile error
 //	random()             a number in [0,1), new for every request
+//	status()             the status of the answer, a number; a compile error where conditions are asked before there is one
 //
 // A value that the request does not have is the empty string; [.exists] tells it apart. Values are case-sensitive.
 //

@@ -15,7 +15,8 @@ type Part struct {
 	// Depth is how deep it stands in parts that && || and ! are made of: 0 is the condition itself.
 	Depth int `json:"depth"`
 
-	// Result is "true", "false", or "skipped": the parts before it decide.
+	// Result is "true", "false", "open": it depends on status(), which is known once the request is answered, or "skipped": the
+	// parts before it decide.
 	Result string `json:"result"`
 
 	// Looked is what a part without parts looked at, such as header("X-Version"), and Saw what that was, its first KiB.
@@ -29,6 +30,7 @@ type Part struct {
 const (
 	Held    = "true"
 	Failed  = "false"
+	Open    = "open"
 	Skipped = "skipped"
 )
 
@@ -58,11 +60,11 @@ func (in *Input) Assume(claims [][]string) {
 // Drew reports whether random() was asked, so that another request of the same kind may get another answer.
 func (in *Input) Drew() bool { return in.hasRandom }
 
-// Explain answers a condition as [Next] does, and tells what became of its parts.
-func Explain(c *Condition, in *Input, assumed *Assumed) (holds bool, parts []Part) {
+// Explain answers a condition as [Next] does, or as far as [Settle] does, and tells what became of its parts.
+func Explain(c *Condition, in *Input, assumed *Assumed) (result string, parts []Part) {
 	x := &explainer{in: in, assumed: assumed}
-	holds = x.explain(c.root, 0, true)
-	return holds, x.parts
+	result = x.explain(c.root, 0, true)
+	return result, x.parts
 }
 
 type explainer struct {
@@ -71,48 +73,57 @@ type explainer struct {
 	parts   []Part
 }
 
-// explain adds a part and its parts. What is not reached is not looked at.
-func (x *explainer) explain(n *node, depth int, reached bool) bool {
+// explain adds a part and its parts, and returns what became of it. What is not reached is not looked at.
+func (x *explainer) explain(n *node, depth int, reached bool) string {
 	at := len(x.parts)
 	x.parts = append(x.parts, Part{Expression: n.text, Depth: depth})
-	holds := x.answer(n, at, depth, reached)
-	x.parts[at].Result = result(holds, reached)
-	return holds
-}
-
-func result(holds, reached bool) string {
-	switch {
-	case !reached:
-		return Skipped
-	case holds:
-		return Held
+	result := x.answer(n, at, depth, reached)
+	if !reached {
+		result = Skipped
 	}
-	return Failed
+	x.parts[at].Result = result
+	return result
 }
 
-func (x *explainer) answer(n *node, at, depth int, reached bool) bool {
+func (x *explainer) answer(n *node, at, depth int, reached bool) string {
 	switch n.kind {
 	case isTrue:
-		return true
+		return Held
 	case isFalse:
-		return false
+		return Failed
 	case isNot:
 		if n.left.kind == isTest && n.left.text == "" { // !=
-			return !x.test(&n.left.test, at, reached)
+			return opposite(x.test(&n.left.test, at, reached))
 		}
-		return !x.explain(n.left, depth+1, reached)
+		return opposite(x.explain(n.left, depth+1, reached))
 	case isAnd, isOr:
-		decides := n.kind == isOr // what ends it
-		holds := !decides
+		decides := Failed // what ends it
+		if n.kind == isOr {
+			decides = Held
+		}
+		result := opposite(decides)
 		for _, operand := range operands(n, n.kind, nil) {
-			if x.explain(operand, depth+1, reached) == decides && reached {
-				holds = decides
+			switch x.explain(operand, depth+1, reached) {
+			case decides:
+				result = decides
 				reached = false
+			case Open:
+				result = Open
 			}
 		}
-		return holds
+		return result
 	}
 	return x.test(&n.test, at, reached)
+}
+
+func opposite(result string) string {
+	switch result {
+	case Held:
+		return Failed
+	case Failed:
+		return Held
+	}
+	return result
 }
 
 // operands returns what a chain of one operator combines, in order.
@@ -125,26 +136,33 @@ func operands(n *node, kind kind, list []*node) []*node {
 }
 
 // test answers a test, as programs do, and says in a part what it saw.
-func (x *explainer) test(t *test, at int, reached bool) bool {
-	asked := &instruction{test: *t, yes: 1, no: 0}
-	if asked.value == nil {
-		asked.value = nothing
+func (x *explainer) test(t *test, at int, reached bool) string {
+	v := t.value
+	if v == nil {
+		v = nothing
 	}
-	asked.value = assume(asked.value, x.assumed)
-	seen := seenBy(asked)
+	v = assume(v, x.assumed)
+	seen := seenBy(t.op, v)
 	if seen != nothing {
 		x.parts[at].Looked = describe(seen)
 	}
-	if !reached {
-		return false
-	}
-	if seen != nothing {
-		text, ok := readAll(seen, asked.op, x.in)
+	switch {
+	case !reached:
+		return Skipped
+	case t.isOfStatus():
+		return Open
+	case seen != nothing:
+		text, ok := readAll(seen, t.op, x.in)
 		x.parts[at].Saw = shown(text)
 		x.parts[at].Absent = !ok
 	}
-	text, ok := read(asked.value, x.in)
-	return answer(asked, x.in, text, ok) == 1
+	asked := *t
+	asked.value = v
+	text, ok := read(v, x.in)
+	if asked.holds(x.in, text, ok) {
+		return Held
+	}
+	return Failed
 }
 
 // maxShown is how much of a value is shown, in bytes: many parts may look at the same one.
@@ -158,11 +176,11 @@ func shown(text string) string {
 }
 
 // seenBy returns the value that a test looks at, which for addresses is the client's.
-func seenBy(i *instruction) *value {
-	if i.op == addressEqual || i.op == addressIn || i.op == addressInFile {
+func seenBy(op operation, v *value) *value {
+	if op == addressEqual || op == addressIn || op == addressInFile {
 		return &value{source: fromIP}
 	}
-	return i.value
+	return v
 }
 
 // readAll returns all that a test sees of a value: more than the first field, where it looks into lists.

@@ -16,7 +16,7 @@ func ParseCondition(source string, host Host) (*Condition, []error) {
 	c := &checker{source: source, host: host}
 	if tree := c.parse(`a condition such as header("X-Version") == "v2"`); tree != nil {
 		if root := c.condition(tree); len(c.problems) == 0 {
-			return &Condition{root: root}, nil
+			return &Condition{root: root, asksStatus: c.asksStatus}, nil
 		}
 	}
 	return nil, c.problems
@@ -24,9 +24,10 @@ func ParseCondition(source string, host Host) (*Condition, []error) {
 
 // checker turns Go syntax into conditions and values and collects what is wrong.
 type checker struct {
-	source   string
-	host     Host
-	problems []error
+	source     string
+	host       Host
+	problems   []error
+	asksStatus bool
 }
 
 func (c *checker) fail(at token.Pos, format string, args ...any) {
@@ -142,6 +143,9 @@ func (c *checker) comparison(x *ast.BinaryExpr) *node {
 	t := test{value: v}
 	switch {
 	case lit.isNumber:
+		if x.Op == token.EQL || x.Op == token.NEQ {
+			c.checkStatus(v, strconv.FormatFloat(lit.number, 'f', -1, 64), x.Y)
+		}
 		t.op = numberOperations[x.Op]
 		t.number = lit.number
 	case lit.isBool && x.Op != token.EQL && x.Op != token.NEQ:
@@ -156,6 +160,7 @@ func (c *checker) comparison(x *ast.BinaryExpr) *node {
 	default:
 		c.checkCase(v, lit.text, x.Y)
 		c.checkPlace(v, lit.text, x.Y)
+		c.checkStatus(v, lit.text, x.Y)
 		t.op = textOperations[x.Op]
 		t.text = lit.text
 	}

@@ -23,6 +23,7 @@ const (
 	fromClaim
 	fromPlaceholder
 	fromRandom
+	fromStatus // of the answer: no request has it
 	fromLowered
 	fromNowhere
 )
