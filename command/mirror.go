@@ -42,7 +42,7 @@ func (m *mirrors) describe() string {
 func describeMirror(r mirror.Report) string {
 	t := newTable()
 	t.row("Mirror:", r.Mirror)
-	t.row("Counts:", numbers("%s=%d", r.Counts))
+	t.row("Counts:", numbers(r.Counts))
 	t.row("Compared:", compared(r))
 	tables := []string{t.String()}
 	if r.Baseline != nil && r.Target != nil {

@@ -6,7 +6,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -102,7 +104,7 @@ func describe(s core.Status, events []rollout.Event) string {
 	if e := s.Evaluation; e != nil {
 		t.row("Verdict:", strings.TrimSuffix(fmt.Sprintf("%s: %s", e.Verdict, e.Reason), ": "))
 		t.row("Failures:", fmt.Sprintf("%d of %d in a row", e.Failures, e.Limit))
-		t.row("Figures:", figures(e.Figures))
+		t.row("Figures:", numbers(e.Figures))
 	}
 	if !s.Ends.IsZero() {
 		t.row("Ends:", s.Ends.Local().Format(time.DateTime))
@@ -110,7 +112,7 @@ func describe(s core.Status, events []rollout.Event) string {
 	t.row("Gateway:", s.Member)
 	t.row("Clients:", s.SampleRatio)
 	t.row("Store:", s.StoreAway)
-	t.row("Counts:", numbers("%s=%d", s.Counts))
+	t.row("Counts:", numbers(s.Counts))
 	tables := []string{t.String()}
 	if len(s.Steps) > 0 {
 		tables = append(tables, describeSteps(s))
@@ -263,16 +265,22 @@ func reasonOf(s core.Status) string {
 	return s.Reason
 }
 
-func figures(byName map[string]float64) string { return numbers("%s=%.6g", byName) }
-
 // numbers are those that have a name, in the order of the names.
-func numbers[number int64 | float64](format string, byName map[string]number) string {
+func numbers[number int64 | float64](byName map[string]number) string {
 	var list []string
 	for name, value := range byName {
-		list = append(list, fmt.Sprintf(format, name, value))
+		list = append(list, name+"="+digits(float64(value)))
 	}
 	slices.Sort(list)
 	return strings.Join(list, " ")
+}
+
+// digits writes large numbers out: 1e+06 is no way to say a million requests.
+func digits(value float64) string {
+	if math.Abs(value) < 1e5 {
+		return strconv.FormatFloat(value, 'g', 6, 64)
+	}
+	return strconv.FormatFloat(value, 'f', 0, 64)
 }
 
 func words(list ...string) []string {

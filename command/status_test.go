@@ -67,7 +67,7 @@ func TestDescription(t *testing.T) {
 		Name: "checkout", Revision: "v2", State: "rolled_back", Cause: "check", Reason: "error_rate\n\x1b[31mred", Version: "9", Base: "stable", Candidate: "canary",
 		Ends: time.Now(), StoreAway: "no such file",
 		Variants:   []core.VariantStatus{{Name: "canary", Weight: "0%", Requests: 2000, Failures: 31, LatencyP50: 1234567, LatencyP99: 2 * time.Second}},
-		Evaluation: &core.EvaluationStatus{Verdict: rollout.Fail, Reason: "too slow", Failures: 2, Limit: 2, Figures: map[string]float64{"p": 0.00012, "b": 3}},
+		Evaluation: &core.EvaluationStatus{Verdict: rollout.Fail, Reason: "too slow", Failures: 2, Limit: 2, Figures: map[string]float64{"p": 0.00012, "b": 3, "n": 1e6, "m": 123456.7}},
 		Counts:     map[string]int64{"decisions_split": 12345678, "decisions_base": 1},
 		Members: []core.MemberStatus{
 			{ID: "0f", Name: "edge-1", Self: true, Gateway: "caddy v2.11.4", Revision: "v2", State: "rolled_back", Step: 2, Weight: "10%", Requests: 2000, Failures: 31,
@@ -76,7 +76,7 @@ func TestDescription(t *testing.T) {
 		},
 	}, nil)
 	for _, part := range []string{
-		"State:      rolled_back (check) for -\n", "Reason:     error_rate  [31mred\n", "Verdict:    fail: too slow\n", "Failures:   2 of 2 in a row\n", "Figures:    b=3 p=0.00012\n",
+		"State:      rolled_back (check) for -\n", "Reason:     error_rate  [31mred\n", "Verdict:    fail: too slow\n", "Failures:   2 of 2 in a row\n", "Figures:    b=3 m=123457 n=1000000 p=0.00012\n",
 		"Store:      no such file\n", "Counts:     decisions_base=1 decisions_split=12345678\n", "canary   0%      2000      1.55%   1.23ms  -    2s",
 		">  edge-1  caddy v2.11.4  v2        rolled_back  2, 10%  2000      1.55%   fail    2s ago    -\n",
 		"   a1      traefik        v1        outdated     -       0         -       -       1m1s ago  its revision was superseded\n",

@@ -194,7 +194,7 @@ func (w *watcher) event(data []byte) (done bool, err error) {
 	if w.json {
 		_, err = fmt.Fprintf(w.out, "%s\n", data)
 	} else {
-		parts := words(e.Time.Local().Format(time.DateTime), string(e.Kind), fmt.Sprintf("%s, step %d", e.State, e.Step), e.Reason, figures(e.Figures))
+		parts := words(e.Time.Local().Format(time.DateTime), string(e.Kind), fmt.Sprintf("%s, step %d", e.State, e.Step), e.Reason, numbers(e.Figures))
 		_, err = fmt.Fprintln(w.out, printable(strings.Join(parts, "  ")))
 	}
 	if err != nil {
