@@ -20,8 +20,10 @@ const (
 	manyMembers = 250
 	mostSlowed  = 4
 
-	// seldom is from one look to the next for who does not judge: among few gateways, and among more than it looks at.
+	// seldom is from one look to the next for who does not judge: among few gateways, and among more than it looks at. Who is
+	// not among the first, and would judge last of all, waits a minute longer from look to look, up to mostRarely minutes.
 	seldom, rarely = 15 * time.Second, time.Minute
+	mostRarely     = 5
 
 	// patience is for how long nobody else must have been about a release before it is taken to be nobody's, and for how long
 	// two have to have one name before that is told: gateways that begin again are gone for a moment, or there twice.
@@ -36,6 +38,7 @@ type Council struct {
 	members []*Member // in the order of their ids, this one too
 	met     map[string]*Member
 	all     bool // whether the reports of all were seen last, and not only the first
+	behind  int  // how many looks in a row saw enough gateways that judge before this one
 
 	unopposed time.Duration // since when nobody else is about the record's release
 	opposed   bool
@@ -87,20 +90,24 @@ func (c *Council) Limit() int {
 	if me == nil {
 		return FirstReports // it begins, and maybe with a thousand others
 	}
-	enough := c.spoken()
-	if me.eligible(c.record) {
-		eligible := 0
-		for i := 0; i < len(c.members) && i < FirstReports; i++ {
-			if c.members[i].eligible(c.record) {
-				eligible++
-			}
-		}
-		enough = eligible >= MostJudges
-	}
-	if me.Judges || !enough {
+	if me.Judges || !c.enough(me) {
 		return 0
 	}
 	return FirstReports
+}
+
+// enough reports whether the first reports say who judges, or to whom it does not matter that somebody is about the release.
+func (c *Council) enough(me *Member) bool {
+	if !me.eligible(c.record) {
+		return c.spoken()
+	}
+	eligible := 0
+	for i := 0; i < len(c.members) && i < FirstReports; i++ {
+		if c.members[i].eligible(c.record) {
+			eligible++
+		}
+	}
+	return eligible >= MostJudges
 }
 
 // Pace returns the time from one report to the next, of what it is for a gateway alone.
@@ -139,6 +146,10 @@ func (c *Council) Pause() time.Duration {
 	switch {
 	case c.judges(c.id):
 		return 0
+	case !c.Few() && c.behind > mostRarely:
+		return mostRarely * rarely
+	case !c.Few() && c.behind > 1:
+		return time.Duration(c.behind) * rarely
 	case !c.Few():
 		return rarely
 	case c.spoken():
@@ -183,6 +194,10 @@ func (c *Council) Hear(reports []store.Report, all bool, mine Report, record Rel
 		}
 		m.compare(me, record)
 		twin = twin || m.Name == own.Name && own.Name != ""
+	}
+	c.behind++
+	if last := c.members[len(c.members)-1]; all || last.ID != c.id || len(reports) < FirstReports || !me.eligible(record) || !c.enough(me) {
+		c.behind = 0
 	}
 	c.settle(twin, now)
 }

@@ -371,3 +371,31 @@ func TestReportsThatAreNone(t *testing.T) {
 		t.Errorf("%+v, %v", r, err)
 	}
 }
+
+// TestBehindTheFirst: who would judge last of all looks ever more seldom, until there are not enough before it.
+func TestBehindTheFirst(t *testing.T) {
+	me := newGateway("99")
+	council := NewCouncil(me.id)
+	var first []store.Report
+	for i := 0; i < FirstReports; i++ {
+		first = append(first, newGateway(fmt.Sprint(1000+i)).filed(t))
+	}
+	for _, minutes := range []int{1, 2, 3, 4, 5, 5} {
+		pause := time.Duration(minutes) * time.Minute
+		council.Hear(first, false, me.report(), release, 0)
+		if council.Pause() != pause || council.Limit() != FirstReports {
+			t.Errorf("it looks at %d after %v, want all that are first after %v", council.Limit(), council.Pause(), pause)
+		}
+	}
+	outdated := newGateway("1000")
+	outdated.edit = func(r *Report) { r.Outdated = true }
+	outdated.filed(t) // what follows is later than what they said
+	for i := 0; i < FirstReports-4; i++ {
+		outdated.id = fmt.Sprint(1000 + i)
+		first[i] = outdated.filed(t)
+	}
+	council.Hear(first, false, me.report(), release, 0)
+	if judges, me := council.Judges(); judges != MostJudges || !me || council.Pause() != 0 || council.Limit() != 0 {
+		t.Errorf("four others can judge: %d do, this one %v, and looks at %d after %v", judges, me, council.Limit(), council.Pause())
+	}
+}
