@@ -25,6 +25,10 @@ const (
 	// answer, as Linux counts, the connection of a watch ends.
 	etcdKeepAlive = 2 * time.Second
 
+	// mostEtcdConns is how many connections there are to a member, the watch's among them. Fifty rollouts that ask at the same
+	// time wait for each other: a connection that is opened for one question costs etcd more than the question.
+	mostEtcdConns = 8
+
 	// maxEtcdAnswer is how many bytes an answer may have: a document in base64, and what is around it.
 	maxEtcdAnswer = MaxContent/3*4 + 64<<10
 )
@@ -90,7 +94,8 @@ func newEtcdClient(s EtcdSettings) *etcdClient {
 			return dialer.DialContext(ctx, network, address)
 		},
 		TLSHandshakeTimeout: c.attempt,
-		MaxIdleConnsPerHost: 4,
+		MaxConnsPerHost:     mostEtcdConns,
+		MaxIdleConnsPerHost: mostEtcdConns,
 		IdleConnTimeout:     time.Minute,
 	}
 	if s.TLS != nil {

@@ -4,7 +4,11 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"net/http"
+	"net/http/httptest"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -36,5 +40,41 @@ func TestEtcdSilentWatch(t *testing.T) {
 	})
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v", err)
+	}
+}
+
+// TestEtcdFewConnections: who has many rollouts asks for them over a few connections, and keeps those.
+func TestEtcdFewConnections(t *testing.T) {
+	const most = 8
+	fake := newFakeEtcd()
+	var asked, opened atomic.Int64
+	busy := make(chan bool)
+	fake.before = func(http.ResponseWriter, *http.Request) bool {
+		if asked.Add(1) == most {
+			close(busy)
+		}
+		<-busy
+		return false
+	}
+	server := httptest.NewUnstartedServer(http.HandlerFunc(fake.answer))
+	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			opened.Add(1)
+		}
+	}
+	server.Start()
+	defer server.Close()
+	e := openEtcdWith(t, store.EtcdSettings{Endpoints: []string{server.URL}, Timeout: time.Minute})
+	var loading sync.WaitGroup
+	for range 50 {
+		loading.Go(func() {
+			if _, err := e.Load(t.Context(), "a"); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	loading.Wait()
+	if opened.Load() != most || asked.Load() != 50 {
+		t.Errorf("%d questions over %d connections, want 50 over %d", asked.Load(), opened.Load(), most)
 	}
 }
