@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
+	"hash/fnv"
 	mathrand "math/rand"
 	"os"
 	"strings"
@@ -63,6 +64,7 @@ type attendance struct {
 	report   time.Duration  // when to report next, on the monotonic clock
 	look     time.Duration  // when to look next
 	told     string         // of what was reported last
+	failed   int            // how many exchanges did in a row
 }
 
 // attend has the gateway report, and look at the reports of the others, when it is time. What changed is told at once.
@@ -71,7 +73,7 @@ func (p *pursuit) attend(ctx context.Context, view *rollout.View, now time.Durat
 	if a.members == nil || a.gathered != nil || view == nil || view.State == "" {
 		return
 	}
-	telling := fmt.Sprint(view.Position, string(view.State), view.Outdated != nil, p.trial != nil)
+	telling := fmt.Sprint(view.Position, string(view.State), view.Outdated != nil, p.trial != nil, view.Away == "")
 	c := &p.live.company
 	if c.council == nil {
 		c.id = randomID()
@@ -90,7 +92,7 @@ func (p *pursuit) attend(ctx context.Context, view *rollout.View, now time.Durat
 	if now < a.report {
 		return
 	}
-	a.report = now + jittered(pace)
+	a.report = turnAfter(now, pace, p.engine.release.Member)
 	limit := c.council.Limit()
 	g := exchanged{mine: p.reportOf(view), read: now >= a.look, all: limit == 0}
 	g.record = fleet.Release{Revision: view.Record.Revision, Candidate: view.Record.Candidate}
@@ -113,6 +115,18 @@ func jittered(d time.Duration) time.Duration {
 		return 0
 	}
 	return d*4/5 + time.Duration(mathrand.Int63n(int64(d)*2/5+1))
+}
+
+// turnAfter returns when a gateway reports next: all of its rollouts at the same time, so that they are written together, and
+// gateways of other names at others.
+func turnAfter(now, pace time.Duration, name string) time.Duration {
+	hash := fnv.New64a()
+	_, _ = hash.Write([]byte(name)) // it never fails
+	at := now - now%pace + time.Duration(hash.Sum64()%uint64(pace))
+	for at < now+pace/4 {
+		at += pace
+	}
+	return at
 }
 
 // exchange sends a report, and reads those of the others.
@@ -178,21 +192,26 @@ func (p *pursuit) meet(g exchanged) {
 	now := clocks().Mono
 	c := &p.live.company
 	if g.err != nil {
-		p.attendance.report = now + soonest
+		p.attendance.failed++
+		p.attendance.report = now + jittered(p.retry())
 		p.attendance.look = now
+		p.eager = true
 		if c.fault == "" {
 			p.engine.log.Error("the reports of the other gateways", "rollout", p.engine.name, "error", g.err)
 		}
 		c.fault = g.err.Error()
 		return
 	}
+	p.attendance.failed = 0
 	if c.fault != "" {
 		p.engine.log.Info("the reports of the other gateways are back", "rollout", p.engine.name)
 		c.fault = ""
+		p.eager = true
 	}
 	if !g.read {
 		return
 	}
+	p.eager = true // its role may be another
 	c.joined = true
 	c.council.Hear(g.reports, g.all, g.mine, g.record, now)
 	if t := p.trial; t != nil && t.position == g.mine.Position() && fingerprint(t.division) == g.mine.Division {
@@ -200,6 +219,17 @@ func (p *pursuit) meet(g exchanged) {
 		c.council.AddTo(t.Trial, now-t.began)
 	}
 	c.seen.Store(&assembly{members: c.council.Members(), id: c.id})
+}
+
+// retry returns when a report is tried again that failed: ever later, because a store that is busy has the more to do the
+// more often it is asked.
+func (p *pursuit) retry() time.Duration {
+	most := p.live.company.council.Pace(latest)
+	wait := soonest
+	for i := 1; i < p.attendance.failed && wait < most; i++ {
+		wait *= 2
+	}
+	return earlier(wait, most)
 }
 
 // leave tells the others that this gateway has gone, unless another engine goes on here.

@@ -40,6 +40,8 @@ type progress struct {
 
 	trial *trial        // of the present position; guarded by Live's mu
 	news  chan struct{} // closed when there are more events; nil if nobody waits; guarded by Live's mu
+
+	stirred chan bool // has room for one: a pursuit has something to look at; nil before there is one; guarded by Live's mu
 }
 
 // shown is a view, and for which engines it is.
@@ -141,14 +143,37 @@ func (l *Live) show(v *rollout.View) {
 	next := &shown{view: v, kin: kinOf(v.Release)}
 	old, _ := l.shown.Load().(*shown)
 	l.shown.Store(next)
-	if old != nil && old.kin == next.kin && alike(old.view, v) {
+	same := old != nil && old.kin == next.kin && alike(old.view, v)
+	if same && old.view.Away == v.Away {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.stir()
+	if same {
 		return
 	}
 	l.turn.Add(1)
-	l.mu.Lock()
-	defer l.mu.Unlock()
 	for _, m := range l.memories {
 		m.outdate()
+	}
+}
+
+// stirring returns what has a value when a pursuit has something to look at.
+func (l *Live) stirring() chan bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.stirred == nil {
+		l.stirred = make(chan bool, 1)
+	}
+	return l.stirred
+}
+
+// stir has a pursuit look at what there is. Live's mu must be held.
+func (l *Live) stir() {
+	select {
+	case l.stirred <- true:
+	default: // it is about to, or there is none
 	}
 }
 

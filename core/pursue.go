@@ -11,8 +11,8 @@ import (
 	"github.com/grayling-gateway/grayling/core/rollout"
 )
 
-// pursuit goes on with the plan of the engine in force: every second it looks at the clock and at what was seen. One
-// goroutine has it, and nobody else.
+// pursuit goes on with the plan of the engine in force: in every second in which something is due it looks at the clock and
+// at what was seen. One goroutine has it, and nobody else.
 type pursuit struct {
 	engine *Engine
 	live   *Live
@@ -26,6 +26,10 @@ type pursuit struct {
 
 	attendance attendance
 	role       role
+
+	ticked time.Duration // when the last tick was due, on the monotonic clock
+	next   time.Duration // when the next is
+	eager  bool          // whether that is as soon as it may be
 
 	values  chan map[string]float64 // of Prometheus; nil if it is not being asked
 	answers chan rollout.Confirmation
@@ -59,14 +63,22 @@ func (e *Engine) pursue(ctx context.Context) {
 	}()
 	p := &pursuit{engine: e, live: l, answers: make(chan rollout.Confirmation, 1)}
 	p.attendance.members = e.members()
-	ticker := time.NewTicker(time.Second)
-	defer ticker.Stop()
+	p.ticked = clocks().Mono
+	stirred := l.stirring()
+	timer := time.NewTimer(tickEvery)
+	defer timer.Stop()
 	for ctx.Err() == nil {
+		wait := longestRest
+		p.inTurn(func() { wait = p.rest(clocks().Mono) })
+		timer.Reset(wait)
 		select {
 		case <-ctx.Done():
-		case <-ticker.C:
+		case <-timer.C:
+			p.ticked = p.next + (clocks().Mono - p.next).Truncate(tickEvery)
 			e.outside.take(notifier, client)
 			p.inTurn(func() { p.tick(ctx) })
+		case <-stirred:
+			p.eager = true
 		case values := <-p.values:
 			p.values = nil
 			p.inTurn(func() { p.proceed(ctx, rollout.Observations{Evaluation: p.evaluate(values)}) })
@@ -109,6 +121,7 @@ func (p *pursuit) tick(ctx context.Context) {
 	seen := rollout.Observations{}
 	now := clocks().Mono
 	view := p.live.controller.View()
+	p.eager = false
 	p.live.beginAnew(view)
 	p.follow(current(p.engine).trial, now)
 	p.record(now)
@@ -148,15 +161,19 @@ func (p *pursuit) follow(t *trial, now time.Duration) {
 	}
 	if plan := p.engine.plan; t != nil && plan != nil {
 		if view := p.live.controller.View(); view != nil { // looks before a reload or a restart count
-			p.looks = int(view.Record.Age / plan.Every)
+			p.looks = int(view.Age(now) / plan.Every)
 		}
 	}
 }
 
 // due reports whether the checks are to be looked at.
 func (p *pursuit) due(view *rollout.View, now time.Duration) bool {
-	plan := p.engine.plan
-	if plan == nil || view == nil || p.values != nil || now-p.judged < plan.Every {
+	return p.judges(view) && now-p.judged >= p.engine.plan.Every
+}
+
+// judges reports whether the checks are looked at every now and then.
+func (p *pursuit) judges(view *rollout.View) bool {
+	if p.engine.plan == nil || view == nil || p.values != nil {
 		return false
 	}
 	switch view.State {

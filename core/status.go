@@ -107,7 +107,7 @@ func (l *Live) Status() (Status, bool) {
 	r := &v.Record
 	status := Status{
 		Name: e.name, Revision: r.Revision, Member: e.member(), State: string(v.State), Cause: string(r.Cause), Reason: r.Reason, Since: r.Since,
-		Epoch: r.Epoch, Version: r.Version(), Step: r.Step, Age: r.Age, Held: r.Held, Stalled: r.Stalled, Awaits: v.Awaits != "",
+		Epoch: r.Epoch, Version: r.Version(), Step: r.Step, Age: v.Age(clocks().Mono), Held: r.Held, Stalled: r.Stalled, Awaits: v.Awaits != "",
 		Ends: e.ends, StoreAway: v.Away, SampleRatio: e.sampleRatio(), Counts: l.tallied(),
 	}
 	if v.State == "" {

@@ -61,7 +61,7 @@ func (t *Trial) Assignments() []int64 {
 	return n
 }
 
-// Turn lets time go by. It wants to be called about every second with the time since the trial began. A clock that was put
+// Turn lets time go by. It wants to be called when [Trial.Next] says, or later, with the time since the trial began. A clock that was put
 // back is another one: it is read from there on.
 func (t *Trial) Turn(elapsed time.Duration) {
 	passed := elapsed - t.clock
@@ -77,6 +77,11 @@ func (t *Trial) Turn(elapsed time.Duration) {
 		t.moments = append(t.moments, t.look())
 		t.thin()
 	}
+}
+
+// Next returns when Turn has something to do next, by the clock that it is told.
+func (t *Trial) Next() time.Duration {
+	return t.clock + slot - (t.now - t.moments[len(t.moments)-1].at)
 }
 
 func (t *Trial) look() *moment {

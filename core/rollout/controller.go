@@ -85,7 +85,34 @@ type View struct {
 	Record   Record
 	Last     Evaluation // of this position; without a verdict if there was none
 	Away     string     // why the store is; "" if it is not
+
+	at time.Duration // on the monotonic clock: when the record's Age was so
 }
+
+// Age returns how long the step has lasted at a time of the monotonic clock.
+func (v *View) Age(now time.Duration) time.Duration {
+	if v.lasts() && now > v.at {
+		return later(v.Record.Age, now-v.at)
+	}
+	return v.Record.Age
+}
+
+// Left returns how long it is to the end of the step's time, and whether there is one: zero or less before the first step, and
+// where the time is over, and the step waits for something.
+func (v *View) Left(now time.Duration) (time.Duration, bool) {
+	if v.State != Progressing {
+		return 0, false
+	}
+	if v.Record.Step == 0 {
+		return 0, true
+	}
+	step := v.Release.Plan.Steps[v.Record.Step-1]
+	left, ends := step.For-v.Age(now), !step.Manual
+	return left, ends
+}
+
+// lasts reports whether the step grows older.
+func (v *View) lasts() bool { return v.State == Progressing && v.Record.Step > 0 }
 
 // Preview returns what a rollout would be in a process that begins with a release, of which a store has that record, and
 // what would happen. shared tells that other gateways have that store, too.
@@ -123,7 +150,7 @@ func Unknown(release Release) *View {
 }
 
 func viewOf(m *Machine) *View {
-	return &View{Release: m.release, State: m.State(), Position: m.Position(), Weights: m.Weights(), Awaits: m.Awaits(), Outdated: m.Outdated(), Record: m.Record(), Last: m.Evaluation()}
+	return &View{Release: m.release, State: m.State(), Position: m.Position(), Weights: m.Weights(), Awaits: m.Awaits(), Outdated: m.Outdated(), Record: m.Record(), Last: m.Evaluation(), at: m.now.Mono}
 }
 
 // Errors of [Controller.Command] wrap one of these, or of those of [Machine.Command].

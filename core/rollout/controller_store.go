@@ -134,6 +134,7 @@ func (c *Controller) adopt(ctx context.Context, now Time, version string, record
 		m, events = begin(c.release, record, now, c.shared())
 	} else {
 		m, events = Follow(c.release, record, now)
+		c.machine.elapse(now)
 		m.remember(c.machine)
 	}
 	var err error

@@ -391,3 +391,42 @@ func TestControllersTogether(t *testing.T) {
 		}
 	}
 }
+
+// TestViewsGrowOlder: between two ticks the step's age goes on.
+func TestViewsGrowOlder(t *testing.T) {
+	g := serve(t, store.NewMemory(), Settings{}).configure(usual())
+	v, now := g.c.View(), g.now.Mono
+	long := v.Release.Plan.Steps[0].For
+	if age := v.Age(now + time.Minute); age != time.Minute {
+		t.Errorf("a minute later the step has lasted %v", age)
+	}
+	if left, ends := v.Left(now + long + time.Second); left != -time.Second || !ends {
+		t.Errorf("a second after the step %v are left, %v", left, ends)
+	}
+	if age := v.Age(now - time.Hour); age != 0 {
+		t.Errorf("by a clock that was put back it has lasted %v", age)
+	}
+	if err := g.c.Command(context.Background(), g.now, Command{Verb: Pause}); err != nil {
+		t.Fatal(err)
+	}
+	v = g.c.View()
+	if _, ends := v.Left(now); ends || v.Age(now+time.Hour) != 0 {
+		t.Errorf("paused for an hour, the step has lasted %v, and ends: %v", v.Age(now+time.Hour), ends)
+	}
+}
+
+// TestAgeBetweenTicks: who adopts what another gateway saved loses nothing of the time since its own last tick.
+func TestAgeBetweenTicks(t *testing.T) {
+	shared := store.NewMemory()
+	one, two := serve(t, shared, Settings{Checkpoint: time.Second}).configure(usual()), serve(t, shared, Settings{}).configure(usual())
+	one.wait(4*time.Second, "")
+	two.now.Mono += 5 * time.Second
+	d, err := shared.Load(context.Background(), "checkout")
+	if err != nil {
+		t.Fatal(err)
+	}
+	two.c.follow(context.Background(), two.now, d)
+	if age := two.c.View().Record.Age; age != 5*time.Second {
+		t.Errorf("after 5 s without a tick the step has lasted %v", age)
+	}
+}

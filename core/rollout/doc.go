@@ -52,7 +52,7 @@
 // that another one superseded is outdated: it serves what its own came to, and leaves the record alone.
 //
 //	Configure    with every configuration
-//	Tick         every second, and with every observation
+//	Tick         every second in which something is due, and with every observation
 //	Watch        in the background, where others may write to the store
 //	View         what requests go by, without waiting for anybody
 package rollout

@@ -117,8 +117,8 @@ func (m *Machine) start(t move) {
 // waiting is why a plan is before its first step.
 const waiting = "waiting for the hours of the plan"
 
-// Tick goes on with what was seen since, and returns what happened. It is to be called about once a second, and at once
-// with every observation.
+// Tick goes on with what was seen since, and returns what happened. It is to be called about once a second while
+// something may be due, such as the end of a step, every few seconds otherwise, and at once with every observation.
 func (m *Machine) Tick(now Time, seen Observations) []Event {
 	m.elapse(now)
 	m.obstacle = seen.Obstacle

@@ -1,0 +1,60 @@
+package core
+
+import (
+	"time"
+
+	"github.com/grayling-gateway/grayling/core/rollout"
+)
+
+const (
+	// tickEvery is from one tick to the next while something may be due.
+	tickEvery = time.Second
+
+	// longestRest is how long a pursuit rests at most: nobody can foresee that somebody sets the clock on the wall, reads a
+	// secret anew, or is the last of the clients that a sample needs.
+	longestRest = 5 * time.Second
+)
+
+// rest returns how long the pursuit may rest: a thousand gateways with fifty rollouts each would tick fifty thousand times
+// a second, most of them for nothing. Ticks stay whole seconds apart, those alone are left out in which nothing is due.
+func (p *pursuit) rest(now time.Duration) time.Duration {
+	until := p.ticked + tickEvery
+	if due := p.nextDue(now); due > until {
+		until += (due - until + tickEvery - 1).Truncate(tickEvery)
+	}
+	p.next = until
+	return until - now
+}
+
+// nextDue returns when something is due next, on the monotonic clock.
+func (p *pursuit) nextDue(now time.Duration) time.Duration {
+	view := p.live.controller.View()
+	if p.eager || view == nil || view.State == "" || view.Away != "" {
+		return now
+	}
+	due := now + longestRest
+	if a := &p.attendance; a.members != nil && a.gathered == nil {
+		due = earlier(due, a.report)
+	}
+	due = earlier(due, p.recorder.since+p.pointLasts())
+	if t := p.trial; t != nil {
+		due = earlier(due, t.began+t.Next())
+		if p.judges(view) {
+			due = earlier(due, p.judged+p.engine.plan.Every)
+		}
+	}
+	if ends := p.engine.ends; !ends.IsZero() && view.State != rollout.RolledBack {
+		due = earlier(due, now+time.Until(ends))
+	}
+	if left, ends := view.Left(now); ends && !p.role.follows {
+		due = earlier(due, now+left)
+	}
+	return due
+}
+
+func earlier(a, b time.Duration) time.Duration {
+	if b < a {
+		return b
+	}
+	return a
+}

@@ -1,0 +1,85 @@
+package core
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/grayling-gateway/grayling/core/rollout"
+)
+
+// TestRest: a pursuit rests until the first second in which something is due, and never for long.
+func TestRest(t *testing.T) {
+	config := planned()
+	config.Plan.Steps = []Step{{Weight: "10%", For: "1m"}, {Weight: "50%", Manual: true}}
+	live := NewLive()
+	e := inForce(t, config, live, Host{})
+	begun := live.controller.View()
+	started := clocks().Mono
+	p := &pursuit{engine: e, live: live, trial: current(e).trial}
+	expect := func(what string, now, want time.Duration) {
+		t.Helper()
+		if rest := p.rest(now); rest != want || p.next != now+want {
+			t.Errorf("%s: it rests for %v, until %v later; want %v", what, rest, p.next-now, want)
+		}
+	}
+	at := func(now time.Duration) time.Duration { // that all was done then
+		p.trial.Turn(now - p.trial.began)
+		p.ticked, p.judged, p.recorder.since, p.eager = now, now, now, false
+		return now
+	}
+	now := at(started + 20*time.Second)
+	expect("nothing is due", now, longestRest)
+	p.judged = now - e.plan.Every + 2500*time.Millisecond
+	expect("the checks are to be looked at after 2.5 s", now, 3*time.Second)
+	p.judged = now - e.plan.Every
+	expect("they are to be looked at now", now, time.Second)
+	now = at(now)
+	p.recorder.since = now - p.pointLasts() + 2*time.Second
+	expect("a point ends after 2 s", now, 2*time.Second)
+	now = at(now)
+	p.trial.Turn(now - p.trial.began + 8*time.Second)
+	p.ticked, p.judged, p.recorder.since = now+8*time.Second, now+8*time.Second, now+8*time.Second
+	expect("a slot of the trial ends after 2 s", now+8*time.Second, 2*time.Second)
+	now = at(now + 8*time.Second)
+	p.eager = true
+	expect("something has happened", now, time.Second)
+	expect("something has happened long after the last tick", now+4*time.Second, 0)
+
+	left, ends := begun.Left(now)
+	if !ends || left <= 0 || left > 40*time.Second {
+		t.Fatalf("the step ends after %v: %v", left, ends)
+	}
+	now = at(now + left - 1500*time.Millisecond)
+	expect("the step ends after 1.5 s", now, 2*time.Second)
+	p.role.follows = true
+	expect("it does, and others judge", now, longestRest)
+	now = at(now + 3*time.Second)
+	p.role.follows = false
+	expect("the step's time is over, and it waits for something", now, time.Second)
+	if _, err := live.Command(context.Background(), rollout.Command{Verb: rollout.Pause}, ""); err != nil {
+		t.Fatal(err)
+	}
+	expect("it is paused", now, longestRest)
+	select {
+	case <-live.stirring():
+		t.Error("nobody was there who could be stirred")
+	default:
+	}
+	if _, err := live.Command(context.Background(), rollout.Command{Verb: rollout.Resume}, ""); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-live.stirring():
+	default:
+		t.Error("a command stirs nobody")
+	}
+
+	config.Ends = time.Now().Add(1500 * time.Millisecond).Format(time.RFC3339Nano)
+	e = inForce(t, config, live, Host{})
+	p = &pursuit{engine: e, live: live, trial: current(e).trial}
+	now = at(clocks().Mono)
+	if rest := p.rest(now); rest > 2*time.Second || rest < time.Second {
+		t.Errorf("the rollout ends after 1.5 s: it rests for %v", rest)
+	}
+}
