@@ -260,7 +260,7 @@ func leaks(t *testing.T, c *Cluster) {
 	started.Wait()
 	cancel()
 	ended.Wait()
-	const idle = 4 * 2 // connections are kept, with two goroutines each
+	const idle = 8 * 2 // connections are kept, with two goroutines each
 	gateway.Eventually(t, "no goroutine is left", func() bool { return runtime.NumGoroutine() <= before+idle })
 }
 
