@@ -2,10 +2,10 @@ package core
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"net/url"
+	"strconv"
 	"time"
 
 	"github.com/grayling-gateway/grayling/core/analysis"
@@ -166,7 +166,7 @@ func (l *Live) beginAnew(v *rollout.View) {
 	if v == nil || v.State == "" || v.State == rollout.RolledBack || v.State == rollout.Promoted {
 		return
 	}
-	attempt := fmt.Sprint(v.Position.Revision, "\x00", v.Position.Epoch)
+	attempt := v.Position.Revision + "\x00" + strconv.Itoa(v.Position.Epoch)
 	runner := l.mirrorRunner(nil)
 	l.mu.Lock()
 	before := l.attempt
