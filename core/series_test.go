@@ -43,8 +43,11 @@ func TestSeries(t *testing.T) {
 	status.Store(500)
 	pointsUntil(t, live, func(v VariantStatus) bool { return v.Failures > 0 })
 	until(t, live, "rolled_back", 3)
-	pointsUntil(t, live, func(v VariantStatus) bool { return v.Weight == "0%" })
-	points = live.Series(0)
+	points = pointsUntil(t, live, func(v VariantStatus) bool { return v.Weight == "0%" })
+	for began := time.Now(); points[len(points)-1].Variants[0].Requests == 0 && time.Since(began) < time.Minute; { // nobody may come in the first
+		time.Sleep(20 * time.Millisecond)
+		points = live.Series(0)
+	}
 	if stable := points[len(points)-1].Variants[0]; stable.Requests == 0 || stable.Weight == "5%" {
 		t.Errorf("after the rollback the baseline's traffic is not seen: %+v", stable)
 	}
