@@ -120,7 +120,7 @@ func (p *pilot) await(t *testing.T, what string, done func(gateway.Status) bool)
 		if time.Now().After(end) {
 			t.Fatalf("after %v still not: %s; it is %+v, its evaluation %+v, %v, after %s", patience, what, s, s.Evaluation, err, p.story(t))
 		}
-		time.Sleep(100 * time.Millisecond)
+		time.Sleep(250 * time.Millisecond)
 	}
 }
 
