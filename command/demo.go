@@ -136,7 +136,7 @@ func (d *demo) gateway(ctx context.Context, dir string, versions *versions) (*cl
 	if err != nil {
 		return nil, nil, err
 	}
-	const patience = 30 * time.Second // Traefik interprets the plugin first
+	const patience = 2 * time.Minute // Traefik interprets the plugin first, on a machine that may have much else to do
 	end := time.Now().Add(patience)
 	for {
 		status, _, err := gateway.statusOf(ctx, demoRollout)
@@ -166,7 +166,7 @@ func freeAddress(address string) (string, error) {
 	if err != nil || port != "0" {
 		return address, tryAddress(address)
 	}
-	const lowest, end = 12000, 32768
+	const lowest, end = 22000, 32768
 	for range 100 {
 		address = net.JoinHostPort(host, strconv.Itoa(lowest+rand.IntN(end-lowest)))
 		if err = tryAddress(address); err == nil {

@@ -14,7 +14,7 @@ import (
 	"github.com/grayling-gateway/grayling/integration/gateway"
 )
 
-// TestUsers: with passwords, and tokens that expire after two seconds.
+// TestUsers: with passwords, and tokens that expire after six seconds.
 func TestUsers(t *testing.T) {
 	each(t, func(t *testing.T, program string) {
 		t.Parallel()
@@ -22,7 +22,7 @@ func TestUsers(t *testing.T) {
 		if err := os.WriteFile(secret, bytes.Repeat([]byte("secret"), 8), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		c := Start(t, program, 1, nil, "--auth-token", "jwt,priv-key="+secret+",sign-method=HS256,ttl=2s", "--bcrypt-cost", "4")
+		c := Start(t, program, 1, nil, "--auth-token", "jwt,priv-key="+secret+",sign-method=HS256,ttl=6s", "--bcrypt-cost", "4")
 		enableUsers(t, c.Members[0])
 
 		password := func() string { return "hush" }

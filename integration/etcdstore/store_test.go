@@ -2,6 +2,7 @@ package etcdstore
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -31,9 +32,10 @@ func each(t *testing.T, test func(t *testing.T, program string)) {
 	}
 }
 
-// open returns the store of a gateway.
+// open returns the store of a gateway. A member may take long to answer where nothing else is said: on a busy machine it does.
 func open(t *testing.T, c *Cluster, settings store.EtcdSettings) *store.Etcd {
 	t.Helper()
+	settings.Timeout = cmp.Or(settings.Timeout, 20*time.Second)
 	if settings.Endpoints == nil {
 		settings.Endpoints = c.Endpoints()
 	}
@@ -282,9 +284,10 @@ func restart(t *testing.T, c *Cluster) {
 func TestThreeMembers(t *testing.T) {
 	each(t, func(t *testing.T, program string) {
 		t.Parallel()
+		impatient := store.EtcdSettings{Timeout: store.DefaultEtcdTimeout} // or who hangs would keep the test
 		c := Start(t, program, 3, nil)
-		e := open(t, c, store.EtcdSettings{})
-		w := watching(t, open(t, c, store.EtcdSettings{}), "checkout")
+		e := open(t, c, impatient)
+		w := watching(t, open(t, c, impatient), "checkout")
 		for i, m := range c.Members {
 			written := swapped(t, e, "checkout", strconv.Itoa(10*i+10))
 			m.Kill()
@@ -303,7 +306,7 @@ func TestThreeMembers(t *testing.T) {
 		}
 		resume := c.Members[0].Hang(t)
 		for i := range 4 { // each begins with any of the three
-			swapped(t, open(t, c, store.EtcdSettings{}), "checkout", strconv.Itoa(100+i))
+			swapped(t, open(t, c, impatient), "checkout", strconv.Itoa(100+i))
 		}
 		resume()
 		c.Members[0].Kill()

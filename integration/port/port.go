@@ -12,11 +12,11 @@ import (
 
 // The ports lie below those that the kernel gives to whoever asks for any, such as connections, so that none of these
 // takes one before the program listens that it was found for.
-const lowest, end = 12000, 32000
+const lowest, end = 12000, 22000
 
 // size is how many of them a process has for itself: a program may take seconds to listen on a port that was found for it,
 // and until then others find it free.
-const size = 1000
+const size = 500
 
 // own are the ports of this process, of which none is found again before all others were.
 var own struct {
