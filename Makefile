@@ -28,6 +28,17 @@ build: ## build bin/caddy, stock Caddy with the rollout module, and bin/grayling
 run: build ## serve Caddyfile.example
 	bin/caddy run --config Caddyfile.example --adapter caddyfile
 
+# Any Traefik 3.6 or newer; without one it is built, which takes some minutes once.
+TRAEFIK = $(call tool,traefik)
+
+.PHONY: run-traefik
+run-traefik: build ## serve traefik.example.yaml with TRAEFIK=/path/to/traefik, beside "make run"
+	mkdir -p bin/traefik/plugins-local/src/github.com/grayling-gateway
+	ln -sfn $(CURDIR) bin/traefik/plugins-local/src/github.com/grayling-gateway/grayling
+	cd bin/traefik && ROLLOUTS_TOKEN=only-to-try-it exec $(TRAEFIK) --entryPoints.web.address=localhost:8000 \
+		--providers.file.filename=$(CURDIR)/traefik.example.yaml \
+		--experimental.localPlugins.grayling.moduleName=github.com/grayling-gateway/grayling
+
 .PHONY: demo
 demo: build ## show a rollout of two fake versions on a page
 	bin/grayling demo

@@ -27,14 +27,32 @@ type step struct {
 }
 
 // TestCommandsOfTheReadme runs Caddyfile.example, as "make run" does, and every curl line of the README against it, in
-// their order. Ports are exchanged for free ones, in the file as well as in the commands.
+// their order: for those about Traefik anew, and what "make run-traefik" runs beside it. Ports are exchanged for free ones,
+// in the files as well as in the commands.
 func TestCommandsOfTheReadme(t *testing.T) {
 	steps := commands(t, "README.md", "curl")
-	if len(steps) < 5 {
-		t.Fatalf("%d curl lines found: the README shows more", len(steps))
+	about := strings.Count(strings.SplitAfter(read(t, "README.md"), "\n### The same in Traefik\n")[0], "\n")
+	first := slices.IndexFunc(steps, func(s step) bool { return s.line > about })
+	if first < 5 || len(steps)-first < 5 {
+		t.Fatalf("%d curl lines found, of which the first about Traefik is number %d: the README shows more", len(steps), first)
 	}
-	exchange := freePorts(t, read(t, "Caddyfile.example"))
-	run(t, exchange(read(t, "Caddyfile.example")))
+	t.Run("Caddy", func(t *testing.T) {
+		exchange := freePorts(t, read(t, "Caddyfile.example"))
+		run(t, exchange(read(t, "Caddyfile.example")))
+		follow(t, steps[:first], exchange)
+	})
+	t.Run("Traefik", func(t *testing.T) {
+		recipe := recipe(t, "run-traefik", "TRAEFIK="+gateway.TraefikBinary(t))
+		exchange := freePorts(t, read(t, "Caddyfile.example")+recipe)
+		run(t, exchange(read(t, "Caddyfile.example")))
+		runTraefik(t, exchange, recipe)
+		follow(t, steps[first:], exchange)
+	})
+}
+
+// follow does one step after the other.
+func follow(t *testing.T, steps []step, exchange func(string) string) {
+	t.Helper()
 	for _, s := range steps {
 		out, err := shell(t, exchange(s.command))
 		for retries := 3; err != nil && retries > 0; retries-- {
@@ -49,6 +67,39 @@ func TestCommandsOfTheReadme(t *testing.T) {
 			gateway.Eventually(t, "the backend is down", func() bool { return !accepts(exchange("localhost:8082")) })
 		}
 	}
+}
+
+// recipe returns what make would run for a target without bin/, which is built already.
+func recipe(t *testing.T, target, variable string) string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "make", "--no-print-directory", "--dry-run", "--old-file=build", target, variable)
+	cmd.Dir = checkout
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("make %s: %v\n%s", target, err, out)
+	}
+	return string(out)
+}
+
+// runTraefik runs a recipe until the test's end, with traefik.example.yaml, and returns when its rollout answers.
+func runTraefik(t *testing.T, exchange func(string) string, recipe string) {
+	t.Helper()
+	const example = "traefik.example.yaml"
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, example), []byte(exchange(read(t, example))), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	root, err := filepath.Abs(checkout)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("bash", "-e", "-c", strings.ReplaceAll(exchange(recipe), filepath.Join(root, example), filepath.Join(dir, example)))
+	cmd.Dir = dir
+	untilTheEnd(t, cmd)
+	gateway.Eventually(t, "the rollout answers", func() bool {
+		_, err := shell(t, exchange("curl --fail localhost:8000"))
+		return err == nil
+	})
 }
 
 // shell runs a command line and returns what it prints, with complaints if it fails.
@@ -126,7 +177,15 @@ func run(t *testing.T, config string) {
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cmd := caddy(t, "run", "--config", file, "--adapter", "caddyfile")
+	untilTheEnd(t, caddy(t, "run", "--config", file, "--adapter", "caddyfile"))
+	for _, address := range localPort.FindAllString(config, -1) {
+		gateway.Eventually(t, "Caddy listens at "+address, func() bool { return accepts(address) })
+	}
+}
+
+// untilTheEnd starts a gateway, and stops it when the test ends.
+func untilTheEnd(t *testing.T, cmd *exec.Cmd) {
+	t.Helper()
 	var log bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &log, &log
 	if err := cmd.Start(); err != nil {
@@ -137,15 +196,12 @@ func run(t *testing.T, config string) {
 	t.Cleanup(func() {
 		cmd.Process.Signal(syscall.SIGTERM)
 		if err := <-exited; err != nil {
-			t.Errorf("Caddy ended with %v", err)
+			t.Errorf("%s ended with %v", cmd.Path, err)
 		}
 		if t.Failed() {
-			t.Logf("Caddy's log:\n%s", &log)
+			t.Logf("log of %s:\n%s", cmd.Path, &log)
 		}
 	})
-	for _, address := range localPort.FindAllString(config, -1) {
-		gateway.Eventually(t, "Caddy listens at "+address, func() bool { return accepts(address) })
-	}
 }
 
 // accepts says whether something listens.
