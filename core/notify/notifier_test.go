@@ -259,6 +259,28 @@ func TestEnd(t *testing.T) {
 	stop()
 }
 
+// TestEndDuringAnAttempt: an attempt that fails while everything ends is not the last.
+func TestEndDuringAnAttempt(t *testing.T) {
+	s := &shift{ctx: context.Background(), stop: make(chan struct{})}
+	attempts := 0
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		attempts++
+		if attempts == 1 {
+			close(s.stop)
+			w.WriteHeader(http.StatusInternalServerError)
+		}
+	}))
+	t.Cleanup(func() { server.Close() })
+	n := newNotifier(&journal{}, Target{URL: server.URL})
+	n.first = time.Hour
+	n.most = time.Hour
+	n.Send("checkout", "", events(1, 1))
+	s.workers.Add(1)
+	go work(n, s, n.hooks[0])
+	eventually(t, "a delivery", func() bool { return n.Counts.Delivered.Load() == 1 })
+	s.workers.Wait()
+}
+
 // TestEndIsBounded: nobody waits long for a webhook that does not answer.
 func TestEndIsBounded(t *testing.T) {
 	var log journal

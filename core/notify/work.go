@@ -37,7 +37,9 @@ func work(n *Notifier, s *shift, h *hook) {
 			return
 		}
 		if left > 0 {
-			n.rest(s, h, n.deliver(s.ctx, h, d))
+			ending := closed(s.stop)
+			wait := n.deliver(s.ctx, h, d)
+			n.rest(s, h, wait, ending)
 			continue
 		}
 		select {
@@ -177,14 +179,14 @@ func (n *Notifier) backOff(h *hook) time.Duration {
 	return wait - time.Duration(rand.Int64N(int64(wait)/2+1)) // so that a fleet does not come all at once
 }
 
-// rest waits before another attempt; when the run ends it is time for one.
-func (n *Notifier) rest(s *shift, h *hook, wait time.Duration) {
+// rest waits before another attempt; when the run ends it is time for one, unless the last one began after that.
+func (n *Notifier) rest(s *shift, h *hook, wait time.Duration, ending bool) {
 	if wait == 0 {
 		return
 	}
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
-	if closed(s.stop) {
+	if ending {
 		select {
 		case <-timer.C:
 		case <-h.gone:
