@@ -41,7 +41,7 @@ type progress struct {
 	trial *trial        // of the present position; guarded by Live's mu
 	news  chan struct{} // closed when there are more events; nil if nobody waits; guarded by Live's mu
 
-	stirred chan bool // has room for one: a pursuit has something to look at; nil before there is one; guarded by Live's mu
+	stirred chan bool // has room for one: the last pursuit that began has something to look at; nil before there is one; guarded by Live's mu
 }
 
 // shown is a view, and for which engines it is.
@@ -159,17 +159,16 @@ func (l *Live) show(v *rollout.View) {
 	}
 }
 
-// stirring returns what has a value when a pursuit has something to look at.
+// stirring returns what has a value when the pursuit that begins has something to look at. The one before it, which is about
+// to end, would take that away.
 func (l *Live) stirring() chan bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.stirred == nil {
-		l.stirred = make(chan bool, 1)
-	}
+	l.stirred = make(chan bool, 1)
 	return l.stirred
 }
 
-// stir has a pursuit look at what there is. Live's mu must be held.
+// stir has the last pursuit that began look at what there is. Live's mu must be held.
 func (l *Live) stir() {
 	select {
 	case l.stirred <- true:

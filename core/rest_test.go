@@ -61,18 +61,20 @@ func TestRest(t *testing.T) {
 		t.Fatal(err)
 	}
 	expect("it is paused", now, longestRest)
-	select {
-	case <-live.stirring():
-		t.Error("nobody was there who could be stirred")
-	default:
-	}
+	before := live.stirring()
+	stirred := live.stirring()
 	if _, err := live.Command(context.Background(), rollout.Command{Verb: rollout.Resume}, ""); err != nil {
 		t.Fatal(err)
 	}
 	select {
-	case <-live.stirring():
+	case <-stirred:
 	default:
 		t.Error("a command stirs nobody")
+	}
+	select {
+	case <-before:
+		t.Error("a command stirs a pursuit that another follows")
+	default:
 	}
 
 	config.Ends = time.Now().Add(1500 * time.Millisecond).Format(time.RFC3339Nano)
