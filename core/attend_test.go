@@ -1,10 +1,13 @@
 package core
 
 import (
+	"context"
 	"testing"
 	"time"
 
 	"github.com/grayling-gateway/grayling/core/fleet"
+	"github.com/grayling-gateway/grayling/core/fleet/fleettest"
+	"github.com/grayling-gateway/grayling/core/rollout"
 )
 
 // TestReportsComeTogether: the rollouts of a gateway report at the same times, and others' at others, neither at once nor late.
@@ -29,6 +32,17 @@ func TestReportsComeTogether(t *testing.T) {
 	}
 	if seldom != 5 {
 		t.Errorf("five gateways report at %d times of every %v", seldom, leisure)
+	}
+}
+
+// TestToldAfterwards: what changes while a report is under way is told in the second after that.
+func TestToldAfterwards(t *testing.T) {
+	p := &pursuit{live: NewLive()}
+	p.attendance.members = fleettest.New()
+	p.attendance.gathered = make(chan exchanged, 1)
+	p.attend(context.Background(), &rollout.View{State: rollout.Progressing}, 0)
+	if !p.eager {
+		t.Error("it rests")
 	}
 }
 

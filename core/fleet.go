@@ -70,7 +70,11 @@ type attendance struct {
 // attend has the gateway report, and look at the reports of the others, when it is time. What changed is told at once.
 func (p *pursuit) attend(ctx context.Context, view *rollout.View, now time.Duration) {
 	a := &p.attendance
-	if a.members == nil || a.gathered != nil || view == nil || view.State == "" {
+	if a.members == nil || view == nil || view.State == "" {
+		return
+	}
+	if a.gathered != nil {
+		p.eager = true // to tell what has changed meanwhile
 		return
 	}
 	telling := fmt.Sprint(view.Position, string(view.State), view.Outdated != nil, p.trial != nil, view.Away == "")
