@@ -61,7 +61,7 @@ func (e *Engine) pursue(ctx context.Context) {
 		l.controller.Watch(ctx, clocks)
 		close(watching)
 	}()
-	p := &pursuit{engine: e, live: l, answers: make(chan rollout.Confirmation, 1)}
+	p := &pursuit{engine: e, live: l, answers: make(chan rollout.Confirmation, 1), eager: true}
 	p.attendance.members = e.members()
 	p.ticked = clocks().Mono
 	stirred := l.stirring()

@@ -1,10 +1,6 @@
 package core
 
-import (
-	"time"
-
-	"github.com/grayling-gateway/grayling/core/rollout"
-)
+import "time"
 
 const (
 	// tickEvery is from one tick to the next while something may be due.
@@ -32,19 +28,19 @@ func (p *pursuit) nextDue(now time.Duration) time.Duration {
 	if p.eager || view == nil || view.State == "" || view.Away != "" {
 		return now
 	}
-	due := now + longestRest
+	due := p.ticked + longestRest
 	if a := &p.attendance; a.members != nil && a.gathered == nil {
 		due = earlier(due, a.report)
 	}
-	due = earlier(due, p.recorder.since+p.pointLasts())
+	due = earlier(due, p.pointEnds())
 	if t := p.trial; t != nil {
 		due = earlier(due, t.began+t.Next())
 		if p.judges(view) {
 			due = earlier(due, p.judged+p.engine.plan.Every)
 		}
 	}
-	if ends := p.engine.ends; !ends.IsZero() && view.State != rollout.RolledBack {
-		due = earlier(due, now+time.Until(ends))
+	if left := time.Until(p.engine.ends); left > 0 {
+		due = earlier(due, now+left)
 	}
 	if left, ends := view.Left(now); ends && !p.role.follows {
 		due = earlier(due, now+left)

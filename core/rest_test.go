@@ -30,13 +30,14 @@ func TestRest(t *testing.T) {
 	}
 	now := at(started + 20*time.Second)
 	expect("nothing is due", now, longestRest)
+	expect("nothing is due, after a tick of some time", now+4*time.Millisecond, longestRest-4*time.Millisecond)
 	p.judged = now - e.plan.Every + 2500*time.Millisecond
 	expect("the checks are to be looked at after 2.5 s", now, 3*time.Second)
 	p.judged = now - e.plan.Every
 	expect("they are to be looked at now", now, time.Second)
 	now = at(now)
-	p.recorder.since = now - p.pointLasts() + 2*time.Second
-	expect("a point ends after 2 s", now, 2*time.Second)
+	p.recorder.since = now + 4*time.Millisecond - p.pointLasts() + 2*time.Second
+	expect("a point ends after 2 s, since when a tick was a little late", now, 2*time.Second)
 	now = at(now)
 	p.trial.Turn(now - p.trial.began + 8*time.Second)
 	p.ticked, p.judged, p.recorder.since = now+8*time.Second, now+8*time.Second, now+8*time.Second
@@ -84,4 +85,6 @@ func TestRest(t *testing.T) {
 	if rest := p.rest(now); rest > 2*time.Second || rest < time.Second {
 		t.Errorf("the rollout ends after 1.5 s: it rests for %v", rest)
 	}
+	e.ends = time.Now().Add(-time.Second)
+	expect("the rollout has ended", now, longestRest)
 }

@@ -12,6 +12,8 @@ import (
 const (
 	mostPoints   = 360
 	longestPoint = rollout.DefaultEvery
+
+	early = time.Second / 2 // ticks are not exact
 )
 
 // Point is how a rollout's variants did between two moments, in this gateway.
@@ -79,8 +81,7 @@ func (p *pursuit) record(now time.Duration) {
 	r := &p.recorder
 	ph := current(p.engine)
 	t := ph.judging()
-	const early = time.Second / 2 // ticks are not exact
-	if r.begun && t == r.trial && now-r.since < p.pointLasts()-early {
+	if r.begun && t == r.trial && now < p.pointEnds() {
 		return
 	}
 	end := now
@@ -118,6 +119,9 @@ func (p *phase) judging() *trial {
 	}
 	return p.trial
 }
+
+// pointEnds returns from when on a tick ends the point, on the monotonic clock.
+func (p *pursuit) pointEnds() time.Duration { return p.recorder.since + p.pointLasts() - early }
 
 // pointLasts returns how long a point lasts.
 func (p *pursuit) pointLasts() time.Duration {
