@@ -138,7 +138,6 @@ func rollouts(config any) []map[string]any {
 	return found
 }
 
-// TestJSON reads configurations that were written by hand: each error names its place and the way out.
 // TestEmptyArguments: what a variable of the environment was to fill, and did not, is no setting.
 func TestEmptyArguments(t *testing.T) {
 	const pool = "upstreams {\n\tlocalhost:8083 version=v1\n}\nvariant pooled\n"
@@ -189,6 +188,7 @@ func TestEmptyArguments(t *testing.T) {
 	}
 }
 
+// TestJSON reads configurations that were written by hand: each error names its place and the way out.
 func TestJSON(t *testing.T) {
 	for _, test := range []struct{ name, config, want string }{
 		{"unknown field", `{"name": "a", "variants": [{"name": "s"}], "ruels": []}`, `unknown field "ruels"`},
