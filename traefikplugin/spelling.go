@@ -27,6 +27,10 @@ func asWritten(config core.Config) core.Config {
 	for i, r := range config.Rules {
 		config.Rules[i].When = asCondition(r.When)
 	}
+	config.Goals = append([]core.Goal(nil), config.Goals...)
+	for i, g := range config.Goals {
+		config.Goals[i].When = asCondition(g.When)
+	}
 	config.Upstreams = addressed(config.Upstreams)
 	config.Variants = append([]core.Variant(nil), config.Variants...)
 	for i, v := range config.Variants {

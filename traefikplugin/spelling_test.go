@@ -84,7 +84,7 @@ func TestOffAsABoolean(t *testing.T) {
 }
 
 func TestConditionsAsBooleans(t *testing.T) {
-	config := core.Config{Rules: []core.Rule{{When: "1"}, {When: "0"}, {When: "true"}, {When: "ip()"}}, Mirrors: []core.Mirror{{When: "1"}, {}}}
+	config := core.Config{Rules: []core.Rule{{When: "1"}, {When: "0"}, {When: "true"}, {When: "ip()"}}, Mirrors: []core.Mirror{{When: "1"}, {}}, Goals: []core.Goal{{When: "1"}}}
 	written := asWritten(config)
 	var got []string
 	for _, r := range written.Rules {
@@ -93,10 +93,13 @@ func TestConditionsAsBooleans(t *testing.T) {
 	for _, m := range written.Mirrors {
 		got = append(got, m.When)
 	}
-	if strings.Join(got, "|") != "true|false|true|ip()|true|" {
+	for _, g := range written.Goals {
+		got = append(got, g.When)
+	}
+	if strings.Join(got, "|") != "true|false|true|ip()|true||true" {
 		t.Errorf("the conditions are %q", got)
 	}
-	if config.Rules[0].When != "1" || config.Mirrors[0].When != "1" {
+	if config.Rules[0].When != "1" || config.Mirrors[0].When != "1" || config.Goals[0].When != "1" {
 		t.Error("Traefik's own configuration was changed")
 	}
 }
