@@ -61,8 +61,8 @@ func (t *Trial) Assignments() []int64 {
 	return n
 }
 
-// Turn lets time go by. It wants to be called when [Trial.Next] says, or later, with the time since the trial began. A clock that was put
-// back is another one: it is read from there on.
+// Turn lets time go by. It wants to be called when [Trial.Next] says, or later, with the time since the trial began. A clock
+// that was put back is another one: it is read from there on.
 func (t *Trial) Turn(elapsed time.Duration) {
 	passed := elapsed - t.clock
 	t.clock = elapsed
