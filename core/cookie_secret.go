@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/grayling-gateway/grayling/core/assign"
+	"github.com/grayling-gateway/grayling/core/await"
 	"github.com/grayling-gateway/grayling/core/store"
 )
 
@@ -127,11 +128,11 @@ func (k *keptSecret) run(ctx context.Context, log *slog.Logger, rollout string) 
 			log.Error("the store's secret of cookies is replaced", "rollout", rollout, "error", damage)
 		}
 		last = k.tell(ctx, log, rollout, err, last)
-		wait := time.Second
+		pause := time.Second
 		if k.used != "" {
-			wait = time.Minute
+			pause = time.Minute
 		}
-		rest(ctx, wait+time.Duration(mathrand.Int63n(int64(wait)/2)))
+		await.Sleep(ctx, pause+time.Duration(mathrand.Int63n(int64(pause)/2)))
 	}
 }
 
@@ -148,14 +149,4 @@ func (k *keptSecret) tell(ctx context.Context, log *slog.Logger, rollout string,
 	}
 	log.Error("no cookies are set, because their secret is not known", "rollout", rollout, "error", err)
 	return err.Error()
-}
-
-// rest waits, unless the context ends.
-func rest(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
-	}
 }

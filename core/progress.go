@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/grayling-gateway/grayling/core/analysis"
+	"github.com/grayling-gateway/grayling/core/await"
 	"github.com/grayling-gateway/grayling/core/balance"
 	"github.com/grayling-gateway/grayling/core/expr"
 	"github.com/grayling-gateway/grayling/core/notify"
@@ -170,10 +171,7 @@ func (l *Live) stirring() chan bool {
 
 // stir has the last pursuit that began look at what there is. Live's mu must be held.
 func (l *Live) stir() {
-	select {
-	case l.stirred <- true:
-	default: // it is about to, or there is none
-	}
+	await.Wake(l.stirred)
 }
 
 // alike reports whether requests are decided by two views in the same way.

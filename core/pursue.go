@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/grayling-gateway/grayling/core/analysis"
+	"github.com/grayling-gateway/grayling/core/await"
 	"github.com/grayling-gateway/grayling/core/notify"
 	"github.com/grayling-gateway/grayling/core/rollout"
 )
@@ -36,6 +37,15 @@ type pursuit struct {
 	asked   time.Duration // when the confirm was asked last, on the monotonic clock
 	asking  bool          // whether that was not answered yet
 }
+
+// What a pursuit waits for, in the order of its channels.
+const (
+	rested = iota
+	wasStirred
+	knowsValues
+	isAnswered
+	hasGathered
+)
 
 // pursue puts the engine in force and goes on with the plan until the context ends.
 func (e *Engine) pursue(ctx context.Context) {
@@ -68,24 +78,26 @@ func (e *Engine) pursue(ctx context.Context) {
 	timer := time.NewTimer(tickEvery)
 	defer timer.Stop()
 	for ctx.Err() == nil {
-		wait := longestRest
-		p.inTurn(func() { wait = p.rest(clocks().Mono) })
-		timer.Reset(wait)
-		select {
-		case <-ctx.Done():
-		case <-timer.C:
+		pause := longestRest
+		p.inTurn(func() { pause = p.rest(clocks().Mono) })
+		timer.Reset(pause)
+		switch at, got := await.First(timer.C, stirred, p.values, p.answers, p.attendance.gathered, ctx.Done()); at {
+		case rested:
 			p.ticked = p.next + (clocks().Mono - p.next).Truncate(tickEvery)
 			e.outside.take(notifier, client)
 			p.inTurn(func() { p.tick(ctx) })
-		case <-stirred:
+		case wasStirred:
 			p.eager = true
-		case values := <-p.values:
+		case knowsValues:
+			values, _ := got.(map[string]float64)
 			p.values = nil
 			p.inTurn(func() { p.proceed(ctx, rollout.Observations{Evaluation: p.evaluate(values)}) })
-		case answer := <-p.answers:
+		case isAnswered:
+			answer := got.(rollout.Confirmation)
 			p.asking = false
 			p.inTurn(func() { p.proceed(ctx, rollout.Observations{Confirmation: &answer}) })
-		case g := <-p.attendance.gathered:
+		case hasGathered:
+			g := got.(exchanged)
 			p.attendance.gathered = nil
 			p.inTurn(func() { p.meet(g) })
 		}
@@ -241,10 +253,7 @@ func (p *pursuit) confirm(ctx context.Context, view *rollout.View, now time.Dura
 	go func() {
 		confirmed, reason := notify.Confirm(ctx, address, question)
 		answer := rollout.Confirmation{Position: position, Confirmed: confirmed, Reason: reason}
-		select {
-		case answers <- answer:
-		case <-ctx.Done():
-		}
+		answers <- answer // one question at a time: there is room
 	}()
 }
 

@@ -67,15 +67,11 @@ func TestRest(t *testing.T) {
 	if _, err := live.Command(context.Background(), rollout.Command{Verb: rollout.Resume}, ""); err != nil {
 		t.Fatal(err)
 	}
-	select {
-	case <-stirred:
-	default:
+	if len(stirred) == 0 {
 		t.Error("a command stirs nobody")
 	}
-	select {
-	case <-before:
+	if len(before) > 0 {
 		t.Error("a command stirs a pursuit that another follows")
-	default:
 	}
 
 	config.Ends = time.Now().Add(1500 * time.Millisecond).Format(time.RFC3339Nano)

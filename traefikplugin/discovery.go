@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/grayling-gateway/grayling/core/await"
 	"github.com/grayling-gateway/grayling/core/balance"
 )
 
@@ -99,7 +100,7 @@ func (u *upstreams) follow(ctx context.Context, s *service) {
 				u.log.Warn("upstreams are found again", "rollout", u.engine.Name(), "service", s.name)
 			}
 		}
-		sleep(ctx, wait)
+		await.Sleep(ctx, wait)
 	}
 }
 
@@ -155,18 +156,5 @@ func (u *upstreams) learn(ctx context.Context, s *service, found []address) {
 func (u *upstreams) wait() {
 	timer := time.NewTimer(time.Until(u.begun.Add(resolveTimeout)))
 	defer timer.Stop()
-	select {
-	case <-u.ready:
-	case <-timer.C:
-	}
-}
-
-// sleep waits for a while, or until ctx ends.
-func sleep(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
-	}
+	await.First(u.ready, timer.C)
 }

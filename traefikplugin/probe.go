@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"net/url"
 	"time"
+
+	"github.com/grayling-gateway/grayling/core/await"
 )
 
 // healthCheck is how upstreams are asked for their health.
@@ -52,7 +54,7 @@ func keepChecking(ctx context.Context, p *probe) {
 		if ctx.Err() == nil && p.target.health.Check(err == nil) {
 			p.tell(err)
 		}
-		sleep(ctx, p.check.interval*9/10+time.Duration(rand.Int64N(int64(p.check.interval/5))))
+		await.Sleep(ctx, p.check.interval*9/10+time.Duration(rand.Int64N(int64(p.check.interval/5))))
 	}
 }
 

@@ -14,6 +14,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/grayling-gateway/grayling/core/await"
 )
 
 // RouterSettings say which service is asked, and how.
@@ -162,12 +164,10 @@ func (r *Router) Ask(request *http.Request, client string, generation uint64, no
 // share waits for the answer to a question that somebody else asked.
 func (r *Router) share(ctx context.Context, asked *question) (Assignment, error) {
 	r.counts.Shared.Add(1)
-	select {
-	case <-asked.done:
-		return asked.answer, asked.err
-	case <-ctx.Done():
+	if at, _ := await.First(asked.done, ctx.Done()); at != 0 {
 		return Assignment{}, errGone
 	}
+	return asked.answer, asked.err
 }
 
 // close ends a question: by now the answer is remembered, so that nobody has to ask it again.

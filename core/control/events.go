@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/grayling-gateway/grayling/core/await"
 	"github.com/grayling-gateway/grayling/core/rollout"
 )
 
@@ -102,11 +103,7 @@ func (h *handler) stream(w http.ResponseWriter, r *http.Request, name string, af
 func (h *handler) wait(r *http.Request, changed <-chan struct{}) bool {
 	silence := time.NewTimer(h.heartbeat)
 	defer silence.Stop()
-	select {
-	case <-r.Context().Done():
-	case <-changed:
-	case <-silence.C:
-	}
+	await.First(r.Context().Done(), changed, silence.C)
 	return r.Context().Err() == nil
 }
 

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/grayling-gateway/grayling/core/await"
 )
 
 const (
@@ -26,15 +28,12 @@ type remote struct {
 	url    string
 	shown  string // the URL without its query, which may hold a key to the server
 	client *http.Client
-	wanted chan struct{} // holds one wish to fetch at once
+	wanted chan bool // holds one wish to fetch at once
 }
 
 // want has the keys fetched soon.
 func (r *remote) want() {
-	select {
-	case r.wanted <- struct{}{}:
-	default:
-	}
+	await.Wake(r.wanted)
 }
 
 // Fetch has [Verifier.Run] fetch the public keys from a URL. What was last fetched from there, as [Memory] has it,
@@ -48,7 +47,7 @@ func (v *Verifier) Fetch(address string) error {
 		return fmt.Errorf("%q: a name or password has no place here: a key set is public", u.Redacted())
 	}
 	shown := u.Scheme + "://" + u.Host + u.EscapedPath()
-	v.remote = &remote{url: address, shown: shown, client: newClient(), wanted: make(chan struct{}, 1)}
+	v.remote = &remote{url: address, shown: shown, client: newClient(), wanted: make(chan bool, 1)}
 	if known := v.settings.Memory.keySet(address); known != nil {
 		_, _ = v.load(known, true) // it was a key set when it was fetched
 	}
@@ -115,21 +114,14 @@ func (v *Verifier) Run(ctx context.Context, report func(url string, err error)) 
 func (v *Verifier) pause(ctx context.Context, fresh time.Duration, asked *time.Time) bool {
 	timer := time.NewTimer(fresh)
 	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
-	case <-v.remote.wanted:
+	if at, _ := await.First(v.remote.wanted, timer.C, ctx.Done()); at != 0 {
+		return ctx.Err() == nil
 	}
-	wait := time.NewTimer(minRefresh - time.Since(*asked))
-	defer wait.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C: // a wish puts nothing off, such as a try while the server is away
-		return true
-	case <-wait.C:
+	soonest := time.NewTimer(minRefresh - time.Since(*asked))
+	defer soonest.Stop()
+	// A wish puts nothing off, such as a try while the server is away.
+	if at, _ := await.First(soonest.C, timer.C, ctx.Done()); at != 0 {
+		return ctx.Err() == nil
 	}
 	*asked = time.Now()
 	return true

@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/grayling-gateway/grayling/core/await"
 )
 
 // answer is what there is to compare of one.
@@ -139,11 +141,7 @@ func (w *watched) Close() error { return w.source.Close() }
 func (c *Copies) client(ctx context.Context, patience time.Duration) *answer {
 	timer := time.NewTimer(patience)
 	defer timer.Stop()
-	select {
-	case <-c.ended:
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
+	if at, _ := await.First(c.ended, timer.C, ctx.Done()); at != 0 {
 		return nil
 	}
 	c.mu.Lock()

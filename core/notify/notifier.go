@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/grayling-gateway/grayling/core/await"
 	"github.com/grayling-gateway/grayling/core/rollout"
 )
 
@@ -46,9 +47,9 @@ type Notifier struct {
 	drain time.Duration // for what still waits when everything ends
 	limit int           // events that wait for a target
 
-	turn    chan struct{} // holds what the one has that runs
-	next    atomic.Int64  // how many wait for their turn to run
-	changed chan struct{} // holds one wish to look at the hooks again
+	turn    chan bool    // holds what the one has that runs
+	next    atomic.Int64 // how many wait for their turn to run
+	changed chan bool    // holds one wish to look at the hooks again
 
 	mu    sync.Mutex
 	hooks []*hook // guarded by mu, as is all of each but its channels
@@ -63,7 +64,7 @@ type hook struct {
 	fault    string // of the last of them, so that it is reported once
 	served   bool   // whether somebody works the queue off
 
-	wake chan struct{} // holds one wish to look at the queue again
+	wake chan bool     // holds one wish to look at the queue again
 	gone chan struct{} // closed when the target is no longer configured
 }
 
@@ -77,7 +78,7 @@ type delivery struct {
 // New returns a notifier without targets. log is as in [Notifier.SetLog].
 func New(log *slog.Logger) *Notifier {
 	n := &Notifier{
-		first: time.Second, most: time.Minute, drain: 5 * time.Second, limit: capacity, turn: make(chan struct{}, 1), changed: make(chan struct{}, 1),
+		first: time.Second, most: time.Minute, drain: 5 * time.Second, limit: capacity, turn: make(chan bool, 1), changed: make(chan bool, 1),
 	}
 	n.SetLog(log)
 	return n
@@ -117,7 +118,7 @@ func (n *Notifier) Configure(targets []Target) {
 	for _, h := range before {
 		n.abandon(h)
 	}
-	wish(n.changed)
+	await.Wake(n.changed)
 }
 
 // take returns the hook of a target out of those that there were, or a new one, and what is left of them.
@@ -132,7 +133,7 @@ func take(before []*hook, target Target) (*hook, []*hook) {
 		}
 	}
 	if found == nil {
-		found = &hook{wake: make(chan struct{}, 1), gone: make(chan struct{})}
+		found = &hook{wake: make(chan bool, 1), gone: make(chan struct{})}
 	}
 	return found, rest
 }
@@ -166,7 +167,7 @@ func (n *Notifier) Send(name, member string, events []rollout.Event) {
 // push queues an event for a target that wants it.
 func (n *Notifier) push(h *hook, d delivery) {
 	n.mu.Lock()
-	if closed(h.gone) || !h.target.wants(rollout.Kind(d.message.Event)) {
+	if await.Closed(h.gone) || !h.target.wants(rollout.Kind(d.message.Event)) {
 		n.mu.Unlock()
 		return
 	}
@@ -182,7 +183,7 @@ func (n *Notifier) push(h *hook, d delivery) {
 	}
 	h.queue = append(h.queue, d)
 	n.mu.Unlock()
-	wish(h.wake)
+	await.Wake(h.wake)
 	for _, old := range dropped {
 		n.lost(h, old, &n.Counts.Dropped, "too many events wait for the webhook")
 	}
@@ -217,11 +218,9 @@ func (n *Notifier) Waiting() int {
 // somebody else waits to run, as with a new configuration, who goes on with it. Only one runs at a time.
 func (n *Notifier) Run(ctx context.Context) {
 	n.next.Add(1)
-	select {
-	case n.turn <- struct{}{}:
-		n.next.Add(-1)
-	case <-ctx.Done():
-		n.next.Add(-1)
+	mine := await.Acquire(ctx, n.turn)
+	n.next.Add(-1)
+	if !mine {
 		return
 	}
 	defer func() { <-n.turn }()
@@ -230,10 +229,7 @@ func (n *Notifier) Run(ctx context.Context) {
 	s := &shift{ctx: work, stop: make(chan struct{})}
 	for ctx.Err() == nil {
 		n.staff(s)
-		select {
-		case <-n.changed:
-		case <-ctx.Done():
-		}
+		await.First(n.changed, ctx.Done())
 	}
 	s.handOver = n.next.Load() > 0
 	close(s.stop)
@@ -255,14 +251,6 @@ func (n *Notifier) staff(s *shift) {
 			s.workers.Add(1)
 			go work(n, s, h) // not a method: Yaegi would run it for the last hook only
 		}
-	}
-}
-
-// wish leaves a wish where there is none yet.
-func wish(wanted chan struct{}) {
-	select {
-	case wanted <- struct{}{}:
-	default:
 	}
 }
 

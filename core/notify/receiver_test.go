@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/grayling-gateway/grayling/core/await"
 	"github.com/grayling-gateway/grayling/core/rollout"
 )
 
@@ -60,10 +61,7 @@ func (r *receiver) receive(w http.ResponseWriter, request *http.Request) {
 	hangs := r.hangs
 	r.mu.Unlock()
 	if hangs != nil {
-		select {
-		case <-hangs:
-		case <-request.Context().Done():
-		}
+		await.First(hangs, request.Context().Done())
 	}
 	if code == 0 {
 		panic(http.ErrAbortHandler)

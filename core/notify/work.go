@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"github.com/grayling-gateway/grayling/core/await"
 )
 
 // shift is one run, and those who work in it.
@@ -19,34 +21,25 @@ type shift struct {
 
 // over reports whether somebody who has so many events left may go.
 func (s *shift) over(left int) bool {
-	select {
-	case <-s.stop:
-		return left == 0 || s.handOver || s.ctx.Err() != nil
-	default:
-		return false
-	}
+	return await.Closed(s.stop) && (left == 0 || s.handOver || s.ctx.Err() != nil)
 }
 
 // work works off the queue of a target.
 func work(n *Notifier, s *shift, h *hook) {
 	defer s.workers.Done()
 	defer n.leave(h)
-	for !closed(h.gone) {
+	for !await.Closed(h.gone) {
 		d, left := n.head(h)
 		if s.over(left) {
 			return
 		}
 		if left > 0 {
-			ending := closed(s.stop)
-			wait := n.deliver(s.ctx, h, d)
-			n.rest(s, h, wait, ending)
+			ending := await.Closed(s.stop)
+			pause := n.deliver(s.ctx, h, d)
+			n.rest(s, h, pause, ending)
 			continue
 		}
-		select {
-		case <-h.wake:
-		case <-h.gone:
-		case <-s.stop:
-		}
+		await.First(h.wake, h.gone, s.stop)
 	}
 }
 
@@ -55,15 +48,6 @@ func (n *Notifier) leave(h *hook) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	h.served = false
-}
-
-func closed(c chan struct{}) bool {
-	select {
-	case <-c:
-		return true
-	default:
-		return false
-	}
 }
 
 // head returns the first event that waits for a target, and how many do.
@@ -180,25 +164,17 @@ func (n *Notifier) backOff(h *hook) time.Duration {
 }
 
 // rest waits before another attempt; when the run ends it is time for one, unless the last one began after that.
-func (n *Notifier) rest(s *shift, h *hook, wait time.Duration, ending bool) {
-	if wait == 0 {
+func (n *Notifier) rest(s *shift, h *hook, pause time.Duration, ending bool) {
+	if pause == 0 {
 		return
 	}
-	timer := time.NewTimer(wait)
+	timer := time.NewTimer(pause)
 	defer timer.Stop()
 	if ending {
-		select {
-		case <-timer.C:
-		case <-h.gone:
-		case <-s.ctx.Done():
-		}
+		await.First(timer.C, h.gone, s.ctx.Done())
 		return
 	}
-	select {
-	case <-timer.C:
-	case <-h.gone:
-	case <-s.stop:
-	}
+	await.First(timer.C, h.gone, s.stop)
 }
 
 // report logs what is newly wrong with a target; "" if nothing is.

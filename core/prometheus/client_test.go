@@ -13,6 +13,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/grayling-gateway/grayling/core/await"
 )
 
 // vectorOf is an answer with these samples.
@@ -210,10 +212,7 @@ func TestValues(t *testing.T) {
 			close(together)
 		}
 		mu.Unlock()
-		select {
-		case <-together:
-		case <-r.Context().Done():
-		}
+		await.First(together, r.Context().Done())
 		switch query {
 		case "a":
 			_, _ = io.WriteString(w, vectorOf("1"))

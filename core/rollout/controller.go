@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/grayling-gateway/grayling/core/await"
 	"github.com/grayling-gateway/grayling/core/balance"
 	"github.com/grayling-gateway/grayling/core/store"
 )
@@ -219,14 +220,11 @@ func (c *Controller) Watch(ctx context.Context, now func() Time) {
 		if err != nil && ctx.Err() == nil {
 			c.locked(func() { c.isAway(err) })
 		}
-		wait := time.Second
+		pause := time.Second
 		if now().Mono-began > 5*time.Second { // it was fine
-			wait /= 10
+			pause /= 10
 		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(wait + time.Duration(rand.Int63n(int64(wait)))): // many gateways lose a store at the same time
-		}
+		await.Sleep(ctx, pause+time.Duration(rand.Int63n(int64(pause)))) // many gateways lose a store at the same time
 	}
 }
 

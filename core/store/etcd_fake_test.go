@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"sync"
 	"testing"
+
+	"github.com/grayling-gateway/grayling/core/await"
 )
 
 // fakeEtcd answers as etcd's gateway does, as far as the store asks. It is one member, and all of the cluster.
@@ -306,9 +308,7 @@ func (f *fakeEtcd) watch(w http.ResponseWriter, r *http.Request, request fakeReq
 		if len(news) > 0 {
 			say(map[string]any{"events": news})
 		}
-		select {
-		case <-next:
-		case <-r.Context().Done():
+		if at, _ := await.First(next, r.Context().Done()); at == 1 {
 			return
 		}
 	}

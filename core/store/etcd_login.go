@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/grayling-gateway/grayling/core/await"
 )
 
 // etcdLogin is what an authentication has given. It does not change.
@@ -66,9 +68,7 @@ func (c *etcdClient) newer(ctx context.Context, at int, serial int64) (*etcdLogi
 	if login.serial > serial {
 		return login, etcdReply{}
 	}
-	select {
-	case c.signing <- true:
-	case <-ctx.Done():
+	if !await.Acquire(ctx, c.signing) {
 		return nil, etcdReply{err: ctx.Err()}
 	}
 	defer func() { <-c.signing }()

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/grayling-gateway/grayling/core/await"
 )
 
 const (
@@ -90,17 +92,12 @@ func (e *Etcd) say(ctx context.Context, key string, report etcdReport) error {
 	}
 	r.mu.Unlock()
 	if report.content == nil {
-		select {
-		case r.hurry <- true:
-		default: // somebody else is in a hurry already
-		}
+		await.Wake(r.hurry)
 	}
-	select {
-	case <-ctx.Done():
+	if at, _ := await.First(batch.done, ctx.Done()); at != 0 {
 		return ctx.Err()
-	case <-batch.done:
-		return batch.err
 	}
+	return batch.err
 }
 
 // write writes what is reported, until nothing has been for some time.
@@ -112,11 +109,11 @@ func (e *Etcd) write() {
 		}
 		batch.err = e.writeBatch(batch)
 		close(batch.done)
-		select {
-		case <-e.reports.hurry:
+		gathered := time.NewTimer(etcdGather)
+		if at, _ := await.First(e.reports.hurry, gathered.C); at == 0 {
 			time.Sleep(etcdGather / 20) // others will leave as well
-		case <-time.After(etcdGather):
 		}
+		gathered.Stop()
 	}
 }
 

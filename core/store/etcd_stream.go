@@ -8,6 +8,8 @@ import (
 	"io"
 	"net/http"
 	"time"
+
+	"github.com/grayling-gateway/grayling/core/await"
 )
 
 type etcdWatchRequest struct {
@@ -95,10 +97,8 @@ func (c *etcdClient) staying(ctx context.Context, leave context.CancelFunc, at i
 	ticker := time.NewTicker(250 * time.Millisecond)
 	defer ticker.Stop()
 	for {
-		select {
-		case <-ctx.Done():
+		if at, _ := await.First(ctx.Done(), ticker.C); at == 0 {
 			return
-		case <-ticker.C:
 		}
 		if int(c.working.Load()) != at {
 			leave()

@@ -8,6 +8,8 @@ import (
 	"math/rand"
 	"sync"
 	"time"
+
+	"github.com/grayling-gateway/grayling/core/await"
 )
 
 // etcdRenew is how long a stream of changes lasts, and up to half as long again, before what is known is compared with
@@ -48,10 +50,8 @@ func (e *Etcd) Watch(ctx context.Context, name string, changed func(Document)) e
 	defer e.watches.leave(w)
 	known := int64(0) // the cluster's revision up to which everything about the document is known
 	for {
-		select {
-		case <-ctx.Done():
+		if at, _ := await.First(w.wake, ctx.Done()); at != 0 {
 			return ctx.Err()
-		case <-w.wake:
 		}
 		news := e.watches.take(w)
 		if news.err != nil {
@@ -129,10 +129,7 @@ func (s *etcdWatches) tell(w *etcdWatcher, d Document, changed func(Document)) {
 
 // rouse makes somebody look at what there is for him.
 func (w *etcdWatcher) rouse() {
-	select {
-	case w.wake <- true:
-	default: // he will anyway
-	}
+	await.Wake(w.wake)
 }
 
 // stream keeps those who watch informed until its context ends. While it can be read what there is, and only streams
@@ -159,16 +156,7 @@ func (e *Etcd) stream(ctx context.Context) {
 			e.watches.end(ctx, err)
 			return
 		}
-		sleep(ctx, time.Duration(failures)*time.Duration(rand.Int63n(int64(100*time.Millisecond)))) // not all gateways at once
-	}
-}
-
-func sleep(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
+		await.Sleep(ctx, time.Duration(failures)*time.Duration(rand.Int63n(int64(100*time.Millisecond)))) // not all gateways at once
 	}
 }
 

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/grayling-gateway/grayling/core/await"
 )
 
 // File is a store in one file, which is replaced as a whole: whoever reads it sees all of the old or all of the new
@@ -118,10 +120,7 @@ func (f *File) Watch(ctx context.Context, name string, changed func(Document)) e
 				changed(document)
 			}
 		}
-		select {
-		case <-ctx.Done():
-		case <-ticker.C:
-		}
+		await.First(ctx.Done(), ticker.C)
 	}
 	return ctx.Err()
 }

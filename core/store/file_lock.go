@@ -9,6 +9,8 @@ import (
 	"io/fs"
 	"os"
 	"time"
+
+	"github.com/grayling-gateway/grayling/core/await"
 )
 
 // fileLock is a process's turn at a file: another file beside it, which exists while somebody has his turn and holds his
@@ -55,10 +57,8 @@ func (f *File) lock(ctx context.Context) (*fileLock, error) {
 		if time.Since(f.waiting.since) >= abandonedAfter {
 			l.evict(f.waiting.holder)
 		}
-		select {
-		case <-ctx.Done():
+		if !await.Sleep(ctx, lockEvery) {
 			return nil, fmt.Errorf("locking the state: %s is there: %w", l.path, ctx.Err())
-		case <-time.After(lockEvery):
 		}
 	}
 }

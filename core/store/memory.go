@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strconv"
 	"sync"
+
+	"github.com/grayling-gateway/grayling/core/await"
 )
 
 // Memory is a store that ends with its process. The zero value is empty and ready.
@@ -58,10 +60,8 @@ func (m *Memory) Watch(ctx context.Context, name string, changed func(Document))
 			seen = document
 			changed(document)
 		}
-		select {
-		case <-ctx.Done():
+		if at, _ := await.First(change, ctx.Done()); at != 0 {
 			return ctx.Err()
-		case <-change:
 		}
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"github.com/grayling-gateway/grayling/core/await"
 )
 
 // Every is how often files are looked at. Polling sees what notifications miss: network file systems, bind mounts, and
@@ -73,12 +75,10 @@ func (f *Files) Run(ctx context.Context, report func(path string, err error)) {
 	ticker := time.NewTicker(Every)
 	defer ticker.Stop()
 	for {
-		select {
-		case <-ctx.Done():
+		if at, _ := await.First(ctx.Done(), ticker.C); at == 0 {
 			return
-		case <-ticker.C:
-			f.Check(report)
 		}
+		f.Check(report)
 	}
 }
 

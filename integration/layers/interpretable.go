@@ -6,7 +6,6 @@ import (
 	"go/ast"
 	"go/token"
 	"go/types"
-	"slices"
 	"strings"
 
 	"golang.org/x/tools/go/analysis"
@@ -94,8 +93,8 @@ func (l *linter) node(n ast.Node, stack []ast.Node) bool {
 		if id, ok := ast.Unparen(n.X).(*ast.Ident); ok && n.Op == token.AND && l.loopVars[l.pass.TypesInfo.Uses[id]] {
 			l.report(n, "the address of loop variable %s, which all rounds share: copy it first", id.Name)
 		}
-	case *ast.BranchStmt:
-		l.branch(n, stack)
+	case *ast.SelectStmt:
+		l.report(n, "goroutines that are at the same select get what others wait for: use core/await")
 	}
 	return true
 }
@@ -216,24 +215,6 @@ func (l *linter) assign(a *ast.AssignStmt, stack []ast.Node) {
 		if _, isStruct := l.pass.TypesInfo.TypeOf(id).Underlying().(*types.Struct); isStruct || len(a.Lhs) > 1 {
 			l.report(id, "result %s set by a deferred function is lost after a panic if it is a struct, or one of several "+
 				"assigned at once: set fields or single values", id.Name)
-		}
-	}
-}
-
-// branch reports a labelled break inside a select, which leaves nothing.
-func (l *linter) branch(b *ast.BranchStmt, stack []ast.Node) {
-	if b.Tok != token.BREAK || b.Label == nil {
-		return
-	}
-	for _, ancestor := range slices.Backward(stack) {
-		switch n := ancestor.(type) {
-		case *ast.LabeledStmt:
-			if n.Label.Name == b.Label.Name {
-				return
-			}
-		case *ast.SelectStmt:
-			l.report(b, "break %s does not leave the loop from inside a select: return, or set a condition", b.Label.Name)
-			return
 		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/grayling-gateway/grayling/core/await"
 	"github.com/grayling-gateway/grayling/core/store"
 )
 
@@ -204,13 +205,12 @@ func sees(t *testing.T, seen chan store.Document, version string) {
 	t.Helper()
 	timeout := time.After(long)
 	for {
-		select {
-		case d := <-seen:
-			if d.Version == version {
-				return
-			}
-		case <-timeout:
+		at, got := await.First(seen, timeout)
+		if at == 1 {
 			t.Errorf("version %q was not seen", version)
+			return
+		}
+		if d := got.(store.Document); d.Version == version {
 			return
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"errors"
 	"maps"
+	"reflect"
 	"slices"
 	"sort"
 	"strings"
@@ -173,27 +174,17 @@ func deferredField() (result leaf, n int, err error) {
 	return result, n, nil
 }
 
-func labelled(words chan string) {
-loop:
-	for {
-		select {
-		case <-words:
-			break loop // want `break loop does not leave the loop`
-		default:
-			continue loop
-		}
+func selects(words chan string, done chan struct{}) {
+	select { // want `goroutines that are at the same select get what others wait for`
+	case <-words:
+	case <-done:
 	}
+	reflect.Select([]reflect.SelectCase{{Dir: reflect.SelectRecv, Chan: reflect.ValueOf(words)}})
 again:
 	for {
 		switch {
 		default:
 			break again
-		}
-	}
-	for done := false; !done; {
-		select {
-		default:
-			done = true
 		}
 	}
 }
