@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -55,7 +56,7 @@ func explains(t *testing.T, g *gateway.Gateway) {
 		}
 		target := []string{"/", "/beta/x", "/beta/x?no=1", "/cart?a=b"}[i/6]
 		online := explainedBy(t, g, target, headers)
-		offline := explainedWithout(t, g, config, target, headers)
+		offline := explainedWithout(t, config, target, headers)
 		a := g.Do(t, gateway.Request{Target: target, Header: headers})
 		decided := g.Decision(t, "checkout", a).String()
 		for where, x := range map[string]core.Explanation{"the gateway": online, "the command line": offline} {
@@ -101,20 +102,20 @@ func explainedBy(t *testing.T, g *gateway.Gateway, target string, headers []stri
 	return x
 }
 
-func explainedWithout(t *testing.T, g *gateway.Gateway, config, target string, headers []string) (x core.Explanation) {
+func explainedWithout(t *testing.T, config, target string, headers []string) (x core.Explanation) {
 	t.Helper()
 	args := []string{"explain", "http://shop.example" + target, "--config", config, "--json", "--ip", "127.0.0.1"}
 	for _, header := range headers {
 		args = append(args, "-H", header)
 	}
-	run(t, g, &x, args...)
+	run(t, &x, args...)
 	return x
 }
 
-// run runs the command line, and reads the JSON that it prints.
-func run(t *testing.T, g *gateway.Gateway, into any, args ...string) {
+// run runs the command line without a gateway, and reads the JSON that it prints.
+func run(t *testing.T, into any, args ...string) {
 	t.Helper()
-	command := g.CommandLine(t, args...)
+	command := exec.Command(gateway.CommandBinary(t), args...)
 	var stdout, stderr bytes.Buffer
 	command.Stdout, command.Stderr = &stdout, &stderr
 	if err := command.Run(); err != nil {
@@ -132,7 +133,7 @@ func simulates(t *testing.T, g *gateway.Gateway) {
 	var said struct {
 		Split simulation.Tally `json:"split"`
 	}
-	run(t, g, &said, "simulate", before, "--against", after, "--keys", strconv.Itoa(clients), "--json")
+	run(t, &said, "simulate", before, "--against", after, "--keys", strconv.Itoa(clients), "--json")
 	visit := func() (landed []string, answers []gateway.Answer) {
 		for i := range clients {
 			a := g.Get(t, "/", fmt.Sprintf("X-User: user-%d", i))
@@ -160,7 +161,7 @@ func simulates(t *testing.T, g *gateway.Gateway) {
 		t.Errorf("%v clients were to move, and %d do", got, moved)
 	}
 	said.Split = simulation.Tally{}
-	run(t, g, &said, "simulate", before, "--log", log, "--host", "shop.example", "--json")
+	run(t, &said, "simulate", before, "--log", log, "--host", "shop.example", "--json")
 	expectShares(t, "by the log", said.Split.Variants, first)
 	if said.Split.Clients != clients || said.Split.Logged != said.Split.Agreed || g.Traits.Reasons != (said.Split.Logged == clients) {
 		t.Errorf("by the log: %+v", said.Split)
