@@ -15,6 +15,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"github.com/grayling-gateway/grayling/core/await"
 )
 
 const (
@@ -46,6 +48,7 @@ type etcdClient struct {
 	outage  atomic.Value // *etcdOutage, the last; nothing before there was one
 	login   atomic.Value // *etcdLogin
 	signing chan bool    // holds a value while somebody authenticates
+	turns   chan bool    // holds one for each request that is under way: no request waits for a connection
 }
 
 // etcdOutage is when a request took long, and was not answered by any member. Nobody else has to wait for that until it
@@ -78,7 +81,7 @@ const (
 )
 
 func newEtcdClient(s EtcdSettings) *etcdClient {
-	c := &etcdClient{username: s.Username, password: s.Password, report: s.Report, attempt: s.Timeout, signing: make(chan bool, 1)}
+	c := &etcdClient{username: s.Username, password: s.Password, report: s.Report, attempt: s.Timeout, signing: make(chan bool, 1), turns: make(chan bool, mostEtcdConns-1)}
 	if c.attempt == 0 {
 		c.attempt = DefaultEtcdTimeout
 	}
@@ -136,6 +139,10 @@ func dialEtcd(ctx context.Context, dialer *net.Dialer, current func() (*tls.Conf
 // call posts a request to the member that answered last or, while none answers, to the others. None of them gets more
 // than half of the caller's time, as long as there is another to ask.
 func (c *etcdClient) call(ctx context.Context, path string, body []byte) etcdReply {
+	if !await.Acquire(ctx, c.turns) { // no member is to blame that this was not asked
+		return etcdReply{err: fmt.Errorf("etcd has not answered the %d requests before this one: %w", cap(c.turns), ctx.Err())}
+	}
+	defer func() { <-c.turns }()
 	if last, _ := c.outage.Load().(*etcdOutage); last != nil && time.Now().Before(last.until) {
 		return etcdReply{err: last.err}
 	}

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/grayling-gateway/grayling/core/await"
 	"github.com/grayling-gateway/grayling/core/store"
 	"github.com/grayling-gateway/grayling/core/store/storetest"
 )
@@ -370,6 +371,43 @@ func TestEtcdSilence(t *testing.T) {
 	}
 	if _, err := e.Load(context.Background(), "a"); err == nil || !regexp.MustCompile(`no answer within ([3-9]|\d\d)(\.\d)?s`).MatchString(err.Error()) { // 3s, or what a busy machine makes of it
 		t.Errorf("error %v", err)
+	}
+}
+
+// TestEtcdTurns: a request that others keep from being sent says so, and blames no member.
+func TestEtcdTurns(t *testing.T) {
+	fake := newFakeEtcd()
+	var asked atomic.Int64
+	goOn := make(chan struct{})
+	fake.before = func(_ http.ResponseWriter, r *http.Request) bool {
+		asked.Add(1)
+		await.First(goOn, r.Context().Done())
+		return false
+	}
+	e := openEtcdWith(t, store.EtcdSettings{Endpoints: []string{fake.serve(t).URL}, Timeout: time.Minute})
+	ended := make(chan error, 7)
+	for i := 0; i < 7; i++ {
+		go func() {
+			_, err := e.Load(context.Background(), "a")
+			ended <- err
+		}()
+	}
+	for began := time.Now(); asked.Load() < 7 && time.Since(began) < time.Minute; {
+		time.Sleep(time.Millisecond)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
+	defer cancel()
+	if _, err := e.Load(ctx, "a"); !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "has not answered the 7 requests before this one") {
+		t.Errorf("error %v", err)
+	}
+	close(goOn)
+	for i := 0; i < 7; i++ {
+		if err := <-ended; err != nil {
+			t.Errorf("error %v", err)
+		}
+	}
+	if asked.Load() != 7 {
+		t.Errorf("it was asked %d times", asked.Load())
 	}
 }
 
