@@ -78,7 +78,8 @@ func newLedger(name string) *Ledger { return &Ledger{name: name, differences: ne
 // Name returns the mirror's name.
 func (l *Ledger) Name() string { return l.name }
 
-// adopt forgets what differed if answers were compared in another way.
+// adopt forgets what differed if answers were compared in another way. The first way is that of the copies which began while
+// the configuration came into force: they count.
 func (l *Ledger) adopt(s Settings) {
 	way := fmt.Sprint(s.Control != nil)
 	if c := s.Compare; c != nil {
@@ -86,10 +87,10 @@ func (l *Ledger) adopt(s Settings) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if way != l.way {
-		l.way = way
+	if l.way != "" && way != l.way {
 		l.differences = newDifferences()
 	}
+	l.way = way
 }
 
 func (l *Ledger) reset() {

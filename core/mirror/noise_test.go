@@ -2,10 +2,16 @@ package mirror
 
 import (
 	"fmt"
+	"io"
 	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/grayling-gateway/grayling/core/expr"
 )
 
 // found returns findings of these fields.
@@ -179,6 +185,27 @@ func TestOldCopiesDoNotCount(t *testing.T) {
 	if _, known := l.Mismatch(0); known || l.Counts.Compared.Load() != 0 {
 		t.Error("a copy of the release before was counted")
 	}
+}
+
+// TestCopyFromBeforeTheConfigurationIsInForce: a configuration comes into force while requests are served by it. What began
+// before counts, and not as a copy of the release before.
+func TestCopyFromBeforeTheConfigurationIsInForce(t *testing.T) {
+	target, got := recorder(t)
+	settings := posting(everything(t, target))
+	settings.Compare = &Comparison{Status: true}
+	runner := NewRunner(nil)
+	m := New(shop, []Settings{settings}, runner)
+	r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader("hello"))
+	c := Begin(m, &expr.Input{Request: r}, "stable")
+	runner.Adopt(m)
+	run(t, runner)
+	if _, err := io.Copy(io.Discard, r.Body); err != nil {
+		t.Fatal(err)
+	}
+	c.Answered(http.StatusOK, http.Header{})
+	c.End(true)
+	<-got
+	counted(t, m.mirrors[0].ledger, map[string]int64{"sent": 1, "answered": 1, "compared": 1})
 }
 
 // TestAdopt: a new configuration keeps what was learned, unless it compares in another way or has no such mirror.
