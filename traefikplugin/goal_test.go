@@ -151,14 +151,13 @@ func serve(handler http.Handler, r *http.Request) {
 func TestGoalsByStatusInProxyMode(t *testing.T) {
 	created := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusCreated) }))
 	t.Cleanup(created.Close)
-	away := closed(t)
 	for name, test := range map[string]struct {
 		stable, canary, fallback, want string
 	}{
-		"answered":       {away, created.URL, "", "paid ordered"},
-		"not answered":   {created.URL, away, "GET", "broken"},
-		"another answer": {created.URL, away, "POST", "ordered"},
-		"nobody answers": {away, away, "POST", "broken"},
+		"answered":       {closed, created.URL, "", "paid ordered"},
+		"not answered":   {created.URL, closed, "GET", "broken"},
+		"another answer": {created.URL, closed, "POST", "ordered"},
+		"nobody answers": {closed, closed, "POST", "broken"},
 	} {
 		test := test
 		rollout := strings.ReplaceAll(name, " ", "-")

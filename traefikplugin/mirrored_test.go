@@ -163,7 +163,7 @@ func TestWhatIsComparedInProxyMode(t *testing.T) {
 }
 
 func TestWhoAnswersInAnothersPlaceIsNotCompared(t *testing.T) {
-	front := behind(t, closed(t), newCopyTarget(t, "two", 404).url, func(c *core.Config) {
+	front := behind(t, closed, newCopyTarget(t, "two", 404).url, func(c *core.Config) {
 		c.Mirrors = []core.Mirror{{Target: "canary", Compare: []string{"status"}, Timeout: "1m"}}
 		c.Proxy.PassiveHealthCheck.Failures = "0"
 	})

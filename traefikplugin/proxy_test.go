@@ -34,13 +34,8 @@ func answering(name string) http.HandlerFunc {
 	}
 }
 
-// closed returns an address that refuses connections.
-func closed(t *testing.T) string {
-	t.Helper()
-	server := httptest.NewServer(http.NotFoundHandler())
-	server.Close()
-	return server.URL
-}
+// closed is an address that refuses connections. That of a server that was closed may become another server's.
+const closed = "http://127.0.0.1:1"
 
 func behind(t *testing.T, stable, canary string, change func(c *core.Config)) *httptest.Server {
 	t.Helper()
@@ -99,14 +94,14 @@ func TestProxyMode(t *testing.T) {
 	if _, body := ask(t, "GET", front.URL, "", "X-Version: v2"); body != "canary GET " {
 		t.Errorf("canary: %q", body)
 	}
+	front.Close() // which waits until the requests are over
 	if got := counts(t.Name()); got["stable"].Success != 1 || got["canary"].Success != 1 {
 		t.Errorf("counted %v", got)
 	}
 }
 
 func TestProxyModeFallsBack(t *testing.T) {
-	dead := closed(t)
-	front := behind(t, backend(t, "stable").URL, dead, func(c *core.Config) { c.FallbackMethods = []string{"GET", "PUT"} })
+	front := behind(t, backend(t, "stable").URL, closed, func(c *core.Config) { c.FallbackMethods = []string{"GET", "PUT"} })
 	response, body := ask(t, "GET", front.URL, "", "X-Version: v2")
 	if response.StatusCode != 200 || body != "stable GET " || response.Header.Get("X-Saw") != "stable" || response.Header.Get("X-Variant") != "stable" {
 		t.Errorf("GET: %d %q %v", response.StatusCode, body, response.Header)
@@ -117,6 +112,7 @@ func TestProxyModeFallsBack(t *testing.T) {
 	if response, body := ask(t, "POST", front.URL, "a body", "X-Version: v2"); response.StatusCode != 502 || body != "Bad Gateway" {
 		t.Errorf("POST: %d %q", response.StatusCode, body)
 	}
+	front.Close() // which waits until the requests are over
 	got := counts(t.Name())
 	if got["canary"].Failure != 3 || got["stable"].Success+got["stable"].Failure != 0 {
 		t.Errorf("the failures are the canary's, and the base did not earn what it served: %v", got)
@@ -124,7 +120,7 @@ func TestProxyModeFallsBack(t *testing.T) {
 }
 
 func TestProxyModeDeadBase(t *testing.T) {
-	front := behind(t, closed(t), closed(t), nil)
+	front := behind(t, closed, closed, nil)
 	for _, header := range []string{"X-Version: v2", "X-Version: v1"} {
 		if response, _ := ask(t, "GET", front.URL, "", header); response.StatusCode != 502 {
 			t.Errorf("%s: status %d", header, response.StatusCode)

@@ -52,7 +52,7 @@ func newFailing(t *testing.T, name string) *failing {
 }
 
 func TestAnotherUpstreamOfTheVariantComesFirst(t *testing.T) {
-	front := behind(t, backend(t, "stable").URL, closed(t), func(c *core.Config) {
+	front := behind(t, backend(t, "stable").URL, closed, func(c *core.Config) {
 		c.Variants[1].Upstreams = append(c.Variants[1].Upstreams, backend(t, "canary").URL)
 		c.Variants[1].Weight = "100%"
 		c.Proxy.PassiveHealthCheck.Failures = "0"
@@ -65,6 +65,7 @@ func TestAnotherUpstreamOfTheVariantComesFirst(t *testing.T) {
 			t.Fatalf("%d %q %v", response.StatusCode, body, h)
 		}
 	}
+	front.Close() // which waits until the requests are over
 	if got := counts(t.Name())["canary"]; got.Failure != 0 || got.Success != 8 {
 		t.Errorf("counted %v", got)
 	}
@@ -72,7 +73,7 @@ func TestAnotherUpstreamOfTheVariantComesFirst(t *testing.T) {
 
 func TestRetriesAreBounded(t *testing.T) {
 	var dead []*failing
-	front := behind(t, backend(t, "stable").URL, closed(t), func(c *core.Config) {
+	front := behind(t, backend(t, "stable").URL, closed, func(c *core.Config) {
 		c.Variants[1].Upstreams = nil
 		for i := 0; i < 5; i++ {
 			f := newFailing(t, "dead")
@@ -95,6 +96,7 @@ func TestRetriesAreBounded(t *testing.T) {
 			t.Errorf("after %d requests %d attempts, want 2 for each", i, came)
 		}
 	}
+	front.Close() // which waits until the requests are over
 	if got := counts(t.Name())["canary"]; got.Failure != 5 || got.Success != 0 {
 		t.Errorf("each request is one failure: %v", got)
 	}
@@ -133,7 +135,7 @@ func TestPromotedVariantIsTheBase(t *testing.T) {
 }
 
 func TestNoRetries(t *testing.T) {
-	front := behind(t, closed(t), backend(t, "canary").URL, func(c *core.Config) {
+	front := behind(t, closed, backend(t, "canary").URL, func(c *core.Config) {
 		c.Variants[0].Upstreams = append(c.Variants[0].Upstreams, backend(t, "stable").URL)
 		c.Proxy.Retries = "0"
 		c.Proxy.PassiveHealthCheck.Failures = "0"
@@ -160,6 +162,7 @@ func TestOutVariantIsServedByTheBase(t *testing.T) {
 	if _, body := ask(t, "POST", front.URL, "a body", "X-Version: v2"); body != "stable POST a body" {
 		t.Errorf("POST: %q", body)
 	}
+	front.Close() // which waits until the requests are over
 	got := counts(t.Name())
 	if got["canary"].Failure != 6 || got["canary"].Success != 0 || got["stable"].Success+got["stable"].Failure != 0 {
 		t.Errorf("the failures are the canary's, and the base did not earn what it served: %v", got)
@@ -264,9 +267,11 @@ func TestLateAnswerGoesToTheBaseAtOnce(t *testing.T) {
 	defer close(release)
 	front := behind(t, backend(t, "stable").URL, slow.URL, func(c *core.Config) {
 		c.Variants[1].Upstreams = append(c.Variants[1].Upstreams, slow.URL+"/b", slow.URL+"/c")
-		c.Proxy.ResponseTimeout = "50ms"
+		c.Variants[1].Proxy.ResponseTimeout = "50ms"
 	})
-	if _, body := ask(t, "GET", front.URL, "", "X-Version: v2"); body != "stable GET " || came.Load() != 1 {
+	_, body := ask(t, "GET", front.URL, "", "X-Version: v2")
+	eventually(t, "the attempt is seen", func() bool { return came.Load() > 0 })
+	if body != "stable GET " || came.Load() != 1 {
 		t.Errorf("%q after %d attempts", body, came.Load())
 	}
 }
@@ -315,6 +320,7 @@ func TestClientsCannotTakeUpstreamsOut(t *testing.T) {
 	if _, body := ask(t, "GET", front.URL, "", "X-Version: v2"); body != "canary GET " {
 		t.Errorf("afterwards: %q", body)
 	}
+	front.Close() // which waits until the requests are over
 	if got := counts(t.Name())["canary"]; got.Failure != 0 || got.Neutral != 2 {
 		t.Errorf("counted %v", got)
 	}

@@ -116,15 +116,16 @@ func TestWeightZeroDrains(t *testing.T) {
 	})
 	expectShare(t, "one of two", share(t, front.URL, 6), map[string]int{"stable": 6})
 	expectShare(t, "all of a variant", share(t, front.URL, 6, "X-Version: v2"), map[string]int{"stable": 6})
+	front.Close() // which waits until the requests are over
 	if got := counts(t.Name())["canary"]; got.Failure != 0 {
 		t.Errorf("whoever is drained has not failed: %v", got)
 	}
 }
 
 func TestHealthSurvivesAReload(t *testing.T) {
-	dead, alive := closed(t), backend(t, "alive").URL
+	alive := backend(t, "alive").URL
 	config := checkout(t)
-	config.Variants[1].Upstreams = []any{dead}
+	config.Variants[1].Upstreams = []any{closed}
 	config.Variants[1].Proxy.PassiveHealthCheck.Backoff = "1h"
 	health := func(upstreams ...any) *balance.Health {
 		config.Variants[0].Upstreams = upstreams
@@ -135,7 +136,7 @@ func TestHealthSurvivesAReload(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, target := range handler.(*proxyMode).proxy.upstreams.current.Load().(*standing).targets {
-			if target.url.String() == dead {
+			if target.url.String() == closed {
 				return target.health
 			}
 		}
@@ -146,7 +147,7 @@ func TestHealthSurvivesAReload(t *testing.T) {
 	if got := health(alive + " weight=2"); got != first {
 		t.Error("an upstream that stays has another health")
 	}
-	if got := health(alive, dead); got != first {
+	if got := health(alive, closed); got != first {
 		t.Error("variants that share an upstream do not share its health")
 	}
 	config.Variants[1].Upstreams = []any{alive + "/other"}
@@ -156,7 +157,7 @@ func TestHealthSurvivesAReload(t *testing.T) {
 		t.Fatal(err)
 	}
 	cancel()
-	config.Variants[1].Upstreams = []any{dead}
+	config.Variants[1].Upstreams = []any{closed}
 	if got := health(alive); got == first {
 		t.Error("what is known of an upstream that is gone is remembered")
 	}
