@@ -152,7 +152,7 @@ func TestCopiesEnd(t *testing.T) {
 	if header.Get("X-Forwarded-For") != "192.0.2.1" || header.Get("X-Rollout-Mirror") != "checkout" {
 		t.Errorf("a target outside gets %v", header)
 	}
-	awaited(t, "the canary got a copy", func() bool { return host.list() == "canary canary /cart" })
+	awaited(t, "the canary's copy is compared", func() bool { return reportOf(e).Compared == 1 })
 	command(t, e.live, rollout.Command{Verb: rollout.Abort})
 	until(t, e.live, "rolled_back", 1)
 	ask(e)

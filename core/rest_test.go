@@ -74,10 +74,11 @@ func TestRest(t *testing.T) {
 		t.Error("a command stirs a pursuit that another follows")
 	}
 
-	config.Ends = time.Now().Add(1500 * time.Millisecond).Format(time.RFC3339Nano)
+	config.Ends = time.Now().Add(time.Hour).Format(time.RFC3339Nano)
 	e = inForce(t, config, live, Host{})
 	p = &pursuit{engine: e, live: live, trial: current(e).trial}
 	now = at(clocks().Mono)
+	e.ends = time.Now().Add(1500 * time.Millisecond)
 	if rest := p.rest(now); rest > 2*time.Second || rest < time.Second {
 		t.Errorf("the rollout ends after 1.5 s: it rests for %v", rest)
 	}

@@ -96,8 +96,7 @@ func TestUploadsWithoutRoom(t *testing.T) {
 
 // TestUnpleasantTargets: whatever a target does, the client gets his answer, and it is counted what became of the copy.
 func TestUnpleasantTargets(t *testing.T) {
-	closed := httptest.NewServer(echo())
-	closed.Close()
+	closed := &httptest.Server{URL: "http://127.0.0.1:1"} // the address of one that was closed may become another's
 	hang := func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 	for _, test := range []struct {
 		name   string
@@ -183,14 +182,15 @@ func TestUncomparedAnswers(t *testing.T) {
 		settings.Compare = test.compare
 		m := New(shop, []Settings{settings}, started(t))
 		front := gateway(t, m, listen(t, echo()))
-		for i := 0; i < 2; i++ {
+		const answers = 4 // on a busy machine one or the other has a connection of its own all the same
+		for i := 0; i < answers; i++ {
 			do(t, http.MethodGet, front.URL, "")
 			idle(t, m.mirrors[0].ledger)
 		}
 		cut := m.mirrors[0].ledger.Counts.AnswersCut.Load()
 		mu.Lock()
-		if cut != 0 != test.cut || len(connections) == 2 != test.cut {
-			t.Errorf("two answers of %d bytes, compared by %v: %d are cut, over %d connections", test.length, test.compare, cut, len(connections))
+		if cut != 0 != test.cut || len(connections) == answers != test.cut {
+			t.Errorf("%d answers of %d bytes, compared by %v: %d are cut, over %d connections", answers, test.length, test.compare, cut, len(connections))
 		}
 		mu.Unlock()
 	}
@@ -339,7 +339,7 @@ func TestRunnerEnds(t *testing.T) {
 // TestPanics: what breaks in a sender, or in a host's function, stays there.
 func TestPanics(t *testing.T) {
 	runner := started(t)
-	settings := Settings{Name: "canary", Share: 100_000_000, Timeout: time.Second, Concurrency: 1}
+	settings := Settings{Name: "canary", Share: 100_000_000, Timeout: time.Minute, Concurrency: 1}
 	settings.Send = func(_ *http.Request) (*http.Response, error) { panic("oops") }
 	m := New(shop, []Settings{settings}, runner)
 	request := func() *expr.Input { return &expr.Input{Request: httptest.NewRequest(http.MethodGet, "/", http.NoBody)} }

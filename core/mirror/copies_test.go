@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/grayling-gateway/grayling/core/expr"
 )
@@ -85,7 +86,7 @@ func TestNoCredentialsLeaveTheRollout(t *testing.T) {
 func TestLoopIsCut(t *testing.T) {
 	var front *httptest.Server
 	stable, _ := recorder(t)
-	settings := Settings{Name: "canary", Share: 100_000_000, Timeout: DefaultTimeout, Concurrency: 8}
+	settings := Settings{Name: "canary", Share: 100_000_000, Timeout: time.Minute, Concurrency: 8}
 	settings.Send = func(r *http.Request) (*http.Response, error) { return toward(t, front)(r) }
 	m := New(shop, []Settings{settings}, started(t))
 	front = gateway(t, m, stable)

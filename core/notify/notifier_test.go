@@ -10,6 +10,7 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -262,10 +263,9 @@ func TestEnd(t *testing.T) {
 // TestEndDuringAnAttempt: an attempt that fails while everything ends is not the last.
 func TestEndDuringAnAttempt(t *testing.T) {
 	s := &shift{ctx: context.Background(), stop: make(chan struct{})}
-	attempts := 0
+	var attempts atomic.Int64
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		attempts++
-		if attempts == 1 {
+		if attempts.Add(1) == 1 {
 			close(s.stop)
 			w.WriteHeader(http.StatusInternalServerError)
 		}

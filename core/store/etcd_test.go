@@ -211,8 +211,6 @@ func TestEtcdCompacted(t *testing.T) {
 func TestEtcdFailover(t *testing.T) {
 	good := newFakeEtcd()
 	goodURL := good.serve(t).URL
-	gone := httptest.NewServer(http.NotFoundHandler())
-	gone.Close()
 	faults := []func(w http.ResponseWriter, r *http.Request) bool{
 		func(w http.ResponseWriter, _ *http.Request) bool {
 			refuse(w, 503, 14, "etcdserver: leader changed")
@@ -228,7 +226,7 @@ func TestEtcdFailover(t *testing.T) {
 			return true
 		},
 	}
-	bad := []string{gone.URL}
+	bad := []string{"http://127.0.0.1:1"} // where nobody listens
 	for i := range faults {
 		fake := newFakeEtcd()
 		fake.before = faults[i]
