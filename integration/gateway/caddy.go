@@ -112,7 +112,7 @@ func (c *caddy) load(site Site) error {
 		return err
 	}
 	var resp *http.Response
-	for range 5 {
+	for end := time.Now().Add(Patience); ; time.Sleep(20 * time.Millisecond) {
 		var req *http.Request
 		req, err = http.NewRequest(http.MethodPost, "http://"+c.adminAddr+"/load", bytes.NewReader(config))
 		if err != nil {
@@ -123,10 +123,9 @@ func (c *caddy) load(site Site) error {
 		if resp, err = c.admin.Do(req); err == nil {
 			break
 		}
-		time.Sleep(20 * time.Millisecond)
-	}
-	if err != nil {
-		return err
+		if !c.process.running() || time.Now().After(end) {
+			return err
+		}
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
