@@ -56,29 +56,15 @@ func TestGoalsByStatus(t *testing.T) {
 		{"gone", "POST", nil, respond(499), ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			name := unique("goals")
-			for variant, does := range map[string]script{"stable": test.stable, "canary": test.canary} {
-				if does == nil {
-					does = func(http.ResponseWriter, *http.Request) error {
-						t.Errorf("the %s variant was asked", variant)
-						return nil
-					}
-				}
-				scripts.Store(name+variant, does)
-				t.Cleanup(func() { scripts.Delete(name + variant) })
-			}
-			h, err := load(t, fmt.Sprintf(`{
-				"name": %q, "key": ["header(\"X-User\")"],
-				"variants": [
-					{"name": "stable", "routes": [{"handle": [{"handler": "scripted", "script": "%[1]sstable"}]}]},
-					{"name": "canary", "weight": "99.99%%", "routes": [{"handle": [{"handler": "scripted", "script": "%[1]scanary"}]}]}
-				],
+			name, fields := scriptedVariants(t, test.stable, test.canary, "99.99%")
+			h, err := load(t, fmt.Sprintf(`{%s,
+				"key": ["header(\"X-User\")"],
 				"goals": [
 					{"name": "paid", "when": "path() == \"/orders\""},
 					{"name": "ordered", "when": "path() == \"/orders\" && status() == 201"},
 					{"name": "broken", "when": "status() >= 500"}
 				]
-			}`, name))
+			}`, fields))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -78,11 +78,11 @@ func load(t testing.TB, config string) (*Handler, error) {
 	return module.(*Handler), nil
 }
 
-// scriptedRollout is a rollout of a stable variant and a canary, which every request gets. settings are more fields of
-// its JSON. Its name is the last result.
-func scriptedRollout(t testing.TB, stable, canary script, settings string) (*Handler, string) {
+// scriptedVariants declares a stable variant and a canary with a weight, which do what a test says; nil: it fails if one is
+// asked. It returns the rollout's name, and the fields of its JSON that say all this.
+func scriptedVariants(t testing.TB, stable, canary script, weight string) (name, fields string) {
 	t.Helper()
-	name := unique("rollout")
+	name = unique("rollout")
 	for variant, does := range map[string]script{"stable": stable, "canary": canary} {
 		if does == nil {
 			does = func(http.ResponseWriter, *http.Request) error {
@@ -93,18 +93,23 @@ func scriptedRollout(t testing.TB, stable, canary script, settings string) (*Han
 		scripts.Store(name+variant, does)
 		t.Cleanup(func() { scripts.Delete(name + variant) })
 	}
-	if settings != "" {
-		settings = ", " + settings
-	}
-	h, err := load(t, fmt.Sprintf(`{
+	return name, fmt.Sprintf(`
 		"name": %q,
 		"variants": [
 			{"name": "stable", "routes": [{"handle": [{"handler": "scripted", "script": "%[1]sstable"}]}]},
-			{"name": "canary", "routes": [{"handle": [{"handler": "scripted", "script": "%[1]scanary"}]}]}
-		],
-		"rules": [{"name": "all", "use": "canary", "when": "true"}]
-		%[2]s
-	}`, name, settings))
+			{"name": "canary", "weight": %[2]q, "routes": [{"handle": [{"handler": "scripted", "script": "%[1]scanary"}]}]}
+		]`, name, weight)
+}
+
+// scriptedRollout is a rollout of a stable variant and a canary, which every request gets. settings are more fields of
+// its JSON. Its name is the last result.
+func scriptedRollout(t testing.TB, stable, canary script, settings string) (*Handler, string) {
+	t.Helper()
+	name, fields := scriptedVariants(t, stable, canary, "")
+	if settings != "" {
+		settings = ", " + settings
+	}
+	h, err := load(t, fmt.Sprintf(`{%s, "rules": [{"name": "all", "use": "canary", "when": "true"}] %s}`, fields, settings))
 	if err != nil {
 		t.Fatal(err)
 	}

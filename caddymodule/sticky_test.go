@@ -19,22 +19,11 @@ const testSecret = "a secret of thirty-two bytes, or more"
 // stickyRollout is a rollout that gives all clients to the canary and remembers it in a cookie.
 func stickyRollout(t *testing.T, stable, canary script, settings string) (*Handler, string) {
 	t.Helper()
-	name := unique("sticky")
-	scripts.Store(name+"stable", stable)
-	scripts.Store(name+"canary", canary)
-	t.Cleanup(func() {
-		scripts.Delete(name + "stable")
-		scripts.Delete(name + "canary")
-	})
-	h, err := load(t, fmt.Sprintf(`{
-		"name": %q,
-		"variants": [
-			{"name": "stable", "routes": [{"handle": [{"handler": "scripted", "script": "%[1]sstable"}]}]},
-			{"name": "canary", "weight": "100", "routes": [{"handle": [{"handler": "scripted", "script": "%[1]scanary"}]}]}
-		],
-		"sticky": {"mode": "cookie", "secret": [%[2]q]}
-		%[3]s
-	}`, name, testSecret, settings))
+	name, fields := scriptedVariants(t, stable, canary, "100")
+	h, err := load(t, fmt.Sprintf(`{%s,
+		"sticky": {"mode": "cookie", "secret": [%q]}
+		%s
+	}`, fields, testSecret, settings))
 	if err != nil {
 		t.Fatal(err)
 	}
