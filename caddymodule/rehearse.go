@@ -66,11 +66,6 @@ func (h *Handler) rehearse(ctx caddy.Context, app *App) (*core.Engine, error) {
 		return nil, err
 	}
 	common, config := resolved(app.common()), resolved(h.config())
-	for i, secret := range config.Sticky.Secret {
-		if secret == "" { // nor is it here by any other name
-			config.Sticky.Secret[i] = "env:" + h.Sticky.Secret[i]
-		}
-	}
 	return core.Rehearse(config, core.Host{
 		Placeholder: placeholder, Conditions: conditions, Handles: h.handles(), Address: checkDial, Geo: openGeo, Prepare: received,
 		Prometheus: common.Prometheus, Notify: common.Notify, Member: common.Member,

@@ -54,7 +54,7 @@ func resolved(config core.Config) core.Config {
 	secrets := config.Sticky.Secret
 	config.Sticky.Secret = nil
 	for _, secret := range secrets {
-		config.Sticky.Secret = append(config.Sticky.Secret, replacer.ReplaceAll(secret, ""))
+		config.Sticky.Secret = append(config.Sticky.Secret, resolvedSecret(secret, replacer))
 	}
 	config.Router.URL = resolvedSecret(config.Router.URL, replacer)
 	config.JWT.Secret = resolvedSecret(config.JWT.Secret, replacer)

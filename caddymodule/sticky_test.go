@@ -182,7 +182,7 @@ func TestSecretsOfTheEnvironment(t *testing.T) {
 		t.Error("no cookie is set")
 	}
 	if _, err := load(t, fmt.Sprintf(`{"name": %q, "variants": [{"name": "stable"}], "sticky": {"mode": "cookie", "secret": ["{env.GRAYLING_NO_SUCH}"]}}`, name+"x")); err == nil ||
-		!strings.Contains(err.Error(), "sticky.secret[0]: the secret has 0 bytes") {
+		!strings.Contains(err.Error(), "sticky.secret[0]: the environment variable {env.GRAYLING_NO_SUCH} is empty") {
 		t.Errorf("without the variable: %v", err)
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -46,6 +45,14 @@ func (c *checker) checkEtcd(config Store) {
 		c.fail("store."+fault.Setting, "%s", fault.Text)
 	}
 	c.etcdTimeout(config)
+	for _, s := range []struct{ path, text string }{
+		{"store.password", config.Password}, {"store.tls.ca", config.TLS.CA},
+		{"store.tls.certificate", config.TLS.Certificate}, {"store.tls.key", config.TLS.Key},
+	} {
+		if err := CheckSecret(s.text); err != nil {
+			c.fail(s.path, "%v", err)
+		}
+	}
 	if (config.TLS.Certificate == "") != (config.TLS.Key == "") {
 		c.fail("store.tls.certificate", "a certificate and its key belong together: name both or none")
 	}
@@ -132,29 +139,4 @@ func readTLS(texts StoreTLS) (*tls.Config, error) {
 	}
 	config.Certificates = []tls.Certificate{pair}
 	return config, nil
-}
-
-// ReadSecret returns what a text like file:/path or env:NAME stands for now; any other text is itself. The end of the line
-// after a secret in a file is no part of it.
-func ReadSecret(text string) (string, error) {
-	if name, ok := strings.CutPrefix(text, "env:"); ok {
-		value := os.Getenv(name)
-		if value == "" {
-			return "", fmt.Errorf("the environment variable %s is empty", name)
-		}
-		return value, nil
-	}
-	file, ok := strings.CutPrefix(text, "file:")
-	if !ok {
-		return text, nil
-	}
-	content, err := os.ReadFile(file)
-	if err != nil {
-		return "", fmt.Errorf("reading a file: %w", err)
-	}
-	secret := strings.TrimRight(string(content), "\r\n")
-	if secret == "" {
-		return "", errors.New(file + " is empty")
-	}
-	return secret, nil
 }

@@ -34,7 +34,7 @@ func OpenStore(config Store, host Host, report func(error)) (store.Store, string
 	c := &checker{host: host}
 	kind := c.store(config)
 	var settings store.EtcdSettings
-	if kind == storeInEtcd {
+	if kind == storeInEtcd && len(c.problems) == 0 {
 		settings = c.etcd(config)
 		settings.Report = report
 	}

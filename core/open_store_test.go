@@ -49,6 +49,8 @@ func TestCheckStore(t *testing.T) {
 		{"no endpoints", Store{Kind: "etcd", Path: "/a"}, Host{}, "store.path: only store.endpoints: name the members"},
 		{"everything", Store{Kind: "etcd", Endpoints: []string{"http://a:1", "https://root:hush@a:1", "hush"}, Password: "hush", Timeout: "1ms", TLS: StoreTLS{Key: "hush"}}, Host{},
 			"store.endpoints[0]: a:1: certificates store.endpoints[1]: a:1: a name store.endpoints[2]: not a URL store.username: a password store.timeout: 1ms is too short store.tls.certificate: a certificate and its key"},
+		{"nothing named", Store{Kind: "etcd", Endpoints: []string{"https://a:1"}, Username: "gateway", Password: "env:", TLS: StoreTLS{CA: "file:", Certificate: "file:", Key: "env:"}}, Host{},
+			"store.password: \"env:\" names no store.tls.ca: \"file:\" names no store.tls.certificate: \"file:\" names store.tls.key: \"env:\" names"},
 		{"unknown keys", Store{Kind: "etcd", Endpoints: []string{"https://a:1"}, Rest: map[string]any{"prefx": 1}, TLS: StoreTLS{Rest: map[string]any{"server_name": 1}}}, Host{CamelCase: true},
 			"store.prefx: unknown key (did you mean \"prefix\"?) store.tls.server_name: unknown key (did you mean \"serverName\"?)"},
 	} {
@@ -90,6 +92,7 @@ func TestOpenStore(t *testing.T) {
 	for want, change := range map[string]func(s *Store){
 		"store.password: reading a file":       func(s *Store) { s.Username, s.Password = "gateway", "file:/no/such" },
 		"store.password: the environment":      func(s *Store) { s.Username, s.Password = "gateway", "env:GRAYLING_NO_SUCH" },
+		"store.password: \"file:\" names no":   func(s *Store) { s.Username, s.Password = "gateway", "file:" },
 		"store.tls: ca: reading a file":        func(s *Store) { s.TLS.CA = "file:/no/such" },
 		"store.tls: ca: there is no PEM":       func(s *Store) { s.TLS.CA = "file:" + secret },
 		"store.tls: certificate: reading":      func(s *Store) { s.TLS.Certificate, s.TLS.Key = "file:/no/such", "file:"+secret },

@@ -53,8 +53,12 @@ func TestCheckFindsWhatIsWrong(t *testing.T) {
 			c.Prometheus.Rest = map[string]any{"bearer_token": "x"}
 			c.Prometheus.URL = "http://a"
 		},
-		"control":           func(c *core.Config) { c.Control.Token = testToken },
-		"variants[0].proxy": func(c *core.Config) { c.Variants[0].Proxy.Retries = "1" },
+		"variants[1].proxy.tls.ca":          func(c *core.Config) { overTLS(c, core.TLS{CA: "file:"}) },
+		"variants[1].proxy.tls.certificate": func(c *core.Config) { overTLS(c, core.TLS{Certificate: "env:", Key: "file:/key.pem"}) },
+		"variants[1].proxy.tls.key":         func(c *core.Config) { overTLS(c, core.TLS{Certificate: "file:/certificate.pem", Key: "env:"}) },
+		"control.token":                     func(c *core.Config) { *c = core.Config{Control: core.Control{Token: "env:"}} },
+		"control":                           func(c *core.Config) { c.Control.Token = testToken },
+		"variants[0].proxy":                 func(c *core.Config) { c.Variants[0].Proxy.Retries = "1" },
 	} {
 		config := planned(t)
 		change(&config)
@@ -62,6 +66,13 @@ func TestCheckFindsWhatIsWrong(t *testing.T) {
 			t.Errorf("%s: got %s", path, fmt.Sprint(problems))
 		}
 	}
+}
+
+// overTLS gives the variants upstreams, of which the second's are met over TLS.
+func overTLS(c *core.Config, tls core.TLS) {
+	c.Variants[0].Upstreams = []any{"http://a"}
+	c.Variants[1].Upstreams = []any{"https://b"}
+	c.Variants[1].Proxy.TLS = tls
 }
 
 func etcd(endpoints ...string) core.Store { return core.Store{Kind: "etcd", Endpoints: endpoints} }

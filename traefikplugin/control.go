@@ -67,6 +67,8 @@ func checkControl(config core.Config) []core.Problem {
 		err = errors.New("who knows it may command all rollouts, so it is needed: name it, as file:/path or env:NAME")
 	case revealsSecret([]string{token}):
 		err = checkToken(token)
+	default:
+		err = core.CheckSecret(token)
 	}
 	if err != nil {
 		problems = append(problems, core.Problem{Path: "control.token", Text: err.Error()})

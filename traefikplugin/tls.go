@@ -23,7 +23,7 @@ func (r *settingsReader) tls(path string, own core.TLS, s *proxySettings) {
 	s.tlsTexts = all
 	s.tls = &tls.Config{ServerName: all.ServerName, MinVersion: tls.VersionTLS12}
 	r.flag(path+".unsafeSkipVerify", all.UnsafeSkipVerify, &s.tls.InsecureSkipVerify)
-	if all.CA != "" && !r.dry {
+	if all.CA != "" {
 		pem := r.secret(path+".ca", all.CA)
 		s.tls.RootCAs = x509.NewCertPool()
 		if pem != "" && !s.tls.RootCAs.AppendCertsFromPEM([]byte(pem)) {
@@ -34,10 +34,12 @@ func (r *settingsReader) tls(path string, own core.TLS, s *proxySettings) {
 		r.fail(path+".certificate", "a certificate and its key belong together: name both or none")
 		return
 	}
-	if all.Certificate == "" || r.dry {
+	if all.Certificate == "" {
 		return
 	}
-	if r.secret(path+".certificate", all.Certificate) == "" || r.secret(path+".key", all.Key) == "" {
+	certificate := r.secret(path+".certificate", all.Certificate)
+	key := r.secret(path+".key", all.Key)
+	if certificate == "" || key == "" {
 		return
 	}
 	pair, err := readPair(all.Certificate, all.Key)
@@ -74,9 +76,14 @@ func renewed(pair *tls.Certificate, certificate, key string) func(request *tls.C
 	}
 }
 
-// secret returns what a text like file:/path or env:NAME stands for; any other text is itself.
+// secret returns what a text like file:/path or env:NAME stands for; any other text is itself. It is empty if that is
+// wrong, and if secrets are not read.
 func (r *settingsReader) secret(path, text string) string {
-	value, err := core.ReadSecret(text)
+	var value string
+	err := core.CheckSecret(text)
+	if !r.dry {
+		value, err = core.ReadSecret(text)
+	}
 	if err != nil {
 		r.fail(path, "%v", err)
 	}
