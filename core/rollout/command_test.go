@@ -137,7 +137,10 @@ func TestWeightsWhilePaused(t *testing.T) {
 	f.expect("over an edit of the plan", Paused, 1, "33.5%")
 	edited.Declaration = "other weights"
 	f.configure(edited)
-	f.expect("but not over other declared weights", Paused, 1, "1%")
+	f.expect("but not over other declared weights", Paused, 1, "1%", KindWeightSet)
+	f.because("not over other declared weights", "", "canary 1% by the configuration")
+	f.configure(edited)
+	f.expect("which is told once", Paused, 1, "1%")
 	f.do(Command{Verb: SetWeight, Variant: "canary", Weight: "2"})
 	f.do(Command{Verb: Jump, Step: 3})
 	f.expect("nor over a step", Paused, 3, "50%", KindWeightSet, KindStepAdvanced)
@@ -160,12 +163,18 @@ func TestWeightsWithoutPlan(t *testing.T) {
 	f.expect("kept", Idle, 0, "70%")
 	release.Declaration = "2"
 	f.configure(release)
-	f.expect("other declared weights, or another salt", Idle, 0, "20%")
+	f.expect("other declared weights, or another salt", Idle, 0, "20%", KindWeightSet, KindWeightSet)
+	f.because("other declared weights", "", "c 30% by the configuration")
+	f.refuse(Command{Verb: SetWeight, Variant: "b", Weight: "70%", Version: "2"}, ErrVersion, "it has version 4")
 	f.do(Command{Verb: SetWeight, Variant: "b", Weight: "70%"})
 	f.expect("set again", Idle, 0, "70%", KindWeightSet)
 	release.Revision = "v2"
 	f.configure(release)
-	f.expect("another revision", Idle, 0, "20%")
+	f.expect("another revision", Idle, 0, "20%", KindWeightSet)
+	f.do(Command{Verb: SetWeight, Variant: "b", Weight: "70%"})
+	f.release.Declaration = "3"
+	f.die()
+	f.expect("of a process that begins with it", Idle, 0, "20%", KindWeightSet, KindWeightSet)
 	for _, c := range []Command{{Verb: Promote}, {Verb: Pause}, {Verb: Resume}, {Verb: Abort}, {Verb: Restart}, {Verb: Jump, Step: 1}} {
 		f.refuse(c, ErrState, "the rollout is idle, as it has no plan: give it one, or set weights with weight")
 	}

@@ -135,7 +135,7 @@ func (c *Controller) adopt(ctx context.Context, now Time, version string, record
 	} else {
 		m, events = Follow(c.release, record, now)
 		c.machine.elapse(now)
-		m.remember(c.machine)
+		m.remember(c.machine, record.Declaration)
 	}
 	var err error
 	if len(events) > 0 {

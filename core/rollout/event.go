@@ -66,7 +66,7 @@ const (
 	KindPromoted     Kind = "promoted"
 	KindRolledBack   Kind = "rolled_back"
 	KindRestarted    Kind = "restarted"
-	KindWeightSet    Kind = "weight_set"            // somebody gave a variant another weight
+	KindWeightSet    Kind = "weight_set"            // somebody gave a variant another weight, or a configuration took that back
 	KindMismatch     Kind = "sample_ratio_mismatch" // clients are not divided as the weights say; once for a stay in a step
 )
 

@@ -227,6 +227,36 @@ func TestEditedPlanOfWhoIsAlone(t *testing.T) {
 	g.expect("nobody is", Progressing, 1, "20%", KindStepAdvanced)
 }
 
+// TestWeightsSetWhileADeployGoesOn: they count in each gateway until the configuration that drops them comes there, and the
+// first tells so.
+func TestWeightsSetWhileADeployGoesOn(t *testing.T) {
+	s := newCommon()
+	release := revised("v2")
+	release.Plan = nil
+	release.Weights = []balance.Weight{0, 50 * percent}
+	one := serve(t, s, Settings{}).configure(release)
+	other := serve(t, s, Settings{}).configure(release)
+	stop := Command{Verb: SetWeight, Variant: "canary", Weight: "0%"}
+	if err := one.c.Command(context.Background(), one.now, stop); err != nil {
+		t.Fatal(err)
+	}
+	other.look(s)
+	release.Weights = []balance.Weight{0, 1 * percent}
+	release.Declaration = "the next"
+	one.configure(release)
+	one.expect("the next configuration", Idle, 0, "1%", KindWeightSet, KindWeightSet)
+	other.look(s)
+	other.expect("it is not here yet", Idle, 0, "0%")
+	other.configure(release)
+	other.expect("and now it is", Idle, 0, "1%")
+	one.look(s)
+	for _, g := range []*gateway{one, other} {
+		if version := g.c.View().Record.Version(); version != "2" {
+			t.Errorf("it has version %s, and two things happened", version)
+		}
+	}
+}
+
 // TestToldOnce: of gateways that share a store one tells of each event, and the others learn of it.
 func TestToldOnce(t *testing.T) {
 	s := newCommon()

@@ -1,14 +1,18 @@
 package rollout
 
+import "fmt"
+
 // Configure goes on with another configuration.
 //
 // Another revision, or another candidate, than the machine was about starts anew. Otherwise the state stays, and a rollout
 // under way goes on at the first step at or above its present weight, or at the last if there is none: in the same stay if
-// the weight is the same. Without a plan nothing is forgotten, should there be one again.
+// the weight is the same. Without a plan nothing is forgotten, should there be one again. Weights that somebody set are
+// dropped where others are declared, which is an event as well.
 func (m *Machine) Configure(release Release, now Time) []Event {
 	m.elapse(now)
 	deliberate := m.outdated == nil && len(m.release.Variants) > 0
 	edited := !m.release.Plan.sameSteps(release.Plan)
+	set := m.record.Weights
 	m.configure(release)
 	if deliberate {
 		m.takeOver(move{})
@@ -16,7 +20,33 @@ func (m *Machine) Configure(release Release, now Time) []Event {
 	if edited {
 		m.refit()
 	}
+	m.tellDropped(set)
 	return m.take()
+}
+
+// tellDropped reports what counts in the place of weights that somebody set, unless what happened says so: they stand in the
+// events that people see, and commands that are meant for them must not come through.
+func (m *Machine) tellDropped(set map[string]string) {
+	if len(set) == 0 || len(m.record.Weights) > 0 || len(m.events) > 0 || m.record.toldDropped() {
+		return
+	}
+	weights := m.Weights()
+	for i, name := range m.release.Variants {
+		if _, dropped := set[name]; dropped {
+			m.report(KindWeightSet, "", fmt.Sprintf("%s %s by the configuration", name, weights[i].String()), nil)
+		}
+	}
+}
+
+// toldDropped reports whether the last event about weights is that a configuration dropped them: another gateway's that had
+// it before.
+func (r *Record) toldDropped() bool {
+	for i := len(r.Events) - 1; i >= 0; i-- {
+		if e := &r.Events[i]; e.Kind == KindWeightSet {
+			return e.Cause == ""
+		}
+	}
+	return false
 }
 
 // configure goes on with a configuration that need not be newer than the record: with a revision that the record's

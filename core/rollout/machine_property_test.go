@@ -50,7 +50,7 @@ var leads = []struct {
 	{KindPromoted, []State{Progressing, Paused}, Promoted},
 	{KindRolledBack, []State{Progressing, Paused, Promoted}, RolledBack},
 	{KindRestarted, []State{Progressing, Paused, Promoted, RolledBack}, Progressing},
-	{KindWeightSet, []State{Idle, Paused}, ""},
+	{KindWeightSet, []State{Idle, Progressing, Paused, Promoted, RolledBack}, ""}, // by commands only from idle and paused
 	{KindMismatch, []State{Idle, Progressing, Paused, Promoted, RolledBack}, ""},
 }
 
@@ -339,6 +339,9 @@ func (a *auditor) event(e Event) {
 		a.said[e.Kind] = true
 	case KindWeightSet:
 		a.said[KindMismatch] = false // the shares are others
+		if e.Cause == "" {
+			a.set = map[string]bool{}
+		}
 	}
 }
 
@@ -347,6 +350,9 @@ func (a *auditor) gates(e Event, state State) {
 	plan := a.release.Plan
 	if e.Cause == ByEnd && a.now.Wall.Before(a.release.Ends) {
 		a.t.Errorf("it ended before its end")
+	}
+	if e.Kind == KindWeightSet && e.Cause == ByOperator && state != Idle && state != Paused {
+		a.t.Errorf("weights are set by somebody while it is %s", string(state))
 	}
 	if e.Cause == ByCheck && a.fails < plan.Failures {
 		a.t.Errorf("%s after %d failures in a row", string(e.Kind), a.fails)

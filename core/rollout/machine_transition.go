@@ -78,8 +78,8 @@ func (m *Machine) forget() {
 }
 
 // remember goes on with what a machine of this gateway saw in the present position, where the record came from another
-// gateway: that one has failures of its own.
-func (m *Machine) remember(before *Machine) {
+// gateway: that one has failures of its own. declaration is what weights are set for in the record.
+func (m *Machine) remember(before *Machine, declaration string) {
 	if m.outdated != nil || m.Position() != before.Position() {
 		return
 	}
@@ -87,6 +87,10 @@ func (m *Machine) remember(before *Machine) {
 	if r := &before.record; r.Age > m.record.Age && r.Since.Equal(m.record.Since) {
 		m.record.Age = r.Age
 		m.record.Overdue = r.Overdue
+	}
+	// Who has the next configuration dropped the weights that somebody set for this one: here they count until it comes.
+	if own := m.record.Declaration; declaration != own && before.record.Declaration == own {
+		m.record.Weights = before.record.Weights
 	}
 	m.record.Failures = before.record.Failures
 	m.evaluation = before.evaluation
