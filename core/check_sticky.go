@@ -59,6 +59,9 @@ func (c *checker) stickiness(config Config) *stickiness {
 	plan.ttl = c.term("sticky.ttl", s.TTL, assign.Rollout)
 	plan.baselineTTL = c.term("sticky."+c.spelled("baseline_ttl"), s.BaselineTTL, "5m")
 	plan.drain = c.atMost("sticky.drain", s.Drain, 0, 0)
+	if plan.drain > 0 && len(config.Plan.Steps) == 0 {
+		c.fail("sticky.drain", "it is about promotions, and without a plan there are none: leave it out, or give the rollout a plan")
+	}
 	if r.URL != "" {
 		plan.router = c.router(r, plan)
 	} else if fmt.Sprintf("%+v", r) != fmt.Sprintf("%+v", Router{Rest: r.Rest}) {

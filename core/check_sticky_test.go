@@ -23,6 +23,7 @@ func TestStickyMistakes(t *testing.T) {
 		{"a term", func(c *Config) { c.Sticky.TTL = "soon" }, `sticky.ttl: "soon" is neither a duration`},
 		{"the baseline's term", func(c *Config) { c.Sticky.BaselineTTL = "-1s" }, `sticky.baseline_ttl: "-1s" is neither`},
 		{"drain", func(c *Config) { c.Sticky.Drain = "rollout" }, `sticky.drain: "rollout" is not a duration`},
+		{"drain without a plan", func(c *Config) { c.Sticky.Drain = "10m" }, `sticky.drain: it is about promotions, and without a plan there are none`},
 		{"a name", func(c *Config) { c.Sticky.Name = "a b" }, `sticky.name: "a b" is not a cookie name`},
 		{"a prefix", func(c *Config) { c.Sticky.Name = "__Host-a" }, "sticky.name: \"__Host-a\": browsers give"},
 		{"a domain", func(c *Config) { c.Sticky.Domain = "https://a" }, `sticky.domain: "https://a" is not a domain`},

@@ -16,7 +16,8 @@ type Sticky struct {
 	// has grown. Empty: 5m.
 	BaselineTTL string `json:"baseline_ttl,omitempty"`
 
-	// Drain is for how long after a promotion clients may keep the baseline. Empty: not at all.
+	// Drain is for how long after a promotion by the plan, which there must be, clients may keep the baseline. Empty: not at
+	// all.
 	Drain string `json:"drain,omitempty"`
 
 	// Name is the cookie's name. Over TLS it gets the prefix __Host-, unless Domain or Path are set. Empty: rollout_ and

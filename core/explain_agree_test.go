@@ -116,7 +116,7 @@ func oddConfig(random *rand.Rand) Config {
 	}
 	switch random.Intn(3) {
 	case 0:
-		config.Sticky = Sticky{Mode: "cookie", Secret: []string{testSecret}, BaselineTTL: pick("", "1ms"), Drain: pick("", "1h")}
+		config.Sticky = Sticky{Mode: "cookie", Secret: []string{testSecret}, BaselineTTL: pick("", "1ms")}
 	case 1:
 		config.Sticky = Sticky{Mode: "memory", Client: []string{`header("X-User")`}}
 	}
@@ -124,6 +124,9 @@ func oddConfig(random *rand.Rand) Config {
 		config.Variants[1].Weight = ""
 		config.Revision = pick("v1", "v2")
 		config.Plan = Plan{Candidate: "v1", Steps: []Step{{Weight: "10%", For: "1h"}, {Weight: "50%", For: "1h"}, {Weight: "60%", Manual: true}}}
+		if config.Sticky.Mode != "" {
+			config.Sticky.Drain = pick("", "1h")
+		}
 	}
 	return config
 }

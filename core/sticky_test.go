@@ -189,6 +189,9 @@ func TestEpochs(t *testing.T) {
 	config.Sticky.BaselineTTL = "rollout"
 	config.Sticky.TTL = ""
 	config.Sticky.Drain = "10m"
+	config.Revision = "v2"
+	config.Variants[1].Weight = ""
+	config.Plan.Steps = []Step{{Weight: "50%", Manual: true}}
 	live := NewLive()
 	e := compile(t, config, live, Host{})
 	onCanary := &browserAt{engine: e, now: noon}
@@ -214,7 +217,7 @@ func TestEpochs(t *testing.T) {
 	onStable.now = noon.Add(10*time.Minute - time.Millisecond)
 	onStable.expect(t, "to the end", "stable by assigned", "X-User: "+high)
 	onStable.now = noon.Add(10 * time.Minute)
-	onStable.expect(t, "after that", "stable by split*", "X-User: "+high)
+	onStable.expect(t, "after that", "canary by split*", "X-User: "+high)
 
 	config.Revision = "v3" // has an epoch of its own
 	onStable.engine = compile(t, config, live, Host{})
