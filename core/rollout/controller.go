@@ -31,6 +31,7 @@ type Controller struct {
 	turn    sync.Mutex // held while anything changes, the store included; it guards all below
 	release Release
 	machine *Machine      // nil before the store said what it knows
+	now     Time          // the latest that anybody came with
 	version string        // of the record that the store had last
 	known   int64         // the last event of that record
 	unsaved bool          // whether the machine's is newer
@@ -173,7 +174,7 @@ type request struct {
 	now     Time
 	release *Release // to be configured; nil: nothing
 	follows bool     // see [Observations.Follows]
-	act     func(m *Machine, obstacle string) ([]Event, error)
+	act     func(m *Machine, now Time, obstacle string) ([]Event, error)
 }
 
 // NewController returns a controller. It must be configured before anything else.
@@ -187,7 +188,7 @@ func (c *Controller) View() *View {
 
 // Configure goes on with another configuration, as [Machine.Configure] does.
 func (c *Controller) Configure(ctx context.Context, now Time, release Release) {
-	_ = c.do(ctx, request{now: now, release: &release, act: func(m *Machine, _ string) ([]Event, error) {
+	_ = c.do(ctx, request{now: now, release: &release, act: func(m *Machine, now Time, _ string) ([]Event, error) {
 		events := m.Configure(release, now)
 		return events, nil
 	}}) // a store that is away is a fault, and no reason against a configuration
@@ -195,7 +196,7 @@ func (c *Controller) Configure(ctx context.Context, now Time, release Release) {
 
 // Tick goes on with what was seen since, as [Machine.Tick] does.
 func (c *Controller) Tick(ctx context.Context, now Time, seen Observations) {
-	_ = c.do(ctx, request{now: now, follows: seen.Follows, act: func(m *Machine, obstacle string) ([]Event, error) {
+	_ = c.do(ctx, request{now: now, follows: seen.Follows, act: func(m *Machine, now Time, obstacle string) ([]Event, error) {
 		observed := seen
 		if obstacle != "" {
 			observed.Obstacle = obstacle
@@ -207,7 +208,7 @@ func (c *Controller) Tick(ctx context.Context, now Time, seen Observations) {
 
 // Command does what somebody says, as [Machine.Command] does.
 func (c *Controller) Command(ctx context.Context, now Time, command Command) error {
-	return c.do(ctx, request{now: now, act: func(m *Machine, _ string) ([]Event, error) { return m.Command(now, command) }})
+	return c.do(ctx, request{now: now, act: func(m *Machine, now Time, _ string) ([]Event, error) { return m.Command(now, command) }})
 }
 
 // Watch follows what others do to the record, until the context ends. now reads both clocks.
@@ -232,6 +233,7 @@ func (c *Controller) Watch(ctx context.Context, now func() Time) {
 // which a thousand gateways would do at once.
 func (c *Controller) follow(ctx context.Context, now Time, d store.Document) {
 	c.locked(func() {
+		now = c.latest(now)
 		c.isBack()
 		if len(c.release.Variants) == 0 || c.machine != nil && d.Version == c.version {
 			return
@@ -248,8 +250,20 @@ func (c *Controller) follow(ctx context.Context, now Time, d store.Document) {
 
 func (c *Controller) do(ctx context.Context, r request) error {
 	var err error
-	c.locked(func() { err = c.attempt(ctx, r) })
+	c.locked(func() {
+		r.now = c.latest(r.now)
+		err = c.attempt(ctx, r)
+	})
 	return err
+}
+
+// latest returns the time for what is done now: who waited for his turn, as behind a store that is slow, may come with an
+// older one than who came after him, and the time between the two would pass twice.
+func (c *Controller) latest(now Time) Time {
+	if now.Mono >= c.now.Mono {
+		c.now = now
+	}
+	return c.now
 }
 
 // locked calls change in its turn, and tells others what became of it when that is over.
@@ -297,7 +311,7 @@ func (c *Controller) attempt(ctx context.Context, r request) error {
 			return nil
 		}
 		trial := *c.machine
-		events, err := r.act(&trial, "")
+		events, err := r.act(&trial, r.now, "")
 		if err != nil {
 			return err
 		}
@@ -361,7 +375,7 @@ func (c *Controller) approve(ctx context.Context, r request, trial *Machine, eve
 // freeze goes on without what would move the rollout forward. A command that wants only that is refused.
 func (c *Controller) freeze(r request, refusal error) error {
 	trial := *c.machine
-	events, err := r.act(&trial, refusal.Error())
+	events, err := r.act(&trial, r.now, refusal.Error())
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 // there, whatever that one has, unless it is one where other gateways have something.
 func (c *Controller) Move(ctx context.Context, now Time, to store.Store, same bool) {
 	c.locked(func() {
+		now = c.latest(now)
 		c.settings.Store = to
 		if same || c.machine == nil {
 			return

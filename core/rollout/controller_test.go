@@ -430,3 +430,30 @@ func TestAgeBetweenTicks(t *testing.T) {
 		t.Errorf("after 5 s without a tick the step has lasted %v", age)
 	}
 }
+
+// TestWhoComesLate: who waited for his turn comes with an older time than who came before him, and no time passes twice.
+func TestWhoComesLate(t *testing.T) {
+	shared := newCommon()
+	one, other := serve(t, shared, Settings{Checkpoint: time.Second}).configure(usual()), serve(t, shared, Settings{}).configure(usual())
+	late := one.now
+	for _, g := range []*gateway{one, other} {
+		g.wait(5*time.Minute, "")
+	}
+	document, err := shared.Load(context.Background(), "checkout")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for what, come := range map[string]func(g *gateway){
+		"a tick":          func(g *gateway) { g.c.Tick(context.Background(), late, Observations{}) },
+		"a watch":         func(g *gateway) { g.c.follow(context.Background(), late, document) },
+		"a configuration": func(g *gateway) { g.c.Configure(context.Background(), late, usual()) },
+	} {
+		for name, g := range map[string]*gateway{"who saved it": one, "who did not": other} {
+			come(g)
+			g.wait(0, "")
+			if age := g.c.View().Record.Age; age != 5*time.Minute {
+				t.Errorf("after %s that was late, the step has lasted %v for %s", what, age, name)
+			}
+		}
+	}
+}
