@@ -49,6 +49,14 @@ func TestGoalsByStatus(t *testing.T) {
 			w.WriteHeader(201)
 			return errPlain
 		}, ""},
+		{"an error after the header of an error", "POST", nil, func(w http.ResponseWriter, _ *http.Request) error {
+			w.WriteHeader(503)
+			return errPlain
+		}, ""},
+		{"an error that broke off", "POST", nil, func(w http.ResponseWriter, _ *http.Request) error {
+			w.WriteHeader(503)
+			panic(http.ErrAbortHandler)
+		}, ""},
 		{"broken off", "POST", nil, func(w http.ResponseWriter, _ *http.Request) error {
 			w.WriteHeader(201)
 			panic(http.ErrAbortHandler)

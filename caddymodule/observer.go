@@ -132,6 +132,7 @@ func (o *observer) finish(err error, broken bool) core.Outcome {
 			outcome.Status = status
 		}
 	}
+	outcome.Broken = outcome.Failed && o.status != 0
 	if o.copies != nil && !broken {
 		o.tellCopies(err)
 	}

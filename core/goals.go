@@ -58,10 +58,10 @@ type openGoal struct {
 
 func (r *reached) count() { r.sample.See(r.client, r.variant, r.goals) }
 
-// answered counts what the client reaches by the answer that he got. Of a variant that failed, he got the gateway's error, or
-// nothing whole: what broke off.
+// answered counts what the client reaches by the answer that he got, if he got one whole. Of a variant that failed that is
+// the gateway's error.
 func (r *reached) answered(o *Outcome) {
-	if o.Gone || o.Replaced || o.Status == 0 || o.Failed && o.Status < 500 {
+	if o.Gone || o.Replaced || o.Status == 0 || o.Broken {
 		return
 	}
 	bits := uint16(0)

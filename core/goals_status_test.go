@@ -56,7 +56,8 @@ func TestStatusDecides(t *testing.T) {
 		{"POST", "/orders", Outcome{Status: 402}, "refused asked"},
 		{"POST", "/orders", Outcome{Status: 503}, "refused asked"},
 		{"POST", "/orders", Outcome{Status: 502, Failed: true}, "refused asked"}, // the gateway's own
-		{"POST", "/orders", Outcome{Status: 201, Failed: true}, ""},              // it broke off
+		{"POST", "/orders", Outcome{Status: 201, Failed: true, Broken: true}, ""},
+		{"POST", "/orders", Outcome{Status: 503, Failed: true, Broken: true}, ""},
 		{"POST", "/orders", Outcome{Status: 502, Replaced: true}, ""},
 		{"POST", "/orders", Outcome{Status: 499, Gone: true}, ""},
 		{"POST", "/orders", Outcome{Failed: true}, ""},

@@ -19,6 +19,9 @@ type Outcome struct {
 	// Failed tells that the variant could not be reached or broke off, whatever status the client got in the end.
 	Failed bool
 
+	// Broken tells that the response broke off after its header: nobody got an answer.
+	Broken bool
+
 	// Replaced tells that the client got the answer of another variant in the place of this one.
 	Replaced bool
 

@@ -113,6 +113,7 @@ func TestGoalsByStatusInServiceMode(t *testing.T) {
 		"switched":          {101, false, false, "paid switched"},
 		"gone":              {499, false, false, ""},
 		"aborted":           {201, true, false, ""},
+		"failed, aborted":   {503, true, false, ""},
 	} {
 		test := test
 		config := checkout(t)

@@ -166,7 +166,7 @@ func finishOddly(e *exchange) {
 		e.latency = time.Since(e.begin)
 	}
 	report(e, core.Outcome{
-		Status: e.status, Latency: e.latency, Failed: broken,
+		Status: e.status, Latency: e.latency, Failed: broken, Broken: !e.returned && e.status != 0,
 		Gone: e.status == statusClientGone || broken && e.request.Context().Err() != nil || e.upload != nil && e.upload.broken.Load(),
 	})
 }
