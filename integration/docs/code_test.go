@@ -49,7 +49,7 @@ func TestSubdirectives(t *testing.T) {
 }
 
 func TestFieldsOfTheConfiguration(t *testing.T) {
-	page := strings.Join([]string{read(t, "docs/caddy.md"), read(t, "docs/expressions.md")}, "\n")
+	page := strings.Join([]string{read(t, "docs/caddy.md"), read(t, "docs/caddy-json.md"), read(t, "docs/expressions.md")}, "\n")
 	fields := 0
 	ast.Inspect(source(t, "core/config.go"), func(n ast.Node) bool {
 		field, ok := n.(*ast.Field)

@@ -277,7 +277,7 @@ func TestBareDates(t *testing.T) {
 
 // TestFieldsOfThePage requires that every field of the configuration is in a table of the page, as a user writes it.
 func TestFieldsOfThePage(t *testing.T) {
-	page, fields := read(t, "docs/traefik.md"), 0
+	page, fields := read(t, "docs/traefik-fields.md"), 0
 	for _, name := range []string{"config.go", "config_plan.go", "config_mirror.go", "config_goal.go", "config_store.go"} {
 		source, err := parser.ParseFile(token.NewFileSet(), filepath.Join(checkout, "core", name), nil, 0)
 		if err != nil {
@@ -291,7 +291,7 @@ func TestFieldsOfThePage(t *testing.T) {
 			for _, name := range field.Names {
 				fields++
 				if row := regexp.MustCompile("(?m)^\\| [^|]*`" + spelled(name.Name) + "`"); !row.MatchString(page) {
-					t.Errorf("docs/traefik.md: no table has the field %s", spelled(name.Name))
+					t.Errorf("docs/traefik-fields.md: no table has the field %s", spelled(name.Name))
 				}
 			}
 			return true
