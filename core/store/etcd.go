@@ -24,6 +24,7 @@ type Etcd struct {
 	client    *etcdClient
 	watches   etcdWatches
 	reports   etcdReports
+	finds     etcdFinds
 	renew     time.Duration // etcdRenew
 }
 
@@ -62,6 +63,7 @@ type etcdRangeRequest struct {
 type etcdRange struct {
 	Header etcdHeader `json:"header"`
 	KVs    []etcdKV   `json:"kvs"`
+	Count  int64      `json:"count,string"` // of the keys in the whole range, whatever the limit
 }
 
 type etcdCompare struct {
@@ -114,24 +116,6 @@ func (e *Etcd) read(ctx context.Context, name string) (Document, int64, error) {
 	return document, found.Header.Revision, err
 }
 
-// find returns what is in a range of keys.
-func (e *Etcd) find(ctx context.Context, wanted etcdRangeRequest) (*etcdRange, error) {
-	found := &etcdRange{}
-	request, err := json.Marshal(wanted)
-	if err != nil {
-		return nil, err
-	}
-	reply := e.client.call(ctx, "/v3/kv/range", request)
-	if reply.err != nil {
-		return nil, fmt.Errorf("reading %s: %w", wanted.Key, reply.err)
-	}
-	err = json.Unmarshal(reply.content, found)
-	if err != nil || found.Header.Revision <= 0 {
-		return nil, fmt.Errorf("reading %s: %w", wanted.Key, errEtcdAnswer)
-	}
-	return found, nil
-}
-
 // after returns the end of the range of keys that begin with a prefix, which ends with a slash.
 func after(prefix string) []byte {
 	end := []byte(prefix)
@@ -159,7 +143,7 @@ func (e *Etcd) Swap(ctx context.Context, name, version string, content []byte) (
 	if err != nil {
 		return "", err
 	}
-	reply := e.client.call(ctx, "/v3/kv/txn", request)
+	reply := e.client.call(ctx, etcdWrites, request)
 	if reply.err != nil {
 		return "", fmt.Errorf("writing %s: %w", key, reply.err)
 	}

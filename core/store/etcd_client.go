@@ -80,6 +80,24 @@ const (
 	etcdUnauthenticated   = 16
 )
 
+var errEtcdLonger = errors.New("the answer is longer")
+
+// etcdMethod is something that etcd does.
+type etcdMethod struct {
+	path    string
+	repeats bool // it may be done twice: what a connection lost is sent over another
+}
+
+var (
+	etcdReads         = etcdMethod{"/v3/kv/range", true}
+	etcdReadsMany     = etcdMethod{"/v3/kv/txn", true}
+	etcdWrites        = etcdMethod{"/v3/kv/txn", false}
+	etcdWatching      = etcdMethod{"/v3/watch", true}
+	etcdGrants        = etcdMethod{"/v3/lease/grant", true}
+	etcdKeepsAlive    = etcdMethod{"/v3/lease/keepalive", true}
+	etcdAuthenticates = etcdMethod{"/v3/auth/authenticate", true}
+)
+
 func newEtcdClient(s EtcdSettings) *etcdClient {
 	c := &etcdClient{username: s.Username, password: s.Password, report: s.Report, attempt: s.Timeout, signing: make(chan bool, 1), turns: make(chan bool, mostEtcdConns-1)}
 	if c.attempt == 0 {
@@ -138,7 +156,7 @@ func dialEtcd(ctx context.Context, dialer *net.Dialer, current func() (*tls.Conf
 
 // call posts a request to the member that answered last or, while none answers, to the others. None of them gets more
 // than half of the caller's time, as long as there is another to ask.
-func (c *etcdClient) call(ctx context.Context, path string, body []byte) etcdReply {
+func (c *etcdClient) call(ctx context.Context, method etcdMethod, body []byte) etcdReply {
 	if !await.Acquire(ctx, c.turns) { // no member is to blame that this was not asked
 		return etcdReply{err: fmt.Errorf("etcd has not answered the %d requests before this one: %w", cap(c.turns), ctx.Err())}
 	}
@@ -153,7 +171,7 @@ func (c *etcdClient) call(ctx context.Context, path string, body []byte) etcdRep
 	for i := 0; i < len(c.endpoints); i++ {
 		at := (first + i) % len(c.endpoints)
 		asking, cancel := portion(ctx, i+1 == len(c.endpoints))
-		reply := c.signed(asking, at, path, body)
+		reply := c.signed(asking, at, method, body)
 		cancel()
 		if ctx.Err() != nil && reply.err != nil {
 			if !errors.Is(ctx.Err(), context.Canceled) {
@@ -192,7 +210,7 @@ func portion(ctx context.Context, last bool) (context.Context, context.CancelFun
 
 // final reports whether all members would refuse the same.
 func final(r etcdReply) bool {
-	return r.code == etcdInvalidArgument || r.code == etcdNotFound || r.code == etcdPermissionDenied || r.code == etcdUnauthenticated || errors.Is(r.err, ErrDocument)
+	return r.code == etcdInvalidArgument || r.code == etcdNotFound || r.code == etcdPermissionDenied || r.code == etcdUnauthenticated || errors.Is(r.err, ErrDocument) || errors.Is(r.err, errEtcdLonger)
 }
 
 // moved remembers which member answered, and tells why those before it did not, once of all calls at the same time.
@@ -209,11 +227,11 @@ func (c *etcdClient) avoid(at int) {
 }
 
 // post sends a request to one member and reads the answer.
-func (c *etcdClient) post(ctx context.Context, at int, path, token string, body []byte) etcdReply {
+func (c *etcdClient) post(ctx context.Context, at int, method etcdMethod, token string, body []byte) etcdReply {
 	began := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, c.attempt)
 	defer cancel()
-	response, err := c.send(ctx, at, path, token, body)
+	response, err := c.send(ctx, at, method, token, body)
 	if err != nil {
 		return c.lost(at, began, err)
 	}
@@ -223,7 +241,7 @@ func (c *etcdClient) post(ctx context.Context, at int, path, token string, body 
 		return c.lost(at, began, err)
 	}
 	if len(content) > maxEtcdAnswer {
-		return etcdReply{err: fmt.Errorf("%s: the answer is longer than %d bytes", host(c.endpoints[at]), maxEtcdAnswer), sent: true}
+		return etcdReply{err: fmt.Errorf("%s: %w than %d bytes", host(c.endpoints[at]), errEtcdLonger, maxEtcdAnswer), sent: true}
 	}
 	if response.StatusCode != http.StatusOK {
 		return c.refusal(at, response.StatusCode, content)
@@ -235,8 +253,8 @@ func (c *etcdClient) post(ctx context.Context, at int, path, token string, body 
 }
 
 // send sends a request to one member. The answer's body has to be closed.
-func (c *etcdClient) send(ctx context.Context, at int, path, token string, body []byte) (*http.Response, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.endpoints[at]+path, bytes.NewReader(body))
+func (c *etcdClient) send(ctx context.Context, at int, method etcdMethod, token string, body []byte) (*http.Response, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.endpoints[at]+method.path, bytes.NewReader(body))
 	if err != nil {
 		return nil, err
 	}
@@ -246,7 +264,7 @@ func (c *etcdClient) send(ctx context.Context, at int, path, token string, body 
 	if token != "" {
 		request.Header.Set("Authorization", token)
 	}
-	if path != "/v3/kv/txn" {
+	if method.repeats {
 		request.Header["Idempotency-Key"] = nil // is not sent: it says that what a connection lost may be sent over another
 	}
 	// Not through a Client: it follows redirects, and would take the token along.

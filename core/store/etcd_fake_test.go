@@ -40,6 +40,13 @@ type fakeEvent struct {
 	told map[string]any
 }
 
+type fakeRange struct {
+	Key      []byte `json:"key"`
+	RangeEnd []byte `json:"range_end"`
+	Limit    int    `json:"limit,string"`
+	KeysOnly bool   `json:"keys_only"`
+}
+
 type fakeRequest struct {
 	Key      []byte `json:"key"`
 	RangeEnd []byte `json:"range_end"`
@@ -59,6 +66,7 @@ type fakeRequest struct {
 		Delete struct {
 			Key []byte `json:"key"`
 		} `json:"request_delete_range"`
+		Range fakeRange `json:"request_range"`
 	} `json:"success"`
 	ID     string `json:"ID"`
 	Create struct {
@@ -115,7 +123,9 @@ func (f *fakeEtcd) dispatch(w http.ResponseWriter, r *http.Request) {
 	}
 	switch r.URL.Path {
 	case "/v3/kv/range":
-		f.find(w, request)
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		_ = json.NewEncoder(w).Encode(f.find(fakeRange{Key: request.Key, RangeEnd: request.RangeEnd, Limit: request.Limit, KeysOnly: request.KeysOnly}))
 	case "/v3/kv/txn":
 		f.txn(w, request)
 	case "/v3/watch":
@@ -175,9 +185,8 @@ func in(key string, from, end []byte) bool {
 	return key >= string(from) && key < string(end)
 }
 
-func (f *fakeEtcd) find(w http.ResponseWriter, request fakeRequest) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
+// find answers one question. f.mu is held.
+func (f *fakeEtcd) find(request fakeRange) map[string]any {
 	var names []string
 	for key := range f.keys {
 		if in(key, request.Key, request.RangeEnd) {
@@ -185,6 +194,7 @@ func (f *fakeEtcd) find(w http.ResponseWriter, request fakeRequest) {
 		}
 	}
 	sort.Strings(names)
+	count := strconv.Itoa(len(names))
 	if request.Limit > 0 && len(names) > request.Limit {
 		names = names[:request.Limit]
 	}
@@ -196,7 +206,7 @@ func (f *fakeEtcd) find(w http.ResponseWriter, request fakeRequest) {
 		}
 		kvs = append(kvs, kv)
 	}
-	_ = json.NewEncoder(w).Encode(map[string]any{"header": f.header(), "kvs": kvs})
+	return map[string]any{"header": f.header(), "kvs": kvs, "count": count}
 }
 
 func (f *fakeEtcd) txn(w http.ResponseWriter, request fakeRequest) {
@@ -216,7 +226,13 @@ func (f *fakeEtcd) txn(w http.ResponseWriter, request fakeRequest) {
 			return
 		}
 	}
-	if same {
+	if len(request.Success[0].Range.Key) > 0 {
+		var found []map[string]any
+		for _, operation := range request.Success {
+			found = append(found, map[string]any{"response_range": f.find(operation.Range)})
+		}
+		answer = map[string]any{"header": f.header(), "succeeded": true, "responses": found}
+	} else if same {
 		for _, operation := range request.Success {
 			if len(operation.Delete.Key) > 0 {
 				f.remove(string(operation.Delete.Key))

@@ -47,7 +47,7 @@ func (e *Etcd) grantLease(ctx context.Context, seconds int64) (string, etcdReply
 	if err != nil {
 		return "", etcdReply{err: err}
 	}
-	reply := e.client.call(ctx, "/v3/lease/grant", request)
+	reply := e.client.call(ctx, etcdGrants, request)
 	if reply.err != nil {
 		return "", reply
 	}
@@ -65,7 +65,7 @@ func (e *Etcd) renewLease(ctx context.Context, id string) bool {
 	if err != nil {
 		return false
 	}
-	reply := e.client.call(ctx, "/v3/lease/keepalive", request)
+	reply := e.client.call(ctx, etcdKeepsAlive, request)
 	if reply.err != nil {
 		return false
 	}

@@ -28,9 +28,9 @@ type etcdAuthenticate struct {
 
 // signed posts a request to one member, with a token if there is a user: a fresh one if etcd does not know it any more,
 // as after its --auth-token-ttl or a restart.
-func (c *etcdClient) signed(ctx context.Context, at int, path string, body []byte) etcdReply {
+func (c *etcdClient) signed(ctx context.Context, at int, method etcdMethod, body []byte) etcdReply {
 	if c.username == "" {
-		reply := c.post(ctx, at, path, "", body)
+		reply := c.post(ctx, at, method, "", body)
 		if reply.code == etcdUnauthenticated {
 			reply.err = fmt.Errorf("%s answers users only: set username and password", host(c.endpoints[at]))
 		}
@@ -40,7 +40,7 @@ func (c *etcdClient) signed(ctx context.Context, at int, path string, body []byt
 	if failed.err != nil {
 		return failed
 	}
-	reply := c.post(ctx, at, path, login.token, body)
+	reply := c.post(ctx, at, method, login.token, body)
 	if reply.code != etcdUnauthenticated {
 		return reply
 	}
@@ -48,7 +48,7 @@ func (c *etcdClient) signed(ctx context.Context, at int, path string, body []byt
 	if failed.err != nil {
 		return failed
 	}
-	return c.post(ctx, at, path, login.token, body)
+	return c.post(ctx, at, method, login.token, body)
 }
 
 // unsigned reports whether a message says that a request needs another token, whatever its code.
@@ -91,7 +91,7 @@ func (c *etcdClient) authenticate(ctx context.Context, at int, login *etcdLogin)
 	if err != nil {
 		return etcdReply{err: errors.New("the username or password cannot be sent")}
 	}
-	reply := c.post(ctx, at, "/v3/auth/authenticate", "", request)
+	reply := c.post(ctx, at, etcdAuthenticates, "", request)
 	reply.sent = false // nothing of what is asked for was
 	if reply.code == etcdPrecondition {
 		if c.report != nil {

@@ -1,13 +1,12 @@
 package store
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"net/url"
-	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/grayling-gateway/grayling/core/await"
@@ -22,9 +21,6 @@ const (
 
 	// etcdTransaction is how many bytes of reports one transaction may have: two thirds of etcd's own limit.
 	etcdTransaction = 1 << 20
-
-	// etcdPage is how many reports are read at once, so that the largest fit into an answer.
-	etcdPage = 48
 )
 
 // etcdReports are what this process reports. They are written together: with fifty rollouts a gateway costs etcd one
@@ -37,6 +33,7 @@ type etcdReports struct {
 	hurry   chan bool             // has room for one: somebody leaves
 	kept    map[string]etcdReport // that were written, by key; only for who writes
 	leases  map[int64]etcdLease   // by seconds; only for who writes
+	crowd   atomic.Int64          // how many reports there were of the rollout whose were read last
 }
 
 // etcdBatch is what is written together.
@@ -196,7 +193,7 @@ func (e *Etcd) tryReports(ctx context.Context, batch *etcdBatch, keys []string) 
 	if err != nil {
 		return etcdReply{err: err}
 	}
-	return e.client.call(ctx, "/v3/kv/txn", request)
+	return e.client.call(ctx, etcdWrites, request)
 }
 
 type etcdReportTxn struct {
@@ -212,34 +209,4 @@ type etcdReportPut struct {
 	Key   []byte `json:"key"`
 	Value []byte `json:"value"`
 	Lease string `json:"lease"`
-}
-
-// Reports returns what the members say of a rollout, in the order of their names.
-func (e *Etcd) Reports(ctx context.Context, rollout string, limit int) ([]Report, error) {
-	prefix := e.members + url.PathEscape(rollout) + "/"
-	from := []byte(prefix)
-	var reports []Report
-	for {
-		page := int64(etcdPage)
-		if left := int64(limit - len(reports)); limit > 0 && left < page {
-			page = left
-		}
-		found, err := e.find(ctx, etcdRangeRequest{Key: from, RangeEnd: after(prefix), Limit: page})
-		if err != nil {
-			return nil, err
-		}
-		for _, kv := range found.KVs {
-			if bytes.Compare(kv.Key, from) < 0 || !strings.HasPrefix(string(kv.Key), prefix) {
-				return nil, fmt.Errorf("reading %s: %w", prefix, errEtcdAnswer)
-			}
-			from = append(append([]byte(nil), kv.Key...), 0)
-			member, err := url.PathUnescape(string(kv.Key)[len(prefix):])
-			if err == nil && CheckReport(kv.Value) == nil { // else somebody else has written it
-				reports = append(reports, Report{Member: member, Content: kv.Value})
-			}
-		}
-		if int64(len(found.KVs)) < page || limit > 0 && len(reports) >= limit {
-			return reports, nil
-		}
-	}
 }

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -43,7 +44,7 @@ func TestEtcdSilentWatch(t *testing.T) {
 	}
 }
 
-// TestEtcdFewConnections: who has many rollouts asks for them over a few connections, and keeps those.
+// TestEtcdFewConnections: who has many rollouts writes them over a few connections, and keeps those.
 func TestEtcdFewConnections(t *testing.T) {
 	const most = 7 // the eighth is for a watch
 	fake := newFakeEtcd()
@@ -65,16 +66,16 @@ func TestEtcdFewConnections(t *testing.T) {
 	server.Start()
 	defer server.Close()
 	e := openEtcdWith(t, store.EtcdSettings{Endpoints: []string{server.URL}, Timeout: time.Minute})
-	var loading sync.WaitGroup
-	for range 50 {
-		loading.Go(func() {
-			if _, err := e.Load(t.Context(), "a"); err != nil {
+	var writing sync.WaitGroup
+	for i := range 50 {
+		writing.Go(func() {
+			if _, err := e.Swap(t.Context(), strconv.Itoa(i), "", []byte("{}")); err != nil {
 				t.Error(err)
 			}
 		})
 	}
-	loading.Wait()
+	writing.Wait()
 	if opened.Load() != most || asked.Load() != 50 {
-		t.Errorf("%d questions over %d connections, want 50 over %d", asked.Load(), opened.Load(), most)
+		t.Errorf("%d requests over %d connections, want 50 over %d", asked.Load(), opened.Load(), most)
 	}
 }

@@ -47,7 +47,7 @@ func (c *etcdClient) stream(ctx context.Context, at int, request []byte, take fu
 	late := time.AfterFunc(c.attempt, func() { cancel() })
 	defer late.Stop()
 	login, _ := c.login.Load().(*etcdLogin) // of the read before it
-	response, err := c.send(ctx, at, "/v3/watch", login.token, request)
+	response, err := c.send(ctx, at, etcdWatching, login.token, request)
 	if err != nil {
 		return c.lost(at, began, err).err
 	}

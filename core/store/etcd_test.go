@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -385,8 +386,9 @@ func TestEtcdTurns(t *testing.T) {
 	e := openEtcdWith(t, store.EtcdSettings{Endpoints: []string{fake.serve(t).URL}, Timeout: time.Minute})
 	ended := make(chan error, 7)
 	for i := 0; i < 7; i++ {
+		name := strconv.Itoa(i)
 		go func() {
-			_, err := e.Load(context.Background(), "a")
+			_, err := e.Swap(context.Background(), name, "", []byte("{}"))
 			ended <- err
 		}()
 	}
