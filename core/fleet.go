@@ -106,9 +106,9 @@ func (p *pursuit) attend(ctx context.Context, view *rollout.View, now time.Durat
 	gathered := make(chan exchanged, 1)
 	a.gathered = gathered
 	members, name, id := a.members, p.engine.name, c.id
-	ttl := lives * pace
-	if ttl < lives*latest {
-		ttl = lives * latest
+	ttl := lives * latest
+	if pace > latest { // not the pace itself: a lease for each there is would be many
+		ttl = lives * leisure
 	}
 	go func() { gathered <- exchange(ctx, members, name, id, g, limit, ttl) }()
 }

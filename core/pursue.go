@@ -146,8 +146,8 @@ func (p *pursuit) tick(ctx context.Context) {
 			seen.Mismatch = p.mismatch()
 		}
 		if p.due(view, now) {
+			p.looks += int((now - p.judged) / p.engine.plan.Every) // also those of others
 			p.judged = lookedAt(p.judged, now, p.engine.plan.Every)
-			p.looks++ // also those of others
 			if !p.role.follows {
 				seen.Evaluation = p.judge(ctx)
 			}

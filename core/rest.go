@@ -6,8 +6,8 @@ const (
 	// tickEvery is from one tick to the next while something may be due.
 	tickEvery = time.Second
 
-	// longestRest is how long a pursuit rests at most: nobody can foresee that somebody sets the clock on the wall, reads a
-	// secret anew, or is the last of the clients that a sample needs.
+	// longestRest is how long a pursuit rests at most, unless others do what is due: nobody can foresee that somebody sets the
+	// clock on the wall, reads a secret anew, or is the last of the clients that a sample needs.
 	longestRest = 5 * time.Second
 )
 
@@ -28,6 +28,9 @@ func (p *pursuit) nextDue(now time.Duration) time.Duration {
 	if p.eager || view == nil || view.State == "" || view.Away != "" {
 		return now
 	}
+	if p.onlyReports() {
+		return p.attendance.report
+	}
 	due := p.ticked + longestRest
 	if a := &p.attendance; a.members != nil && a.gathered == nil {
 		due = earlier(due, a.report)
@@ -46,6 +49,13 @@ func (p *pursuit) nextDue(now time.Duration) time.Duration {
 		due = earlier(due, now+left)
 	}
 	return due
+}
+
+// onlyReports reports whether there is nothing to do but to report: there are many gateways, and others judge. What else is
+// done every now and then is done with each report: who judges does what cannot wait.
+func (p *pursuit) onlyReports() bool {
+	c := p.live.company.council
+	return p.role.follows && p.attendance.members != nil && p.attendance.gathered == nil && c != nil && !c.Few()
 }
 
 func earlier(a, b time.Duration) time.Duration {

@@ -2,10 +2,14 @@ package core
 
 import (
 	"context"
+	"strconv"
 	"testing"
 	"time"
 
+	"github.com/grayling-gateway/grayling/core/fleet"
+	"github.com/grayling-gateway/grayling/core/fleet/fleettest"
 	"github.com/grayling-gateway/grayling/core/rollout"
+	"github.com/grayling-gateway/grayling/core/store"
 )
 
 // TestRest: a pursuit rests until the first second in which something is due, and never for long.
@@ -73,6 +77,29 @@ func TestRest(t *testing.T) {
 	if len(before) > 0 {
 		t.Error("a command stirs a pursuit that another follows")
 	}
+
+	p.attendance.members = fleettest.New()
+	p.attendance.report = now + 17*time.Second
+	p.role.follows = true
+	c := &live.company
+	c.council = fleet.NewCouncil("z")
+	var reports []store.Report
+	for i := 0; i < fleet.FirstReports; i++ {
+		content, err := fleet.Report{Name: "edge"}.Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		reports = append(reports, store.Report{Member: strconv.Itoa(i), Content: content})
+	}
+	c.council.Hear(reports[1:], true, fleet.Report{}, fleet.Release{}, now)
+	expect("it follows few, and reports later than anything is due", now, longestRest)
+	c.council.Hear(reports, true, fleet.Report{}, fleet.Release{}, now)
+	expect("it follows many", now, 17*time.Second)
+	p.attendance.gathered = make(chan exchanged)
+	expect("the same, while a report is under way", now, longestRest)
+	p.role.follows = false
+	p.attendance.gathered = nil
+	expect("it judges for many", now, time.Second)
 
 	config.Ends = time.Now().Add(time.Hour).Format(time.RFC3339Nano)
 	e = inForce(t, config, live, Host{})

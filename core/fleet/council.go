@@ -15,13 +15,14 @@ const (
 	// FirstReports is how many reports those look at that do not judge.
 	FirstReports = 16
 
-	// manyMembers is of how many gateways each reports as often as it would alone. Twice as many report half as often, and so
-	// on, to a fourth: the judges read all reports with every one of their own, and the store keeps all.
+	// manyMembers is of how many gateways each reports as often as it would alone. Of up to twice as many each does so half as
+	// often, and so on, to a fourth: the judges read all reports with every one of their own, and the store keeps all.
 	manyMembers = 250
 	mostSlowed  = 4
 
 	// seldom is from one look to the next for who does not judge: among few gateways, and among more than it looks at. Who is
-	// not among the first, and would judge last of all, waits a minute longer from look to look, up to mostRarely minutes.
+	// not among the first, and would judge last of all, waits a minute longer from look to look, up to mostRarely minutes; it
+	// begins with as many as each reports more slowly.
 	seldom, rarely = 15 * time.Second, time.Minute
 	mostRarely     = 5
 
@@ -111,15 +112,15 @@ func (c *Council) enough(me *Member) bool {
 }
 
 // Pace returns the time from one report to the next, of what it is for a gateway alone.
-func (c *Council) Pace(alone time.Duration) time.Duration {
-	slowed := c.largest() / manyMembers
-	switch {
-	case slowed < 1:
-		return alone
-	case slowed > mostSlowed:
-		slowed = mostSlowed
+func (c *Council) Pace(alone time.Duration) time.Duration { return alone * time.Duration(c.slowed()) }
+
+// slowed returns how many times as long as a gateway alone each waits from one report to the next.
+func (c *Council) slowed() int {
+	slowed := 1
+	for n := c.largest(); slowed < mostSlowed && n > slowed*manyMembers; {
+		slowed++
 	}
-	return alone * time.Duration(slowed)
+	return slowed
 }
 
 // largest returns how many gateways there are, by whoever knows of most.
@@ -146,16 +147,26 @@ func (c *Council) Pause() time.Duration {
 	switch {
 	case c.judges(c.id):
 		return 0
-	case !c.Few() && c.behind > mostRarely:
-		return mostRarely * rarely
-	case !c.Few() && c.behind > 1:
-		return time.Duration(c.behind) * rarely
+	case !c.Few() && c.behind > 0:
+		return time.Duration(c.patient()) * rarely
 	case !c.Few():
 		return rarely
 	case c.spoken():
 		return seldom
 	}
 	return 0 // whoever is about the record's release is about to report, or gone
+}
+
+// patient returns for how many minutes a gateway that would judge last of all waits.
+func (c *Council) patient() int {
+	minutes := c.slowed()
+	if c.behind > minutes {
+		minutes = c.behind
+	}
+	if minutes > mostRarely {
+		return mostRarely
+	}
+	return minutes
 }
 
 // Few reports whether there are no more gateways than each of them looks at, as far as this one knows.

@@ -230,7 +230,9 @@ func TestLooks(t *testing.T) {
 		{"who judges", "00", 9, nil, nil, 0, 0, alone, true},
 		{"who does not", "99", 9, nil, nil, FirstReports, seldom, alone, true},
 		{"a judge of many", "00", 80, nil, nil, 0, 0, alone, false},
-		{"a judge of very many", "00", many, nil, nil, 0, 0, 2 * alone, false},
+		{"a judge of as many as there are reports a second for", "00", manyMembers - 1, nil, nil, 0, 0, alone, false},
+		{"a judge of more", "00", manyMembers, nil, nil, 0, 0, 2 * alone, false},
+		{"a judge of very many", "00", many, nil, nil, 0, 0, 3 * alone, false},
 		{"a judge of more than there ever were", "00", 80, func(r *Report) { r.Fleet = math.MaxInt64 }, nil, 0, 0, 4 * alone, false},
 		{"who does not judge among many", "99", 80, nil, nil, FirstReports, rarely, alone, false},
 		{"the same, and others know of more", "99", 80, func(r *Report) { r.Fleet = many }, nil, FirstReports, rarely, 2 * alone, false},
@@ -372,19 +374,30 @@ func TestReportsThatAreNone(t *testing.T) {
 	}
 }
 
-// TestBehindTheFirst: who would judge last of all looks ever more seldom, until there are not enough before it.
+// TestBehindTheFirst: who would judge last of all looks ever more seldom, and begins with that the later the more there are,
+// until there are not enough before it.
 func TestBehindTheFirst(t *testing.T) {
 	me := newGateway("99")
-	council := NewCouncil(me.id)
+	var council *Council
 	var first []store.Report
-	for i := 0; i < FirstReports; i++ {
-		first = append(first, newGateway(fmt.Sprint(1000+i)).filed(t))
-	}
-	for _, minutes := range []int{1, 2, 3, 4, 5, 5} {
-		pause := time.Duration(minutes) * time.Minute
-		council.Hear(first, false, me.report(), release, 0)
-		if council.Pause() != pause || council.Limit() != FirstReports {
-			t.Errorf("it looks at %d after %v, want all that are first after %v", council.Limit(), council.Pause(), pause)
+	for _, test := range []struct {
+		fleet   int
+		minutes []int
+	}{{3 * manyMembers, []int{3, 3, 3, 4, 5, 5}}, {manyMembers, []int{1, 2, 3, 4, 5, 5}}} {
+		test := test
+		council = NewCouncil(me.id)
+		first = nil
+		for i := 0; i < FirstReports; i++ {
+			g := newGateway(fmt.Sprint(1000 + i))
+			g.edit = func(r *Report) { r.Fleet = test.fleet }
+			first = append(first, g.filed(t))
+		}
+		for _, minutes := range test.minutes {
+			pause := time.Duration(minutes) * time.Minute
+			council.Hear(first, false, me.report(), release, 0)
+			if council.Pause() != pause || council.Limit() != FirstReports {
+				t.Errorf("of %d it looks at %d after %v, want all that are first after %v", test.fleet, council.Limit(), council.Pause(), pause)
+			}
 		}
 	}
 	outdated := newGateway("1000")
