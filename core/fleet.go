@@ -100,9 +100,6 @@ func (p *pursuit) attend(ctx context.Context, view *rollout.View, now time.Durat
 	limit := c.council.Limit()
 	g := exchanged{mine: p.reportOf(view), read: now >= a.look, all: limit == 0}
 	g.record = fleet.Release{Revision: view.Record.Revision, Candidate: view.Record.Candidate}
-	if g.read {
-		a.look = now + jittered(c.council.Pause())
-	}
 	gathered := make(chan exchanged, 1)
 	a.gathered = gathered
 	members, name, id := a.members, p.engine.name, c.id
@@ -218,6 +215,7 @@ func (p *pursuit) meet(g exchanged) {
 	p.eager = true // its role may be another
 	c.joined = true
 	c.council.Hear(g.reports, g.all, g.mine, g.record, now)
+	p.attendance.look = now + jittered(c.council.Pause())
 	if t := p.trial; t != nil && t.position == g.mine.Position() && fingerprint(t.division) == g.mine.Division {
 		t.Turn(now - t.began)
 		c.council.AddTo(t.Trial, now-t.began)

@@ -31,6 +31,7 @@ type fleet struct {
 	lives   [][]*core.Live   // by rollout and gateway
 	engines [][]*core.Engine // likewise
 
+	commands   []int        // how many each rollout got
 	unanswered atomic.Int64 // commands
 }
 
@@ -41,7 +42,7 @@ const wave = 8
 // gateway.
 func start(t *testing.T, s size, endpoint func(gateway int) string) *fleet {
 	t.Helper()
-	f := &fleet{size: s, lives: make([][]*core.Live, s.rollouts), engines: make([][]*core.Engine, s.rollouts)}
+	f := &fleet{size: s, lives: make([][]*core.Live, s.rollouts), engines: make([][]*core.Engine, s.rollouts), commands: make([]int, s.rollouts)}
 	for r := range s.rollouts {
 		f.lives[r] = make([]*core.Live, s.gateways)
 		f.engines[r] = make([]*core.Engine, s.gateways)
@@ -60,8 +61,12 @@ func start(t *testing.T, s size, endpoint func(gateway int) string) *fleet {
 			}
 		})
 	}
+	began := time.Now()
 	for g := range s.gateways {
 		next <- g
+		if g > 0 && g%100 == 0 {
+			t.Logf("%d have begun after %v", g-wave, time.Since(began).Round(time.Second))
+		}
 	}
 	close(next)
 	starting.Wait()
@@ -169,10 +174,15 @@ func (f *fleet) await(t *testing.T, r int, state rollout.State) []time.Time {
 	return when
 }
 
-// tell commands a rollout through any gateway, and returns how long that took, and how long until each gateway went by it.
-// Who is not told whether it was done tries again, as people do.
-func (f *fleet) tell(t *testing.T, r int, verb rollout.Verb, state rollout.State) (commit time.Duration, lags []time.Duration) {
+// tell pauses a rollout through any gateway, or resumes it if that was done before, and returns how long that took, and how
+// long until each gateway went by it. Who is not told whether it was done tries again, as people do.
+func (f *fleet) tell(t *testing.T, r int) (commit time.Duration, lags []time.Duration) {
 	t.Helper()
+	verb, state := rollout.Pause, rollout.Paused
+	if f.commands[r]%2 == 1 {
+		verb, state = rollout.Resume, rollout.Progressing
+	}
+	f.commands[r]++
 	began := time.Now()
 	for {
 		_, err := f.lives[r][rand.IntN(f.gateways)].Command(context.Background(), rollout.Command{Verb: verb}, "")

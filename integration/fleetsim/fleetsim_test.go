@@ -15,8 +15,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/grayling-gateway/grayling/core/rollout"
-
 	"github.com/grayling-gateway/grayling/integration/etcdstore"
 	"github.com/grayling-gateway/grayling/integration/faulty"
 )
@@ -27,6 +25,7 @@ var (
 	rollouts = flag.Int("rollouts", 3, "how many rollouts each of them has")
 	lasts    = flag.Duration("for", 4*time.Second, "how long each part lasts")
 	metered  = flag.Int("metered", 10, "of how many gateways the bytes are counted")
+	unswept  = flag.Int64("memory", 0, "GiB up to which no garbage is collected, because that goes through what all gateways hold; 0: GOGC says when")
 )
 
 // TestSimulation tells what a fleet asks of its etcd, and how long it takes until all gateways know what happened.
@@ -54,15 +53,11 @@ func TestSimulation(t *testing.T) {
 	t.Logf("  memory: %.0f kB for each rollout of a gateway, %.1f GB together, for which the system gave %.1f GB", float64(used)/1e3/float64(f.gateways*f.rollouts), float64(used)/1e9, given())
 
 	t.Log("somebody commands one rollout after the other:")
-	rounds := 0
 	told := tally{}
 	began = time.Now()
 	watch(t, f, etcd, links, func(end time.Time) {
-		for verb, state := rollout.Pause, rollout.Paused; time.Now().Before(end) || rounds == 0; verb, state = other(verb) {
-			for r := range f.rollouts {
-				told.add(f.tell(t, r, verb, state))
-			}
-			rounds++
+		for r := 0; r == 0 || time.Now().Before(end); r++ {
+			told.add(f.tell(t, r%f.rollouts))
 		}
 	})
 	told.log(t, f, time.Since(began))
@@ -71,24 +66,18 @@ func TestSimulation(t *testing.T) {
 	told = tally{}
 	began = time.Now()
 	watch(t, f, etcd, links, func(end time.Time) {
-		verb, state := rollout.Pause, rollout.Paused
-		if rounds%2 == 1 {
-			verb, state = other(verb)
-		}
-		for first := true; time.Now().Before(end) || first; verb, state = other(verb) {
-			first = false
+		for first := true; first || time.Now().Before(end); first = false {
 			var telling sync.WaitGroup
 			for r := range f.rollouts {
-				telling.Go(func() { told.add(f.tell(t, r, verb, state)) })
+				telling.Go(func() { told.add(f.tell(t, r)) })
 			}
 			telling.Wait()
-			rounds++
 		}
 	})
 	told.log(t, f, time.Since(began))
-	for r := range f.rollouts {
-		if last := lastEvent(f, r); int(last) != rounds+1 {
-			t.Errorf("rollout %d is at event %d, want %d: each command once", r, last, rounds+1)
+	for r, commands := range f.commands {
+		if last := lastEvent(f, r); int(last) != commands+1 {
+			t.Errorf("rollout %d is at event %d, want %d: each command once", r, last, commands+1)
 		}
 	}
 }
@@ -116,13 +105,6 @@ func (c *tally) log(t *testing.T, f *fleet, took time.Duration) {
 	if len(c.lags) != f.gateways*len(c.commits) {
 		t.Errorf("%d times a gateway heard of %d commands", len(c.lags), len(c.commits))
 	}
-}
-
-func other(verb rollout.Verb) (rollout.Verb, rollout.State) {
-	if verb == rollout.Pause {
-		return rollout.Resume, rollout.Progressing
-	}
-	return rollout.Pause, rollout.Paused
 }
 
 func lastEvent(f *fleet, r int) int64 {
@@ -219,6 +201,9 @@ func given() float64 {
 
 func TestMain(m *testing.M) {
 	flag.Parse()
-	debug.SetGCPercent(40) // memory is what bounds how large a fleet can be
+	if *unswept > 0 {
+		debug.SetGCPercent(-1)
+		debug.SetMemoryLimit(*unswept << 30)
+	}
 	os.Exit(m.Run())
 }
