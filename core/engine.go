@@ -108,6 +108,7 @@ type Engine struct {
 	files      *watch.Files
 	splitSalt  *balance.Salt
 	generation string
+	order      int64 // among the engines of the Live, as they were compiled
 	release    rollout.Release
 	kin        string       // of the release
 	memberName string       // of the configuration
@@ -152,6 +153,7 @@ func Compile(config Config, live *Live, host Host) (*Engine, error) {
 		e.log = slog.New(slog.NewTextHandler(io.Discard, nil)) // Yaegi has no slog.DiscardHandler
 	}
 	e.generation = fingerprint(plan.revision, plan.salt)
+	e.order = live.compiled.Add(1)
 	if plan.sticky != nil {
 		e.assigner = newAssigner(e, plan.sticky)
 	}
@@ -202,7 +204,8 @@ func (e *Engine) AsksStatus() bool { return e.goals != nil && e.goals.byStatus !
 func (e *Engine) ResponseHeader() string { return e.announcer.response }
 
 // Run puts the engine in force and does its background work until the context ends: it goes on with the plan, watches the
-// files that the configuration names and fetches keys. A host runs it exactly once, when it is sure of the configuration.
+// files that the configuration names and fetches keys. A host runs it exactly once, when it is sure of the configuration. Of
+// the engines of one Live that it runs the one that was compiled last is in force, whichever begins last.
 func (e *Engine) Run(ctx context.Context) {
 	if e.places != nil {
 		e.places.Hold()

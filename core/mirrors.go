@@ -134,6 +134,9 @@ func (l *Live) Mirrors() ([]mirror.Report, bool) {
 // mirror lets copies be sent until the context ends. The engine is in force, and what was learned for the configuration
 // before counts as far as it is about the same.
 func (e *Engine) mirror(ctx context.Context) {
+	if e.live.replaced(e) {
+		return
+	}
 	runner := e.live.mirrorRunner(e.log)
 	if !e.Mirrors() {
 		runner.Adopt(nil)

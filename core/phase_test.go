@@ -151,6 +151,26 @@ func TestEnginesOfARevisionGoTogether(t *testing.T) {
 	}
 }
 
+// TestTheLastConfigurationStaysInForce: one that begins when it was replaced already changes nothing.
+func TestTheLastConfigurationStaysInForce(t *testing.T) {
+	live := NewLive()
+	late := compile(t, planned(), live, Host{})
+	edited := planned()
+	edited.Rules = nil
+	last := inForce(t, edited, live, Host{})
+	ended, cancel := context.WithCancel(context.Background())
+	cancel()
+	late.Run(ended)
+	live.takeOver(context.Background(), late)
+	if live.inForce() != last {
+		t.Error("the configuration before is in force again")
+	}
+	command(t, live, rollout.Command{Verb: rollout.Promote})
+	if got := decided(last, "Cookie: uid=bob"); got != "canary by split" {
+		t.Errorf("the last configuration does not follow its rollout: %s", got)
+	}
+}
+
 // TestStateOutlivesTheProcess: another Live with the same store goes on where the first was.
 func TestStateOutlivesTheProcess(t *testing.T) {
 	kept := store.NewMemory()

@@ -23,8 +23,9 @@ import (
 // progress is how far a rollout has come. It is a part of Live, and outlives engines: its controller has the record, and
 // of all engines one is in force, whose configuration the controller goes by.
 type progress struct {
-	turn  atomic.Int64 // counts the views that made a difference to requests
-	shown atomic.Value // *shown; nothing before an engine was in force
+	turn     atomic.Int64 // counts the views that made a difference to requests
+	shown    atomic.Value // *shown; nothing before an engine was in force
+	compiled atomic.Int64 // counts engines
 
 	taking     sync.Mutex // held while an engine takes over
 	controller *rollout.Controller
@@ -101,10 +102,20 @@ func (e *Engine) keeper(l *Live) store.Store {
 	return l.ownStore
 }
 
-// takeOver puts an engine in force: the rollout goes on with its configuration.
+// replaced reports whether an engine is in force that was compiled later. Where configurations follow each other faster than
+// the work in the background begins, the last may be the first to begin.
+func (l *Live) replaced(e *Engine) bool {
+	in := l.inForce()
+	return in != nil && in.order > e.order
+}
+
+// takeOver puts an engine in force, unless it was replaced already: the rollout goes on with its configuration.
 func (l *Live) takeOver(ctx context.Context, e *Engine) {
 	l.taking.Lock()
 	defer l.taking.Unlock()
+	if l.replaced(e) {
+		return
+	}
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
 	keeper := e.keeper(l)

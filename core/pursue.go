@@ -50,6 +50,9 @@ const (
 // pursue puts the engine in force and goes on with the plan until the context ends.
 func (e *Engine) pursue(ctx context.Context) {
 	l := e.live
+	if l.replaced(e) {
+		return
+	}
 	notifier, client := l.messengers(e)
 	notifier.SetLog(e.log) // that of the engine before ends with its configuration
 	client.SetLog(e.log)
