@@ -222,6 +222,8 @@ type notice struct {
 	Event  string
 	Step   int
 	Member string
+
+	delivery string // the same where a busy machine answers so late that it is told again
 }
 
 func newNotices(t *testing.T) *notices {
@@ -233,9 +235,12 @@ func newNotices(t *testing.T) *notices {
 			w.WriteHeader(http.StatusBadRequest)
 			return
 		}
+		one.delivery = r.Header.Get("X-Rollout-Delivery")
 		n.mu.Lock()
 		defer n.mu.Unlock()
-		n.all = append(n.all, one)
+		if !slices.ContainsFunc(n.all, func(other notice) bool { return other.delivery == one.delivery }) {
+			n.all = append(n.all, one)
+		}
 	}))
 	t.Cleanup(n.Close)
 	return n
