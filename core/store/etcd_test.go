@@ -20,9 +20,10 @@ import (
 )
 
 // openEtcd returns the store behind endpoints, which reports nothing.
+// openEtcd is for tests that do not wait for time-outs: they are longer than a busy machine needs.
 func openEtcd(t *testing.T, endpoints ...string) *store.Etcd {
 	t.Helper()
-	return openEtcdWith(t, store.EtcdSettings{Endpoints: endpoints, Report: func(fault error) { t.Errorf("reported: %v", fault) }})
+	return openEtcdWith(t, store.EtcdSettings{Endpoints: endpoints, Timeout: time.Minute, Report: func(fault error) { t.Errorf("reported: %v", fault) }})
 }
 
 func openEtcdWith(t *testing.T, settings store.EtcdSettings) *store.Etcd {
@@ -357,7 +358,7 @@ func TestEtcdSilence(t *testing.T) {
 		<-r.Context().Done()
 		return true
 	}
-	e := openEtcd(t, fake.serve(t).URL)
+	e := openEtcdWith(t, store.EtcdSettings{Endpoints: []string{fake.serve(t).URL}, Report: func(fault error) { t.Errorf("reported: %v", fault) }})
 	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
 	defer cancel()
 	_, loading := e.Load(ctx, "a")
@@ -421,7 +422,7 @@ func TestEtcdOutage(t *testing.T) {
 		<-r.Context().Done()
 		return true
 	}
-	e := openEtcd(t, fake.serve(t).URL)
+	e := openEtcdWith(t, store.EtcdSettings{Endpoints: []string{fake.serve(t).URL}, Report: func(fault error) { t.Errorf("reported: %v", fault) }})
 	const waits = 2500 * time.Millisecond
 	asking := time.Now()
 	ctx, cancel := context.WithTimeout(context.Background(), waits)
