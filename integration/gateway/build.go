@@ -9,10 +9,20 @@ import (
 	"testing"
 )
 
-// built is where the programs are that were built in this process.
-var built struct {
+// built is where the programs are that were built in this process, and the plugin.
+var built builds
+
+type builds struct {
 	sync.Mutex
-	dir string
+	dir string // empty: nothing was built yet
+}
+
+// make makes the directory if there is none yet.
+func (b *builds) make() (err error) {
+	if b.dir == "" {
+		b.dir, err = os.MkdirTemp("", "gateway-bin")
+	}
+	return err
 }
 
 // CaddyBinary is the path of the Caddy under test: GRAYLING_CADDY, or else cmd/caddy of this
@@ -52,12 +62,8 @@ func binary(t testing.TB, name, variable string) string {
 }
 
 func build(name string) error {
-	if built.dir == "" {
-		dir, err := os.MkdirTemp("", "gateway-bin")
-		if err != nil {
-			return err
-		}
-		built.dir = dir
+	if err := built.make(); err != nil {
+		return err
 	}
 	root, err := checkout()
 	if err != nil {
@@ -72,10 +78,10 @@ func build(name string) error {
 }
 
 // checkout is the directory of the project that the tests are a part of.
-func checkout() (string, error) {
+var checkout = sync.OnceValues(func() (string, error) {
 	mod, err := exec.Command("go", "env", "GOMOD").Output()
 	return filepath.Join(filepath.Dir(string(mod)), ".."), err
-}
+})
 
 // Main runs the tests of a package that starts gateways, and removes what was built for them.
 func Main(m *testing.M) int {

@@ -9,9 +9,9 @@ import (
 	"testing"
 )
 
-// install puts the plugin of this checkout where a Traefik that runs in dir looks for local plugins, as a
-// copy: what is edited meanwhile is not seen. A plugin in another directory is put beside it, under the
-// import path that its manifest names. install returns the module that Traefik has to load.
+// install puts the plugin of this checkout where a Traefik that runs in dir looks for local plugins. A plugin in another
+// directory is put beside it, under the import path that its manifest names. install returns the module that Traefik has to
+// load.
 func install(t testing.TB, dir, plugin string) string {
 	t.Helper()
 	root, err := checkout()
@@ -20,15 +20,42 @@ func install(t testing.TB, dir, plugin string) string {
 	}
 	module := moduleOf(t, root)
 	src := filepath.Join(dir, "plugins-local", "src")
-	for _, part := range []string{"core", "traefikplugin", ".traefik.yml", "go.mod"} {
-		copyTree(t, filepath.Join(root, part), filepath.Join(src, module, part))
-	}
+	link(t, copied(t, root), filepath.Join(src, module))
 	if plugin == "" {
 		return module
 	}
 	own := moduleOf(t, plugin)
 	copyTree(t, plugin, filepath.Join(src, own))
 	return own
+}
+
+// copied is a copy of what Traefik loads of the checkout, made once in this process: what is edited meanwhile is not seen.
+func copied(t testing.TB, root string) string {
+	t.Helper()
+	built.Lock()
+	defer built.Unlock()
+	if err := built.make(); err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(built.dir, "plugin")
+	if _, err := os.Stat(dir); err == nil {
+		return dir
+	}
+	for _, part := range []string{"core", "traefikplugin", ".traefik.yml", "go.mod"} {
+		copyTree(t, filepath.Join(root, part), filepath.Join(dir, part))
+	}
+	return dir
+}
+
+// link makes path another name of a directory.
+func link(t testing.TB, dir, path string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(dir, path); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // moduleOf is the module path in a directory's go.mod.
