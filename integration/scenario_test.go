@@ -67,13 +67,14 @@ func TestScenarios(t *testing.T) {
 	for _, host := range hosts {
 		t.Run(host.Name(), func(t *testing.T) {
 			t.Parallel() // most of the time is spent waiting
+			st := &stage{t: t, host: host}
 			for _, s := range table {
 				if !strings.HasPrefix(host.Name(), s.only) || excepted(host, s) {
 					continue
 				}
 				t.Run(s.name, func(t *testing.T) {
 					t.Parallel()
-					g := gateway.Start(t, host, s.site)
+					g := st.set(t, s)
 					for i, e := range s.exchanges {
 						t.Run(fmt.Sprintf("%d", i), func(t *testing.T) { e.check(t, g) })
 					}
