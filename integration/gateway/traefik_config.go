@@ -24,6 +24,7 @@ func (t *traefik) static() []byte {
 		trusted = ", forwardedHeaders: {trustedIPs: " + scalar(t.g.Site.TrustedProxies) + "}"
 	}
 	var b bytes.Buffer
+	// Traefik gives a request a minute to arrive if nobody says more: a busy machine may take longer over a thousand of them.
 	fmt.Fprintf(&b, `global: {checkNewVersion: false, sendAnonymousUsage: false}
 log: {level: `+t.g.Site.logLevel()+`, format: json}
 accessLog: {format: json, fields: {headers: {defaultMode: keep}}}
@@ -31,7 +32,7 @@ api: {insecure: true, debug: true, dashboard: false}
 ping: {}
 entryPoints:
   traefik: {address: "127.0.0.1:%[1]d"}
-  plain: {address: "127.0.0.1:%[2]d"%[5]s}
+  plain: {address: "127.0.0.1:%[2]d", transport: {respondingTimeouts: {readTimeout: %[7]s}}%[5]s}
   other: {address: "127.0.0.1:%[3]d"%[5]s}
   secure: {address: "127.0.0.1:%[4]d", http: {tls: {}}, http3: {}%[5]s}
 providers:
@@ -40,7 +41,7 @@ providers:
 experimental:
   localPlugins:
     grayling: {moduleName: %[6]s}
-`, t.g.admin, t.g.plain, t.g.other, t.g.secure, trusted, t.plugin)
+`, t.g.admin, t.g.plain, t.g.other, t.g.secure, trusted, t.plugin, 2*Patience)
 	if t.g.Site.Prometheus != "" {
 		b.WriteString("metrics: {prometheus: {addRoutersLabels: true}}\n")
 	}
