@@ -55,6 +55,7 @@ var announceScenarios = []scenario{
 			{Request: get("X-Version: v2"), want: "canary rule:qa", upstream: []string{"Baggage: rollout.checkout=canary"}},
 			{Request: get("X-User: u"), want: "stable split", upstream: []string{"Baggage: rollout.checkout=stable"}},
 		},
+		tidy: true,
 		run: func(t *testing.T, g *gateway.Gateway) {
 			expectBaggage(t, g, []string{"userId=alice", "rollout.checkout=canary"}, "X-Version: v2", "Baggage: userId=alice")
 			// Other members keep their properties, and those of another rollout stay too.
@@ -136,6 +137,7 @@ var forgeryScenarios = []scenario{
 				want: "canary rule:qa", upstream: []string{"X-Rollout-Variant: canary"},
 			},
 		},
+		tidy: true,
 		run: func(t *testing.T, g *gateway.Gateway) {
 			for _, header := range [][]string{
 				{"Transfer-Encoding: chunked", "Trailer: X-Rollout-Variant"},
@@ -158,6 +160,7 @@ var forgeryScenarios = []scenario{
 	{
 		name: "baggage cannot be forged",
 		site: announcing(gateway.Announce{Baggage: true}),
+		tidy: true,
 		run: func(t *testing.T, g *gateway.Gateway) {
 			expectBaggage(t, g, []string{"rollout.checkout=stable"}, "Baggage: rollout.checkout=canary")
 			expectBaggage(t, g, []string{"a=1", "rollout.checkout=stable"}, "Baggage: rollout.checkout=canary,a=1")

@@ -114,7 +114,7 @@ var identityScenarios = []scenario{
 			{Request: get(bearer(bySecret(map[string]any{"role": "admin"}))), want: "stable split"},
 		},
 	},
-	{name: "users are who their token says", site: site(members(gateway.JWT{Secret: tokenSecret})), run: expectUsersByToken},
+	{name: "users are who their token says", site: site(members(gateway.JWT{Secret: tokenSecret})), tidy: true, run: expectUsersByToken},
 	{name: "tokens that are not right have no claims", site: site(checkout()), run: expectNoForgery},
 	{name: "keys that are fetched", site: site(checkout()), run: expectKeys},
 }

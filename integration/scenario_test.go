@@ -32,6 +32,8 @@ type scenario struct {
 	site      gateway.Site
 	exchanges []exchange
 	run       func(*testing.T, *gateway.Gateway) // after the exchanges
+	// tidy tells of run that it leaves nothing behind, on the gateway or its backends, and does not look what was there before.
+	tidy bool
 	// only names the one host that can have this scenario ("traefik" in both modes), and because says why
 	// and what stands for it on the others.
 	only, because string

@@ -28,6 +28,7 @@ var splitScenarios = []scenario{
 			},
 			Key: []string{`header("X-User")`},
 		}),
+		tidy: true,
 		run: func(t *testing.T, g *gateway.Gateway) {
 			// The first arm from the start; b, c, d from the end downwards; the baseline between.
 			for key, got := range land(t, g, users("arms", 0, slots, 1000), asUser) {
@@ -94,6 +95,7 @@ var splitScenarios = []scenario{
 			r.Salt = "autumn"
 			return r
 		}()),
+		tidy: true,
 		run: func(t *testing.T, g *gateway.Gateway) {
 			for key, got := range land(t, g, users("checkout", 0, slots/2, 200), asUser) {
 				want := "stable"
@@ -117,11 +119,13 @@ var splitScenarios = []scenario{
 			{Request: get("X-User: " + user("checkout", 0, 1000)), want: "canary split"},
 			{Request: get("X-User: " + user("checkout", 60000, slots)), want: "stable split"},
 		},
-		run: func(t *testing.T, g *gateway.Gateway) { expectShare(t, g, 0.25) },
+		tidy: true,
+		run:  func(t *testing.T, g *gateway.Gateway) { expectShare(t, g, 0.25) },
 	},
 	{
 		name: "no key line is a plain weighted split",
 		site: site(gateway.Rollout{Name: "checkout", Variants: []gateway.Variant{{Name: "stable"}, {Name: "canary", Weight: "75%"}}}),
+		tidy: true,
 		run:  func(t *testing.T, g *gateway.Gateway) { expectShare(t, g, 0.75) },
 	},
 	{
@@ -141,6 +145,7 @@ var splitScenarios = []scenario{
 			{Request: get("X-Tier: lead", "X-User: "+user("checkout/some", 0, slots/4)), want: "stable split"},
 			{Request: get("X-Tier: gold"), want: "stable base"}, // without a key no percentage matches
 		},
+		tidy: true,
 		run: func(t *testing.T, g *gateway.Gateway) {
 			hit := 0
 			for _, key := range users("checkout", 0, slots, 200) {
@@ -170,6 +175,7 @@ var splitScenarios = []scenario{
 			{Request: get("X-User: " + high), want: "stable split"}, // only who would get the canary is taken back
 			{Request: get("X-Version: v2"), want: "stable rolled_back"},
 		},
+		tidy: true,
 		run: func(t *testing.T, g *gateway.Gateway) {
 			r := split("50%")
 			r.Ends = "2999-01-01T00:00:00Z"
@@ -183,6 +189,7 @@ var splitScenarios = []scenario{
 			gateway.Rollout{Name: "shop", Path: "/shop/*", Variants: []gateway.Variant{{Name: "stable"}, {Name: "canary", Weight: "50%"}}, Key: []string{`header("X-User")`}},
 			gateway.Rollout{Name: "api", Path: "/api/*", Variants: []gateway.Variant{{Name: "blue"}, {Name: "green", Weight: "50%"}}, Key: []string{`header("X-User")`}},
 		),
+		tidy: true,
 		run: func(t *testing.T, g *gateway.Gateway) {
 			variants := map[bool][2]string{true: {"canary", "green"}, false: {"stable", "blue"}}
 			seen := make(map[[2]bool]bool)

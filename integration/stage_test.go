@@ -56,9 +56,10 @@ func (st *stage) give(g *gateway.Gateway) {
 	st.free = append(st.free, g)
 }
 
-// asks reports whether a scenario leaves nothing behind on its gateway: requests are all that it does, its site needs
-// nothing that a gateway is only told when it starts, and nothing is remembered, neither of clients nor of upstreams.
+// asks reports whether a scenario leaves nothing behind on its gateway, which remembers things of clients and of upstreams, and
+// needs nothing that a gateway is only told when it starts.
 func (s scenario) asks() bool {
-	remembers := func(r gateway.Rollout) bool { return len(r.Upstreams) > 0 || r.Sticky.Mode != "" }
-	return s.run == nil && reflect.DeepEqual(s.site, gateway.Site{Rollouts: s.site.Rollouts}) && !slices.ContainsFunc(s.site.Rollouts, remembers)
+	sticky := func(r gateway.Rollout) bool { return r.Sticky.Mode != "" }
+	tidy := s.tidy || s.run == nil && !slices.ContainsFunc(s.site.Rollouts, sticky)
+	return tidy && !s.pooled() && reflect.DeepEqual(s.site, gateway.Site{Rollouts: s.site.Rollouts})
 }

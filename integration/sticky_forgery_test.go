@@ -88,6 +88,7 @@ var cookieForgeryScenarios = []scenario{
 	{
 		name: "forged cookies",
 		site: site(sticky()),
+		tidy: true,
 		run: func(t *testing.T, g *gateway.Gateway) {
 			cookie := assigned(t, g, "canary split", "X-User: "+low)
 			_, value, _ := strings.Cut(cookie, "rollout_checkout=")
@@ -111,6 +112,7 @@ var cookieForgeryScenarios = []scenario{
 	{
 		name: "a genuine cookie among others of its name",
 		site: site(sticky()),
+		tidy: true,
 		run: func(t *testing.T, g *gateway.Gateway) {
 			_, value, _ := strings.Cut(assigned(t, g, "canary split", "X-User: "+low), "=")
 			for _, cookie := range []string{
@@ -137,6 +139,7 @@ var cookieForgeryScenarios = []scenario{
 		site: site(sticky(), change(sticky(), func(r *gateway.Rollout) {
 			r.Name, r.Path, r.Salt = "basket", "/basket/*", "checkout"
 		})),
+		tidy: true,
 		run: func(t *testing.T, g *gateway.Gateway) {
 			_, value, _ := strings.Cut(assigned(t, g, "canary split", "X-User: "+low), "=")
 			exchange{Request: at("/basket/", "Cookie: rollout_basket="+value, "X-User: "+high), want: "stable split"}.checkOn(t, g, "basket")

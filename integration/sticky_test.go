@@ -49,6 +49,7 @@ var stickyScenarios = []scenario{
 	{
 		name: "a cookie keeps the variant",
 		site: site(sticky()),
+		tidy: true,
 		run: func(t *testing.T, g *gateway.Gateway) {
 			for user, variant := range map[string]string{low: "canary", high: "stable"} {
 				a := g.Get(t, "/", "X-User: "+user)
@@ -186,6 +187,7 @@ var stickyScenarios = []scenario{
 			r.Sticky.Name, r.Sticky.Domain = "version", "shop.example"
 			r.Sticky.TTL = "24h"
 		})),
+		tidy: true,
 		run: func(t *testing.T, g *gateway.Gateway) {
 			set := g.Get(t, "/", "X-User: "+low).Header["Set-Cookie"]
 			if len(set) != 1 || !strings.HasPrefix(set[0], "version=") || !strings.HasSuffix(set[0], "; Max-Age=86401; Path=/; Domain=shop.example; HttpOnly; SameSite=Lax") {
@@ -219,6 +221,7 @@ var stickyScenarios = []scenario{
 	{
 		name: "a response that sets the cookie is for one client",
 		site: site(sticky()),
+		tidy: true,
 		run: func(t *testing.T, g *gateway.Gateway) {
 			a := g.Get(t, "/cacheable", "X-User: "+low)
 			expectFields(t, "new", a.Header, []string{"Cache-Control: private, max-age=60"})

@@ -31,6 +31,7 @@ var streamScenarios = []scenario{
 	{
 		name: "websocket",
 		site: site(checkout(qa)),
+		tidy: true,
 		run: func(t *testing.T, g *gateway.Gateway) {
 			c, resp, err := websocket.Dial(t.Context(), g.URL("/socket"), &websocket.DialOptions{HTTPHeader: v2()})
 			if err != nil {
@@ -64,6 +65,7 @@ var streamScenarios = []scenario{
 	{
 		name: "64 MiB down",
 		site: site(checkout(qa)),
+		tidy: true,
 		run: func(t *testing.T, g *gateway.Gateway) {
 			resp := send(t, g.Client(), request(t, "GET", g.URL("/download/"+strconv.Itoa(64*mebibyte)), nil))
 			expectBackend(t, resp, "canary")
@@ -76,6 +78,7 @@ var streamScenarios = []scenario{
 	{
 		name: "64 MiB up",
 		site: site(checkout(qa)),
+		tidy: true,
 		run: func(t *testing.T, g *gateway.Gateway) {
 			for _, length := range []int64{64 * mebibyte, -1} { // -1: chunked
 				req := request(t, "POST", g.URL("/"), backend.Body(64*mebibyte))
@@ -98,6 +101,7 @@ var streamScenarios = []scenario{
 	{
 		name: "early hints",
 		site: site(checkout(qa)),
+		tidy: true,
 		run: func(t *testing.T, g *gateway.Gateway) {
 			var hints []string
 			req := request(t, "GET", g.URL("/hints"), nil)
@@ -117,6 +121,7 @@ var streamScenarios = []scenario{
 	{
 		name: "trailers in both directions",
 		site: site(checkout(qa)),
+		tidy: true,
 		run: func(t *testing.T, g *gateway.Gateway) {
 			resp := send(t, g.Client(), request(t, "GET", g.URL("/trailers"), nil))
 			if body, err := io.ReadAll(resp.Body); err != nil || string(body) != "body" {
