@@ -287,6 +287,9 @@ func (l *Live) fault(fault error) {
 	if e == nil {
 		return
 	}
+	l.mu.Lock()
+	l.stir() // it may have another part in what happens now
+	l.mu.Unlock()
 	if fault == nil {
 		e.log.Info("the store of the rollout's state is back", "rollout", e.name)
 		return

@@ -25,7 +25,7 @@ func (p *pursuit) rest(now time.Duration) time.Duration {
 // nextDue returns when something is due next, on the monotonic clock.
 func (p *pursuit) nextDue(now time.Duration) time.Duration {
 	view := p.live.controller.View()
-	if p.eager || view == nil || view.State == "" || view.Away != "" {
+	if p.eager || view == nil || view.State == "" {
 		return now
 	}
 	if p.onlyReports() {

@@ -173,7 +173,7 @@ type told struct {
 type request struct {
 	now     Time
 	release *Release // to be configured; nil: nothing
-	follows bool     // see [Observations.Follows]
+	waits   bool     // others go on with the plan, or something keeps it from going on
 	act     func(m *Machine, now Time, obstacle string) ([]Event, error)
 }
 
@@ -196,7 +196,7 @@ func (c *Controller) Configure(ctx context.Context, now Time, release Release) {
 
 // Tick goes on with what was seen since, as [Machine.Tick] does.
 func (c *Controller) Tick(ctx context.Context, now Time, seen Observations) {
-	_ = c.do(ctx, request{now: now, follows: seen.Follows, act: func(m *Machine, now Time, obstacle string) ([]Event, error) {
+	_ = c.do(ctx, request{now: now, waits: seen.Follows || seen.Obstacle != "", act: func(m *Machine, now Time, obstacle string) ([]Event, error) {
 		observed := seen
 		if obstacle != "" {
 			observed.Obstacle = obstacle
@@ -211,8 +211,12 @@ func (c *Controller) Command(ctx context.Context, now Time, command Command) err
 	return c.do(ctx, request{now: now, act: func(m *Machine, now Time, _ string) ([]Event, error) { return m.Command(now, command) }})
 }
 
+// mostFailures is how many attempts to watch in a row make the pause before the next longer, by a second each.
+const mostFailures = 3
+
 // Watch follows what others do to the record, until the context ends. now reads both clocks.
 func (c *Controller) Watch(ctx context.Context, now func() Time) {
+	failures := 0
 	for ctx.Err() == nil {
 		var watched store.Store
 		c.locked(func() { watched = c.settings.Store })
@@ -221,9 +225,14 @@ func (c *Controller) Watch(ctx context.Context, now func() Time) {
 		if err != nil && ctx.Err() == nil {
 			c.locked(func() { c.isAway(err) })
 		}
-		pause := time.Second
+		pause := time.Second / 10
 		if now().Mono-began > 5*time.Second { // it was fine
-			pause /= 10
+			failures = 0
+		} else {
+			if failures < mostFailures {
+				failures++
+			}
+			pause = time.Duration(failures) * time.Second
 		}
 		await.Sleep(ctx, pause+time.Duration(rand.Int63n(int64(pause)))) // many gateways lose a store at the same time
 	}

@@ -38,10 +38,11 @@ func (c *Controller) shared() bool {
 	return shared
 }
 
-// checkpoint has the step's age saved every now and then, by who goes on with the plan.
+// checkpoint has the step's age saved every now and then, by who goes on with the plan. While the store is away that
+// is everybody: when it is back it has more to do than to hear of that from all.
 func (c *Controller) checkpoint(r request) {
 	every := c.settings.Checkpoint
-	if every > 0 && !r.follows && c.machine.State() == Progressing && r.now.Mono-c.saved >= every {
+	if every > 0 && !r.waits && c.away == "" && c.machine.State() == Progressing && r.now.Mono-c.saved >= every {
 		c.unsaved = true
 	}
 }

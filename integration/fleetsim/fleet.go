@@ -77,8 +77,11 @@ func start(t *testing.T, s size, endpoint func(gateway int) string) *fleet {
 	return f
 }
 
-// begin starts a gateway, and returns when it knows its rollouts.
-func (f *fleet) begin(ctx context.Context, t *testing.T, g int, endpoint string, running *sync.WaitGroup) {
+// begin starts a gateway, and returns when it knows its rollouts. Its context is its own, as another process's is: all that is
+// derived from one context waits in one queue.
+func (f *fleet) begin(fleet context.Context, t *testing.T, g int, endpoint string, running *sync.WaitGroup) {
+	ctx, cancel := context.WithCancel(context.Background())
+	context.AfterFunc(fleet, cancel)
 	keeper, err := store.NewEtcd(store.EtcdSettings{Endpoints: []string{endpoint}})
 	if err != nil {
 		t.Error(err)
@@ -125,7 +128,7 @@ func planned(r int) core.Config {
 	}
 }
 
-// serve has every gateway get two requests a second for every rollout.
+// serve has every gateway get two requests for every rollout, pause for pause.
 func (f *fleet) serve(ctx context.Context) {
 	request := httptest.NewRequestWithContext(ctx, http.MethodGet, "http://shop.example/", nil)
 	for ctx.Err() == nil {
@@ -139,7 +142,7 @@ func (f *fleet) serve(ctx context.Context) {
 		}
 		select {
 		case <-ctx.Done():
-		case <-time.After(time.Second - time.Since(began)):
+		case <-time.After(*pause - time.Since(began)):
 		}
 	}
 }

@@ -25,6 +25,7 @@ var (
 	rollouts = flag.Int("rollouts", 3, "how many rollouts each of them has")
 	lasts    = flag.Duration("for", 4*time.Second, "how long each part lasts")
 	metered  = flag.Int("metered", 10, "of how many gateways the bytes are counted")
+	pause    = flag.Duration("pause", time.Second, "how long a gateway has no requests for a rollout after it had two")
 	unswept  = flag.Int64("memory", 0, "GiB up to which no garbage is collected, because that goes through what all gateways hold; 0: GOGC says when")
 )
 
@@ -49,8 +50,6 @@ func TestSimulation(t *testing.T) {
 
 	t.Log("nobody commands anything, and all rollouts are judged:")
 	watch(t, f, etcd, links, func(end time.Time) { time.Sleep(time.Until(end)) })
-	used := memory() - before
-	t.Logf("  memory: %.0f kB for each rollout of a gateway, %.1f GB together, for which the system gave %.1f GB", float64(used)/1e3/float64(f.gateways*f.rollouts), float64(used)/1e9, given())
 
 	t.Log("somebody commands one rollout after the other:")
 	told := tally{}
@@ -75,6 +74,9 @@ func TestSimulation(t *testing.T) {
 		}
 	})
 	told.log(t, f, time.Since(began))
+	size := given()
+	used := memory() - before // last, because it takes the processors for a while
+	t.Logf("memory: %.0f kB for each rollout of a gateway, %.1f GB together, for which the system gave %.1f GB", float64(used)/1e3/float64(f.gateways*f.rollouts), float64(used)/1e9, size)
 	for r, commands := range f.commands {
 		if last := lastEvent(f, r); int(last) != commands+1 {
 			t.Errorf("rollout %d is at event %d, want %d: each command once", r, last, commands+1)
