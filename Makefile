@@ -130,14 +130,14 @@ simulate-checks: ## simulate rollouts, and hold docs/statistics.md to what comes
 	go -C integration run ./statistics -check ../docs/statistics.md
 
 .PHONY: simulate-fleet
-simulate-fleet: ## run a thousand gateways against one etcd: see GATEWAYS, ROLLOUTS, FOR and MEMORY below
+simulate-fleet: ## run a thousand gateways against one etcd: see GATEWAYS, ROLLOUTS, FOR and PAUSE below
 	$(call step,a fleet of $(GATEWAYS) gateways)
-	go -C integration test -count=1 -v -timeout=1h ./fleetsim -args -gateways $(GATEWAYS) -rollouts $(ROLLOUTS) -for $(FOR) -metered 100 -memory $(MEMORY)
+	go -C integration test -count=1 -v -timeout=1h ./fleetsim -args -gateways $(GATEWAYS) -rollouts $(ROLLOUTS) -for $(FOR) -metered 100 -pause $(PAUSE)
 
 GATEWAYS ?= 1000
 ROLLOUTS ?= 10
 FOR ?= 20s
-MEMORY ?= 0 # GiB, up to which garbage is left where it is; 0: as any program does
+PAUSE ?= 1s
 
 .PHONY: reference
 reference: ## write docs/reference anew, from the comments of the code

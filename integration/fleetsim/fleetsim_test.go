@@ -5,9 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"runtime"
-	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -26,7 +24,6 @@ var (
 	lasts    = flag.Duration("for", 4*time.Second, "how long each part lasts")
 	metered  = flag.Int("metered", 10, "of how many gateways the bytes are counted")
 	pause    = flag.Duration("pause", time.Second, "how long a gateway has no requests for a rollout after it had two")
-	unswept  = flag.Int64("memory", 0, "GiB up to which no garbage is collected, because that goes through what all gateways hold; 0: GOGC says when")
 )
 
 // TestSimulation tells what a fleet asks of its etcd, and how long it takes until all gateways know what happened.
@@ -199,13 +196,4 @@ func given() float64 {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return float64(m.Sys-m.HeapReleased) / 1e9
-}
-
-func TestMain(m *testing.M) {
-	flag.Parse()
-	if *unswept > 0 {
-		debug.SetGCPercent(-1)
-		debug.SetMemoryLimit(*unswept << 30)
-	}
-	os.Exit(m.Run())
 }
