@@ -22,8 +22,8 @@ const (
 // fifty rollouts begins with some questions, and not with hundreds, each of which costs etcd about as much.
 type etcdFinds struct {
 	mu   sync.Mutex
-	next *etcdFind // that others may go along with; nil if there is none; guarded by mu
-	last *etcdFind // that was begun last; nil before there was one; guarded by mu
+	next *etcdFind     // that others may go along with; nil if there is none; guarded by mu
+	last chan struct{} // closed when what was begun last is answered; nil before anything was; guarded by mu
 }
 
 // etcdFind is what is asked together.
@@ -89,7 +89,7 @@ func (e *Etcd) ask(ctx context.Context, wanted etcdRangeRequest) (*etcdFind, int
 		begun := &etcdFind{answered: make(chan struct{}), until: until}
 		go e.answer(begun, f.last)
 		f.next = begun
-		f.last = begun
+		f.last = begun.answered
 	}
 	together := f.next
 	together.wanted = append(together.wanted, wanted)
@@ -110,11 +110,11 @@ func (f *etcdFinds) outlasts(ctx context.Context, together *etcdFind) bool {
 }
 
 // answer asks when those before were answered, or have taken long.
-func (e *Etcd) answer(together, before *etcdFind) {
+func (e *Etcd) answer(together *etcdFind, before chan struct{}) {
 	defer close(together.answered)
 	if before != nil {
 		late := time.NewTimer(etcdTogether)
-		await.First(before.answered, late.C)
+		await.First(before, late.C)
 		late.Stop()
 	}
 	f := &e.finds
