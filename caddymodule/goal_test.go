@@ -66,6 +66,7 @@ func TestGoalsByStatus(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			name, fields := scriptedVariants(t, test.stable, test.canary, "99.99%")
 			h, err := load(t, fmt.Sprintf(`{%s,
+				"salt": "goals",
 				"key": ["header(\"X-User\")"],
 				"goals": [
 					{"name": "paid", "when": "path() == \"/orders\""},
