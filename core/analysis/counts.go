@@ -1,6 +1,7 @@
 package analysis
 
 import (
+	"sort"
 	"sync"
 	"time"
 )
@@ -71,46 +72,100 @@ type elsewhere struct {
 	counts []*snapshot // by variant; none before there are any. Guarded by mu, and none of them changes
 }
 
-// Add adds to a variant what another gateway counted from some time of this trial until now, which must be possible: see
-// [Counts.Since]. What took longer than two slots counts as of that time, so that nothing that is old is taken for recent;
-// and what was counted from the beginning on, while nobody here looked, is in the totals and in no window.
-func (t *Trial) Add(variant int, more Counts, from time.Duration) {
-	if more.Requests == 0 {
+// Added is what another gateway counted from some time of a trial until now, which must be possible: see [Counts.Since].
+type Added struct {
+	Counts []Counts // by variant
+	From   time.Duration
+}
+
+// Add adds what other gateways counted. What took longer than two slots counts as of the time from which it was counted, so that
+// nothing that is old is taken for recent; and what was counted from the beginning on, while nobody here looked, is in the totals
+// and in no window.
+func (t *Trial) Add(more []Added) {
+	added := append([]Added{}, more...)
+	sort.SliceStable(added, func(a, b int) bool { return added[a].From < added[b].From })
+	for variant := range t.names {
+		t.addTo(variant, added)
+	}
+}
+
+// addTo adds to a variant what was counted of it, in the order of the times from which it was. A thousand gateways are
+// added up before what is there is copied, once for each moment.
+func (t *Trial) addTo(variant int, added []Added) {
+	all := newTogether(variant, added)
+	next := 0
+	var old *snapshot // what counts as of some time before a moment; nil: nothing does
+	for _, m := range t.moments {
+		before := next
+		for ; next < len(added) && (added[next].From < m.at || added[next].From == 0) && t.now-added[next].From > 2*slot; next++ {
+			all.add(&added[next].Counts[variant])
+		}
+		if next > before {
+			old = all.snapshot()
+		}
+		if old != nil {
+			m.arms[variant] = m.arms[variant].plus(old)
+		}
+	}
+	for ; next < len(added); next++ {
+		all.add(&added[next].Counts[variant])
+	}
+	if all.requests == 0 {
 		return
 	}
-	added := more.snapshot()
 	t.elsewhere.mu.Lock()
+	defer t.elsewhere.mu.Unlock()
 	if t.elsewhere.counts == nil {
 		for range t.names {
 			t.elsewhere.counts = append(t.elsewhere.counts, &snapshot{})
 		}
 	}
-	t.elsewhere.counts[variant] = t.elsewhere.counts[variant].plus(added)
-	t.elsewhere.mu.Unlock()
-	if t.now-from <= 2*slot {
-		return
-	}
-	for _, m := range t.moments {
-		if m.at > from || from == 0 {
-			m.arms[variant] = m.arms[variant].plus(added)
+	t.elsewhere.counts[variant] = t.elsewhere.counts[variant].plus(all.snapshot())
+}
+
+// together is what several gateways counted.
+type together struct {
+	requests, failures int64
+	first              int     // the bucket of the first of answers
+	answers            []int64 // by bucket
+}
+
+// newTogether returns nothing yet, with room for what others counted of a variant.
+func newTogether(variant int, added []Added) *together {
+	first, end := bucketCount, 0
+	for i := range added {
+		answers := added[i].Counts[variant].Answers
+		n := len(answers)
+		if n == 0 {
+			continue
 		}
+		if int(answers[0]) < first {
+			first = int(answers[0])
+		}
+		if last := int(answers[n-2]); last >= end {
+			end = last + 1
+		}
+	}
+	if first >= end {
+		return &together{}
+	}
+	return &together{first: first, answers: make([]int64, end-first)}
+}
+
+func (s *together) add(c *Counts) {
+	s.requests += c.Requests
+	s.failures += c.Failures
+	for i := 0; i+1 < len(c.Answers); i += 2 {
+		s.answers[int(c.Answers[i])-s.first] += c.Answers[i+1]
 	}
 }
 
-// snapshot returns the counts as an arm's. They must be possible.
-func (c *Counts) snapshot() *snapshot {
-	s := &snapshot{requests: c.Requests, failures: c.Failures}
-	n := len(c.Answers)
-	if n == 0 {
-		return s
-	}
-	s.first = int(c.Answers[0])
-	s.within = make([]int64, int(c.Answers[n-2])+1-s.first)
-	for i := 0; i < n; i += 2 {
-		s.within[int(c.Answers[i])-s.first] = c.Answers[i+1]
-	}
-	cumulate(s.within)
-	return s
+// snapshot returns what they counted so far.
+func (s *together) snapshot() *snapshot {
+	now := &snapshot{requests: s.requests, failures: s.failures, first: s.first}
+	now.within = append(now.within, s.answers...)
+	cumulate(now.within)
+	return now
 }
 
 // snapshot returns what was counted so far of a variant, here and elsewhere.

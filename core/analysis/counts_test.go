@@ -14,9 +14,10 @@ type peer struct {
 	told  []Counts // what was added of it
 }
 
-// addTo adds to a trial what is new since the last time.
-func (p *peer) addTo(t *testing.T, sum *Trial, from time.Duration) {
+// news returns what is new since the last time.
+func (p *peer) news(t *testing.T, from time.Duration) Added {
 	t.Helper()
+	added := Added{From: from}
 	for i := range p.told {
 		text, err := json.Marshal(p.trial.Counts(i))
 		if err != nil {
@@ -31,8 +32,9 @@ func (p *peer) addTo(t *testing.T, sum *Trial, from time.Duration) {
 			t.Fatalf("%+v after %+v", counts, p.told[i])
 		}
 		p.told[i] = counts
-		sum.Add(i, more, from)
+		added.Counts = append(added.Counts, more)
 	}
+	return added
 }
 
 // TestSumIsAsOne: what several gateways counted is judged as if one had counted it.
@@ -63,9 +65,11 @@ func TestSumIsAsOne(t *testing.T) {
 					Answered(by.Arm(variant), kind == 1, latency)
 				}
 			}
+			var added []Added
 			for i := 0; i < len(peers) && second%5 == 0; i++ {
-				peers[i].addTo(t, judge, judge.now)
+				added = append(added, peers[i].news(t, judge.now))
 			}
+			judge.Add(added)
 			look := Look{Elapsed: time.Duration(second) * time.Second, Number: second, For: time.Hour}
 			if second%10 != 0 {
 				one.Turn(look.Elapsed)
@@ -93,8 +97,7 @@ func TestSumIsAsOne(t *testing.T) {
 func TestOldCountsAreNotRecent(t *testing.T) {
 	trial := newTrial()
 	end := play(trial, 300, healthy, healthy)
-	trial.Add(1, Counts{Requests: 900, Failures: 900, Answers: []int64{400, 900}}, 0)
-	trial.Add(1, Counts{Requests: 5, Failures: 5}, end)
+	trial.Add([]Added{{Counts: []Counts{{}, {Requests: 5, Failures: 5}, {}}, From: end}, {Counts: []Counts{{}, {Requests: 900, Failures: 900, Answers: []int64{400, 900}}, {}}}})
 	moments := trial.present()
 	last := back(moments, time.Minute, nil).sample(1)
 	if last.requests() != 20*60+5 || last.failures() != 6+5 {
@@ -106,13 +109,56 @@ func TestOldCountsAreNotRecent(t *testing.T) {
 	if all := trial.Tally(1); all.Requests != 20*300+905 || all.Failures != 30+905 {
 		t.Errorf("in all %+v", all)
 	}
-	trial.Add(1, Counts{Requests: 70, Answers: []int64{400, 70}}, end-100*time.Second)
+	trial.Add([]Added{{Counts: []Counts{{}, {Requests: 70, Answers: []int64{400, 70}}, {}}, From: end - 100*time.Second}})
 	moments = trial.present()
 	if n := back(moments, 100*time.Second, nil).sample(1).requests(); n != 20*100+5+70 {
 		t.Errorf("%d requests since then", n)
 	}
 	if n := back(moments, 90*time.Second, nil).sample(1).requests(); n != 20*90+5 {
 		t.Errorf("%d requests in the last 90 seconds", n)
+	}
+}
+
+// TestAddedTogether: it makes no difference whether what gateways counted at different times is added at once or one by one.
+func TestAddedTogether(t *testing.T) {
+	for seed := int64(1); seed <= 20; seed++ {
+		random := rand.New(rand.NewSource(seed))
+		one, other := newTrial(), newTrial()
+		end := play(one, 300, healthy, healthy)
+		play(other, 300, healthy, healthy)
+		var added []Added
+		for n := random.Intn(30); n > 0; n-- {
+			news := Added{From: time.Duration(random.Int63n(int64(end)))}
+			if random.Intn(4) == 0 {
+				news.From = 0
+			}
+			for range one.names {
+				answers, bucket := int64(1+random.Intn(50)), int64(300+random.Intn(200))
+				counts := Counts{Requests: answers + int64(random.Intn(3)), Answers: []int64{bucket, answers, bucket + 1 + int64(random.Intn(9)), 0}}
+				counts.Answers[3] = int64(1 + random.Intn(5))
+				counts.Requests += counts.Answers[3]
+				if random.Intn(5) == 0 {
+					counts = Counts{}
+				}
+				news.Counts = append(news.Counts, counts)
+			}
+			added = append(added, news)
+			one.Add([]Added{news})
+		}
+		other.Add(added)
+		want, got := one.present(), other.present()
+		for k := range want {
+			for i := range one.names {
+				a, b := want[k].arms[i], got[k].arms[i]
+				same := a.requests == b.requests && a.failures == b.failures
+				for bucket := 0; bucket <= bucketCount; bucket++ {
+					same = same && a.answers(bucket) == b.answers(bucket)
+				}
+				if !same {
+					t.Fatalf("seed %d: at %s %+v, want %+v", seed, want[k].at.String(), *b, *a)
+				}
+			}
+		}
 	}
 }
 

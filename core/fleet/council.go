@@ -327,32 +327,35 @@ func (c *Council) AddTo(t *analysis.Trial, at time.Duration) {
 		c.trial = t
 		c.added = map[string]*sighting{}
 	}
+	var more []analysis.Added
 	for _, m := range c.members {
 		if m.ID != c.id && m.summed && len(m.Counts) == len(c.mine.Counts) {
-			c.addOne(m, at)
+			if news := c.newsOf(m, at); news.Counts != nil {
+				more = append(more, news)
+			}
 		}
 	}
+	t.Add(more)
 }
 
-func (c *Council) addOne(m *Member, at time.Duration) {
+// newsOf returns what a gateway counted since it was heard last, without counts if that is nothing new.
+func (c *Council) newsOf(m *Member, at time.Duration) analysis.Added {
 	before := c.added[m.ID]
 	if before == nil {
 		before = &sighting{counts: make([]analysis.Counts, len(m.Counts)), number: -1}
 	}
 	if m.Number <= before.number {
-		return
+		return analysis.Added{}
 	}
-	news := make([]analysis.Counts, 0, len(m.Counts))
+	news := analysis.Added{From: before.at}
 	for i := range m.Counts {
 		since, possible := m.Counts[i].Since(before.counts[i])
 		if !possible {
 			m.Differs = "it counts what cannot be: that is not added"
-			return
+			return analysis.Added{}
 		}
-		news = append(news, since)
-	}
-	for i := range news {
-		c.trial.Add(i, news[i], before.at)
+		news.Counts = append(news.Counts, since)
 	}
 	c.added[m.ID] = &sighting{counts: m.Counts, at: at, number: m.Number}
+	return news
 }
