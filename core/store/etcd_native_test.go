@@ -44,6 +44,28 @@ func TestEtcdSilentWatch(t *testing.T) {
 	}
 }
 
+// TestEtcdFailsForLong: who waits for a stream that goes on failing hears of that again.
+func TestEtcdFailsForLong(t *testing.T) {
+	fake := newFakeEtcd()
+	fake.before = func(w http.ResponseWriter, _ *http.Request) bool {
+		http.Error(w, `{"error":"etcdserver: no leader","code":14}`, http.StatusServiceUnavailable)
+		return true
+	}
+	e := openEtcd(t, fake.serve(t).URL)
+	e.RenewEvery(100 * time.Millisecond)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	for waited := 0; waited < 2; {
+		began := time.Now()
+		if err := e.Watch(ctx, "a", func(_ store.Document) {}); err == nil || ctx.Err() != nil {
+			t.Fatalf("after it waited %d times: error %v", waited, err)
+		}
+		if time.Since(began) > time.Second/2 { // else the first read failed
+			waited++
+		}
+	}
+}
+
 // TestEtcdFewConnections: who has many rollouts writes them over a few connections, and keeps those.
 func TestEtcdFewConnections(t *testing.T) {
 	const most = 7 // the eighth is for a watch

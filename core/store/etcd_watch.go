@@ -17,17 +17,29 @@ import (
 // changes.
 const etcdRenew = 30 * time.Second
 
-// etcdTries is how often in a row a stream may fail at once, before those who watch hear of it.
-const etcdTries = 4
+const (
+	// etcdTries is how often in a row a stream may fail at once, before those who watch hear of it.
+	etcdTries = 4
+
+	// etcdMostFailures is how many failures that they heard of make the pause before the next attempt longer, by a second each.
+	etcdMostFailures = 3
+
+	// etcdDeserted is after how many such pauses in a row without anybody who watches there is no further attempt: who heard of
+	// a failure watches again after a moment.
+	etcdDeserted = 3
+)
 
 var errEtcdCompacted = errors.New("what is watched from is compacted")
 
 // etcdWatches are the watches of a store's documents. All share one stream of changes, which there is as long as anybody
-// watches: with fifty rollouts a gateway costs etcd as much as with one.
+// watches: with fifty rollouts a gateway costs etcd as much as with one. That is so when the store is away, too: who was told
+// so and watches again waits for the stream with all others.
 type etcdWatches struct {
-	mu   sync.Mutex
-	list []*etcdWatcher     // guarded by mu
-	stop context.CancelFunc // ends the stream; nil if there is none; guarded by mu
+	mu     sync.Mutex
+	list   []*etcdWatcher     // guarded by mu
+	stop   context.CancelFunc // ends the stream; nil if there is none; guarded by mu
+	failed time.Time          // when those who watched heard that the stream fails; zero: it does not; guarded by mu
+	alone  int                // how many attempts in a row had nobody who watches; guarded by mu
 }
 
 // etcdWatcher is one who watches a document. The one who watches takes what the stream has for him.
@@ -42,10 +54,10 @@ type etcdWatcher struct {
 	version string     // that was told last
 }
 
-// Watch calls changed with the document as it is, and whenever it has changed.
+// Watch calls changed with the document as it is, and whenever it has changed. Who has heard that the store is away, and watches
+// again, hears that it is back, or after half a minute once more that it is not.
 func (e *Etcd) Watch(ctx context.Context, name string, changed func(Document)) error {
 	w := &etcdWatcher{key: string(e.key(name)), wake: make(chan bool, 1), stale: true, version: "none yet"}
-	w.wake <- true
 	e.join(w)
 	defer e.watches.leave(w)
 	known := int64(0) // the cluster's revision up to which everything about the document is known
@@ -82,6 +94,10 @@ func (e *Etcd) join(w *etcdWatcher) {
 	e.watches.mu.Lock()
 	defer e.watches.mu.Unlock()
 	e.watches.list = append(e.watches.list, w)
+	e.watches.alone = 0
+	if e.watches.failed.IsZero() {
+		w.rouse()
+	}
 	if e.watches.stop == nil {
 		ctx, cancel := context.WithCancel(context.Background())
 		e.watches.stop = cancel
@@ -89,10 +105,13 @@ func (e *Etcd) join(w *etcdWatcher) {
 	}
 }
 
-// leave ends the stream with the last.
+// leave ends the stream with the last, but not with those who leave because it fails.
 func (s *etcdWatches) leave(w *etcdWatcher) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if len(s.list) == 0 {
+		return
+	}
 	var others []*etcdWatcher
 	for _, other := range s.list {
 		if other != w {
@@ -100,10 +119,17 @@ func (s *etcdWatches) leave(w *etcdWatcher) {
 		}
 	}
 	s.list = others
-	if len(others) == 0 && s.stop != nil {
-		s.stop()
-		s.stop = nil
+	if len(others) == 0 {
+		s.end()
 	}
+}
+
+// end ends the stream. The mutex must be held.
+func (s *etcdWatches) end() {
+	s.stop()
+	s.stop = nil
+	s.failed = time.Time{}
+	s.alone = 0
 }
 
 // take returns what there is for somebody, who then has it.
@@ -132,48 +158,67 @@ func (w *etcdWatcher) rouse() {
 	await.Wake(w.wake)
 }
 
-// stream keeps those who watch informed until its context ends. While it can be read what there is, and only streams
-// fail, they are opened again; otherwise everybody hears why not, and the next who watches begins anew.
+// stream keeps those who watch informed until its context ends, or nobody watches any more. While it can be read what there
+// is, and only streams fail, they are opened again at once; otherwise everybody hears why not.
 func (e *Etcd) stream(ctx context.Context) {
-	failures := 0
+	tries, failures := 0, 0
 	for ctx.Err() == nil {
 		revision, err := e.compare(ctx)
+		tries++
 		if err != nil {
-			e.watches.end(ctx, err)
-			return
+			tries = etcdTries
+		} else {
+			began := time.Now()
+			err = e.follow(ctx, revision+1)
+			if err == nil || time.Since(began) > time.Second {
+				tries, failures = 0, 0
+			}
 		}
-		began := time.Now()
-		err = e.follow(ctx, revision+1)
+		pause := time.Duration(tries+1) * time.Duration(rand.Int63n(int64(100*time.Millisecond))) // not all gateways at once
 		if err == nil {
-			failures = 0
-			continue
+			pause = 0
 		}
-		if time.Since(began) > time.Second {
-			failures = 0
+		if tries >= etcdTries {
+			tries = 0
+			if failures < etcdMostFailures {
+				failures++
+			}
+			e.watches.fail(ctx, err, e.renew)
+			pause = time.Duration(failures) * (time.Second + time.Duration(rand.Int63n(int64(time.Second))))
 		}
-		failures++
-		if failures == etcdTries {
-			e.watches.end(ctx, err)
-			return
+		await.Sleep(ctx, pause)
+		if tries == 0 {
+			e.watches.endDeserted(ctx)
 		}
-		await.Sleep(ctx, time.Duration(failures)*time.Duration(rand.Int63n(int64(100*time.Millisecond)))) // not all gateways at once
 	}
 }
 
-// end tells everybody why there is no stream.
-func (s *etcdWatches) end(ctx context.Context, err error) {
+// fail tells everybody why there is no stream, unless they have heard it not long ago.
+func (s *etcdWatches) fail(ctx context.Context, err error, again time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if ctx.Err() != nil {
-		return // those are another stream's
+	if ctx.Err() != nil || time.Since(s.failed) < again {
+		return // those are another stream's, or wait for this one
 	}
+	s.failed = time.Now()
 	for _, w := range s.list {
 		w.err = err
 		w.rouse()
 	}
 	s.list = nil
-	s.stop()
-	s.stop = nil
+}
+
+// endDeserted ends the stream if nobody who heard of its failure watches again.
+func (s *etcdWatches) endDeserted(ctx context.Context) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if ctx.Err() != nil || len(s.list) > 0 {
+		return
+	}
+	s.alone++
+	if s.alone >= etcdDeserted {
+		s.end()
+	}
 }
 
 // compare has everybody read his document who has another version than there is, and returns the cluster's revision at
@@ -192,6 +237,7 @@ func (e *Etcd) compare(ctx context.Context) (int64, error) {
 	if ctx.Err() != nil {
 		return 0, ctx.Err()
 	}
+	e.watches.failed = time.Time{}
 	for _, w := range e.watches.list {
 		if w.version != versions[w.key] {
 			w.stale = true
