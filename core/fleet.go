@@ -204,6 +204,10 @@ func (p *pursuit) meet(g exchanged) {
 		return
 	}
 	p.attendance.failed = 0
+	if view := p.live.controller.View(); view != nil && view.Away != "" {
+		p.live.controller.Ask()
+		p.eager = true
+	}
 	if c.fault != "" {
 		p.engine.log.Info("the reports of the other gateways are back", "rollout", p.engine.name)
 		c.fault = ""
@@ -260,8 +264,10 @@ type role struct {
 func (p *pursuit) roleIn(view *rollout.View, now time.Duration) role {
 	c := &p.live.company
 	switch {
-	case p.attendance.members == nil || view == nil || view.Away != "":
+	case p.attendance.members == nil || view == nil:
 		return role{judges: 1}
+	case view.Away != "": // or it was, and nobody has asked it since
+		return role{judges: 1, obstacle: "the store is away: " + view.Away}
 	case c.fault != "":
 		return role{judges: 1, obstacle: "the store is away: " + c.fault}
 	case !c.joined:

@@ -28,8 +28,12 @@ func (p *pursuit) nextDue(now time.Duration) time.Duration {
 	if p.eager || view == nil || view.State == "" {
 		return now
 	}
-	if p.onlyReports() {
-		return p.attendance.report
+	if p.littleToDo() {
+		due := p.attendance.report
+		if !p.role.follows && p.trial != nil && p.judges(view) {
+			due = earlier(due, p.judged+p.engine.plan.Every)
+		}
+		return due
 	}
 	due := p.ticked + longestRest
 	if a := &p.attendance; a.members != nil && a.gathered == nil {
@@ -51,11 +55,13 @@ func (p *pursuit) nextDue(now time.Duration) time.Duration {
 	return due
 }
 
-// onlyReports reports whether there is nothing to do but to report: there are many gateways, and others judge. What else is
-// done every now and then is done with each report: who judges does what cannot wait.
-func (p *pursuit) onlyReports() bool {
+// littleToDo reports whether there is nothing to do but to report, and to judge alone if the store is away: there are many
+// gateways, and others go on with the plan, or nobody does. What else is done every now and then is done with that. Where the
+// store is away because it has too much to do, a thousand gateways that did more than before would keep it so.
+func (p *pursuit) littleToDo() bool {
 	c := p.live.company.council
-	return p.role.follows && p.attendance.members != nil && p.attendance.gathered == nil && c != nil && !c.Few()
+	idle := p.role.follows || p.role.obstacle != ""
+	return idle && p.attendance.members != nil && p.attendance.gathered == nil && c != nil && !c.Few()
 }
 
 func earlier(a, b time.Duration) time.Duration {

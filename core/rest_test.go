@@ -100,6 +100,13 @@ func TestRest(t *testing.T) {
 	p.role.follows = false
 	p.attendance.gathered = nil
 	expect("it judges for many", now, time.Second)
+	p.role.obstacle, p.trial = "the store is away", current(e).trial
+	p.judged = now - e.plan.Every + 7500*time.Millisecond
+	expect("it is cut off from many, and is to look at its checks after 7.5 s", now, 8*time.Second)
+	p.judged = now
+	p.attendance.report = now + 9*time.Second
+	expect("the same, and a report is tried before that", now, 9*time.Second)
+	p.role.obstacle = ""
 
 	config.Ends = time.Now().Add(time.Hour).Format(time.RFC3339Nano)
 	e = inForce(t, config, live, Host{})

@@ -28,18 +28,20 @@ type Controller struct {
 	settings Settings
 	view     atomic.Value // *View
 
-	turn    sync.Mutex // held while anything changes, the store included; it guards all below
-	release Release
-	machine *Machine      // nil before the store said what it knows
-	now     Time          // the latest that anybody came with
-	version string        // of the record that the store had last
-	known   int64         // the last event of that record
-	unsaved bool          // whether the machine's is newer
-	pending []Event       // that are not saved yet
-	unsure  []Event       // that were to be saved, and may be in the store though it did not say so
-	saved   time.Duration // when it was saved last, on the monotonic clock
-	away    string        // why the store is; "" if it is not
-	told    told
+	turn     sync.Mutex // held while anything changes, the store included; it guards all below
+	release  Release
+	machine  *Machine      // nil before the store said what it knows
+	now      Time          // the latest that anybody came with
+	version  string        // of the record that the store had last
+	known    int64         // the last event of that record
+	unsaved  bool          // whether the machine's is newer
+	pending  []Event       // that are not saved yet
+	unsure   []Event       // that were to be saved, and may be in the store though it did not say so
+	saved    time.Duration // when it was saved last, on the monotonic clock
+	away     string        // why the store is; "" if it is not
+	askAfter time.Duration // while it is, how long it was from one question whether it still is to the next
+	askNext  time.Duration // and when the next is due, on the monotonic clock
+	told     told
 }
 
 // Settings are what a controller works with.
@@ -330,9 +332,7 @@ func (c *Controller) attempt(ctx context.Context, r request) error {
 		if len(events) == 0 || trial.recorded() == RolledBack {
 			c.accept(&trial, events)
 			c.checkpoint(r)
-			if !c.unsaved && c.away != "" { // what it did not say then may be what others did
-				c.load(ctx, r.now)
-			}
+			c.askAgain(ctx, r.now)
 			c.flush(ctx, r.now)
 			return nil
 		}

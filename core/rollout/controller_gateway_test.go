@@ -18,6 +18,8 @@ type distant struct {
 	away   bool   // guarded by mu
 	loaded func() // happens once, when a document was loaded; nil: nothing
 	swaps  func() // happens once, when one is to be swapped; nil: nothing
+
+	refused func() // happens whenever one is to be loaded that is cut off; nil: nothing
 }
 
 func once(f *func()) {
@@ -46,6 +48,9 @@ func (d *distant) fault() error {
 
 func (d *distant) Load(ctx context.Context, name string) (store.Document, error) {
 	if err := d.fault(); err != nil {
+		if d.refused != nil {
+			d.refused()
+		}
 		return store.Document{}, err
 	}
 	document, err := d.Memory.Load(ctx, name)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/grayling-gateway/grayling/core/store"
 )
@@ -247,6 +248,41 @@ func (c *Controller) decode(d store.Document) (Record, error) {
 	return record, nil
 }
 
+// How long it is from one question whether the store is still away to the next, to begin with and at most, unless a watch or
+// somebody else finds that it is back: in a store that gateways share their reports do.
+const (
+	soonAsked, seldomAsked             = time.Second, 16 * time.Second
+	soonAskedByMany, seldomAskedByMany = 8 * time.Second, time.Minute
+)
+
+// askAgain asks a store that is away again for what it did not say, which may be what others did: ever more seldom, because
+// one that is busy would have the more to do the longer it is.
+func (c *Controller) askAgain(ctx context.Context, now Time) {
+	if c.unsaved || c.away == "" || now.Mono < c.askNext {
+		return
+	}
+	soon, seldom := soonAsked, seldomAsked
+	if c.shared() {
+		soon, seldom = soonAskedByMany, seldomAskedByMany
+	}
+	c.askAfter *= 2
+	if c.askAfter < soon {
+		c.askAfter = soon
+	}
+	if c.askAfter > seldom {
+		c.askAfter = seldom
+	}
+	c.askNext = now.Mono + c.askAfter
+	c.load(ctx, now)
+}
+
+// Ask has a store that is away asked with the next tick: it has answered somebody else.
+func (c *Controller) Ask() {
+	c.turn.Lock()
+	defer c.turn.Unlock()
+	c.askNext = 0
+}
+
 // isAway remembers that the store is away, and tells it once.
 func (c *Controller) isAway(err error) {
 	if c.away != err.Error() {
@@ -258,6 +294,8 @@ func (c *Controller) isAway(err error) {
 func (c *Controller) isBack() {
 	if c.away != "" {
 		c.away = ""
+		c.askAfter = 0
+		c.askNext = 0
 		c.told.faults = append(c.told.faults, nil)
 	}
 }

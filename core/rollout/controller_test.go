@@ -67,89 +67,6 @@ func TestFailuresAreCountedBesideOthers(t *testing.T) {
 	other.expect("the second failure in a row", RolledBack, 1, "0%", KindRolledBack)
 }
 
-func TestStoreAway(t *testing.T) {
-	s := &distant{Memory: store.NewMemory()}
-	g := serve(t, s, Settings{}).configure(usual())
-	g.expect("a new revision", Progressing, 1, "1%", KindStarted)
-	s.cut(true)
-	g.wait(10*time.Minute, Pass)
-	g.expect("steps freeze", Progressing, 1, "1%", KindHeld)
-	for _, c := range []Command{{Verb: Promote}, {Verb: Jump, Step: 2}, {Verb: Restart}} {
-		if err := g.c.Command(context.Background(), g.now, c); !errors.Is(err, ErrAway) || !strings.Contains(err.Error(), errCut.Error()) {
-			t.Errorf("%s: %v, want that the store is away", string(c.Verb), err)
-		}
-	}
-	g.expect("for people too", Progressing, 1, "1%")
-	if err := g.c.Command(context.Background(), g.now, Command{Verb: Pause}); err != nil {
-		t.Errorf("a pause: %v", err)
-	}
-	g.expect("a pause takes nothing forward", Paused, 1, "1%", KindPaused)
-	g.wait(time.Second, Fail)
-	g.wait(time.Second, Fail)
-	g.expect("nor does a rollback", RolledBack, 1, "0%", KindRolledBack)
-	if len(g.faults) != 1 || !strings.Contains(g.faults[0], "rollout checkout: the store is away: the cable is cut") {
-		t.Errorf("told of faults %q", g.faults)
-	}
-	s.cut(false)
-	g.wait(time.Second, "")
-	if record := stored(t, s); record.State != RolledBack || record.LastEvent() != 4 {
-		t.Errorf("written later: %+v", record)
-	}
-	if len(g.faults) != 2 || g.faults[1] != "<nil>" {
-		t.Errorf("told of faults %q, want one and that it is over", g.faults)
-	}
-}
-
-func TestReasonsWhileTheStoreIsAway(t *testing.T) {
-	s := &distant{Memory: store.NewMemory()}
-	g := serve(t, s, Settings{}).configure(usual())
-	s.cut(true)
-	g.wait(10*time.Minute, Hold)
-	g.expect("held", Progressing, 1, "1%", KindStarted, KindHeld)
-	if last := g.c.View().Record.Events[1]; last.Reason != "seen" {
-		t.Errorf("because of %q, want what the evaluation says: the store is not what it waits for", last.Reason)
-	}
-}
-
-func TestConfigurationWhileTheStoreIsAway(t *testing.T) {
-	s := &distant{Memory: store.NewMemory()}
-	g := serve(t, s, Settings{}).configure(usual())
-	s.cut(true)
-	release := usual()
-	release.Revision = "v3"
-	g.configure(release)
-	g.expect("another revision", Progressing, 1, "1%", KindStarted, KindStarted)
-	s.cut(false)
-	g.wait(time.Second, "")
-	if record := stored(t, s); record.Revision != "v3" {
-		t.Errorf("the store has %+v", record)
-	}
-}
-
-func TestRollbackDoesNotWaitForTheStore(t *testing.T) {
-	for _, unsaved := range []bool{false, true} {
-		s := &distant{Memory: store.NewMemory()}
-		g := serve(t, s, Settings{}).configure(usual())
-		if unsaved { // something else has to be written too
-			s.cut(true)
-			if err := g.c.Command(context.Background(), g.now, Command{Verb: Pause}); err != nil {
-				t.Fatal(err)
-			}
-		}
-		g.wait(time.Second, Fail)
-		s.cut(false)
-		var seen *View
-		s.swaps = func() { seen = g.c.View() }
-		g.wait(time.Second, Fail)
-		if seen == nil || seen.State != RolledBack || seen.Weights[1] != 0 {
-			t.Errorf("unsaved %v: while the store is asked, requests see %+v", unsaved, seen)
-		}
-		if record := stored(t, s); record.State != RolledBack {
-			t.Errorf("unsaved %v: the store has %+v", unsaved, record)
-		}
-	}
-}
-
 func TestGatewaysThatBeginTogether(t *testing.T) {
 	s := &distant{Memory: store.NewMemory()}
 	other := serve(t, s.Memory, Settings{})
@@ -157,27 +74,6 @@ func TestGatewaysThatBeginTogether(t *testing.T) {
 	g := serve(t, s, Settings{}).configure(usual())
 	g.expect("the slower one", Progressing, 1, "1%")
 	other.expect("the faster one", Progressing, 1, "1%", KindStarted)
-}
-
-func TestStoreAwayFromTheBeginning(t *testing.T) {
-	s := &distant{Memory: store.NewMemory()}
-	serve(t, s, Settings{}).configure(usual())
-	s.cut(true)
-	g := serve(t, s, Settings{}).configure(usual())
-	g.wait(time.Hour, Pass)
-	g.expect("nobody knows", "", 0, "0%")
-	if err := g.c.Command(context.Background(), g.now, Command{Verb: Abort}); !errors.Is(err, ErrAway) {
-		t.Errorf("a command then: %v", err)
-	}
-	s.cut(false)
-	g.wait(time.Second, "")
-	g.expect("and then it is known", Progressing, 1, "1%")
-
-	s.cut(true)
-	without := usual()
-	without.Plan = nil
-	without.Weights[1] = 30 * percent
-	serve(t, s, Settings{}).configure(without).expect("what has no plan needs no store", Idle, 0, "30%")
 }
 
 // TestStoreThatCannotBeWritten: a plan that nothing will remember does not begin, or it would with every process.

@@ -3,7 +3,6 @@ package rollout
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -25,6 +24,8 @@ func (*common) Report(_ context.Context, _, _ string, _ []byte, _ time.Duration)
 func (*common) Reports(_ context.Context, _ string, _ int) ([]store.Report, error) { return nil, nil }
 
 func (*common) Leave(_ context.Context, _, _ string) error { return nil }
+
+func (*common) Reporting() int { return 0 }
 
 // revised is the usual release of a revision.
 func revised(revision string) Release {
@@ -280,34 +281,6 @@ func TestToldOnce(t *testing.T) {
 	}
 }
 
-// TestAnswersThatGetLost: what was saved is told, though the store did not say that it was.
-func TestAnswersThatGetLost(t *testing.T) {
-	s := newCommon()
-	deaf := &forgetful{common: s}
-	var learned []Event
-	one := serve(t, deaf, Settings{Learn: func(events []Event) { learned = append(learned, events...) }}).configure(usual())
-	one.expect("begun", Progressing, 1, "1%", KindStarted)
-	deaf.lose = true
-	one.wait(10*time.Minute, Pass)
-	one.expect("nobody knows", Progressing, 1, "1%", KindHeld)
-	deaf.lose = false
-	one.look(s)
-	one.expect("it was done after all", Progressing, 2, "10%", KindStepAdvanced)
-	if len(learned) > 0 {
-		t.Errorf("and by nobody else: %+v", learned)
-	}
-	deaf.lose = true
-	one.wait(time.Second, Fail)
-	one.wait(time.Second, Fail)
-	one.expect("a rollback", RolledBack, 2, "0%", KindRolledBack)
-	deaf.lose = false
-	one.tick(time.Second, Observations{})
-	one.expect("is not told twice", RolledBack, 2, "0%")
-	if record := stored(t, s); record.LastEvent() != 3 {
-		t.Errorf("the store has %+v", record)
-	}
-}
-
 // forgetful is a store whose answers get lost.
 type forgetful struct {
 	*common
@@ -320,82 +293,6 @@ func (f *forgetful) Swap(ctx context.Context, name, version string, content []by
 		return "", errCut
 	}
 	return version, err
-}
-
-// TestBackFromAway: what a gateway did while it was cut off, against what the others did meanwhile.
-func TestBackFromAway(t *testing.T) {
-	rollback := func(g *gateway) {
-		g.wait(time.Second, Fail)
-		g.wait(time.Second, Fail)
-	}
-	pause := func(g *gateway) {
-		if err := g.command(Pause); err != nil {
-			t.Fatal(err)
-		}
-	}
-	obey := func(commands ...Command) func(g *gateway) {
-		return func(g *gateway) {
-			for _, c := range commands {
-				if err := g.c.Command(context.Background(), g.now, c); err != nil {
-					t.Fatal(err)
-				}
-			}
-		}
-	}
-	cases := []struct {
-		name      string
-		here      func(g *gateway)
-		elsewhere func(g *gateway)
-		state     State
-		step      int
-		revision  string
-	}{
-		{"promoted", rollback, obey(Command{Verb: Promote, Full: true}), RolledBack, 4, "v2"},
-		{"advanced", rollback, obey(Command{Verb: Promote}), RolledBack, 2, "v2"},
-		{"paused", rollback, obey(Command{Verb: Pause}), RolledBack, 1, "v2"},
-		{"rolled back too", rollback, obey(Command{Verb: Abort}), RolledBack, 1, "v2"},
-		{"restarted at once", rollback, obey(Command{Verb: Restart}), Progressing, 1, "v2"},
-		{"rolled back, and restarted", rollback, obey(Command{Verb: Abort}, Command{Verb: Restart}), Progressing, 1, "v2"},
-		{"another revision", rollback, func(g *gateway) { g.configure(revised("v3")) }, RolledBack, 1, "v3"},
-		{"a pause, and advanced", pause, obey(Command{Verb: Promote}), Paused, 2, "v2"},
-		{"a pause, and promoted", pause, obey(Command{Verb: Promote, Full: true}), Promoted, 4, "v2"},
-		{"a pause, and rolled back", pause, obey(Command{Verb: Abort}), RolledBack, 1, "v2"},
-	}
-	for i := range cases {
-		c := cases[i]
-		t.Run(c.name, func(t *testing.T) {
-			s := newCommon()
-			way := s.link()
-			one := serve(t, way, Settings{}).configure(usual())
-			other := serve(t, s, Settings{}).configure(usual())
-			way.cut(true)
-			c.here(one)
-			c.elsewhere(other)
-			before := stored(t, s)
-			told := len(one.events)
-			way.cut(false)
-			one.tick(time.Second, Observations{Follows: true})
-			if v := one.c.View(); v.State != c.state || v.Record.Step != c.step || v.Record.Revision != c.revision {
-				t.Errorf("%s, step %d of %s", string(v.State), v.Record.Step, v.Record.Revision)
-			}
-			after := stored(t, s)
-			for k := range before.Events {
-				if fmt.Sprint(before.Events[k]) != fmt.Sprint(after.Events[k]) {
-					t.Errorf("event %d was %+v and is %+v", k, before.Events[k], after.Events[k])
-				}
-			}
-			if len(one.events) != told {
-				t.Errorf("told again: %+v", one.events[told:])
-			}
-			if after.Entry < before.Entry || after.State == Paused && after.Entry != before.Entry {
-				t.Errorf("entry %d became %d", before.Entry, after.Entry)
-			}
-			other.look(s)
-			if v := other.c.View(); v.Record.State != after.State {
-				t.Errorf("elsewhere it is %s", string(v.Record.State))
-			}
-		})
-	}
 }
 
 // TestResumedElsewhere: who was paused, and had something else to save, does not pause again what others resumed.
