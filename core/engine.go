@@ -207,6 +207,7 @@ func (e *Engine) ResponseHeader() string { return e.announcer.response }
 // files that the configuration names and fetches keys. A host runs it exactly once, when it is sure of the configuration. Of
 // the engines of one Live that it runs the one that was compiled last is in force, whichever begins last.
 func (e *Engine) Run(ctx context.Context) {
+	e.live.begin(e)
 	if e.places != nil {
 		e.places.Hold()
 		defer e.places.Release()

@@ -238,10 +238,10 @@ func (p *pursuit) retry() time.Duration {
 	return earlier(wait, most)
 }
 
-// leave tells the others that this gateway has gone, unless another engine goes on here.
+// leave tells the others that this gateway has gone, unless another engine goes on here, or is about to take over.
 func (p *pursuit) leave() {
 	c := &p.live.company
-	if p.attendance.members == nil || c.council == nil || p.live.inForce() != p.engine {
+	if p.attendance.members == nil || c.council == nil || p.live.inForce() != p.engine || p.live.begun.Load() > p.engine.order {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)

@@ -78,7 +78,11 @@ func (g *gateway) host() Host {
 // begin puts a configuration in force, and returns what ends that.
 func (g *gateway) begin(t *testing.T, config Config) func() {
 	t.Helper()
-	e := compile(t, config, g.live, g.host())
+	return inBackground(compile(t, config, g.live, g.host()))
+}
+
+// inBackground runs an engine, and returns what ends that.
+func inBackground(e *Engine) func() {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
@@ -158,6 +162,40 @@ func TestFleetJudgesAsOne(t *testing.T) {
 	command(t, idle.live, rollout.Command{Verb: rollout.Restart})
 	two.status.Store(200)
 	until(t, two.live, "progressing", 3)
+}
+
+// TestReloadIsNoEnd: a gateway stays among the others while its old configuration has ended, and the new one is not in force yet. One
+// that ends leaves them, whatever configurations were rejected.
+func TestReloadIsNoEnd(t *testing.T) {
+	t.Parallel()
+	common := fleettest.New()
+	g := &gateway{live: NewLive(), link: common.Link(), status: &atomic.Int64{}}
+	config := planned()
+	config.Member = "one"
+	reports := func() int {
+		list, err := common.Reports(context.Background(), config.Name, 0)
+		if err != nil {
+			t.Error(err)
+		}
+		return len(list)
+	}
+	stop := g.begin(t, config)
+	wait(t, "it reports", func() bool { return reports() == 1 })
+	replacement := compile(t, config, g.live, g.host())
+	g.live.taking.Lock()
+	next := inBackground(replacement)
+	wait(t, "the next begins", func() bool { return g.live.begun.Load() == replacement.order })
+	stop()
+	if reports() != 1 {
+		t.Errorf("it left, and goes on")
+	}
+	g.live.taking.Unlock()
+	wait(t, "the next is in force", func() bool { return g.live.inForce() == replacement })
+	compile(t, config, g.live, g.host())
+	next()
+	if n := reports(); n != 0 {
+		t.Errorf("it has ended, and %d report", n)
+	}
 }
 
 // TestFleetWithoutItsStore: weights stay, steps freeze, a rollback works at once, and is in force everywhere later, whatever

@@ -26,6 +26,7 @@ type progress struct {
 	turn     atomic.Int64 // counts the views that made a difference to requests
 	shown    atomic.Value // *shown; nothing before an engine was in force
 	compiled atomic.Int64 // counts engines
+	begun    atomic.Int64 // the order of the last that was run
 
 	taking     sync.Mutex // held while an engine takes over
 	controller *rollout.Controller
@@ -100,6 +101,14 @@ func (e *Engine) keeper(l *Live) store.Store {
 		l.ownStore = store.NewMemory()
 	}
 	return l.ownStore
+}
+
+// begin notes that an engine is about to be put in force.
+func (l *Live) begin(e *Engine) {
+	before := l.begun.Load()
+	for before < e.order && !l.begun.CompareAndSwap(before, e.order) {
+		before = l.begun.Load()
+	}
 }
 
 // replaced reports whether an engine is in force that was compiled later. Where configurations follow each other faster than
