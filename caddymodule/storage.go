@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	mathrand "math/rand/v2"
+	"sync"
 	"time"
 
 	"github.com/caddyserver/certmagic"
@@ -28,6 +29,7 @@ type storage struct {
 	in     certmagic.Storage
 	report func(error) // is told what an operator should know
 	seen   *sightings  // of what members report
+	said   sync.Map    // the keys of what this process reports
 }
 
 const (

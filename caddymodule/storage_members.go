@@ -62,19 +62,33 @@ func (s *storage) Report(ctx context.Context, rollout, member string, content []
 	if err != nil {
 		return fmt.Errorf("reporting to others: %w", err)
 	}
-	if err := s.in.Store(ctx, reportKey+rollout+"/"+member, text); err != nil {
+	key := reportKey + rollout + "/" + member
+	if err := s.in.Store(ctx, key, text); err != nil {
 		return fmt.Errorf("reporting to others through Caddy's storage: %w", err)
 	}
+	s.said.Store(key, true)
 	return nil
 }
 
 // Leave forgets what a member said of a rollout.
 func (s *storage) Leave(ctx context.Context, rollout, member string) error {
-	err := s.in.Delete(ctx, reportKey+rollout+"/"+member)
+	key := reportKey + rollout + "/" + member
+	err := s.in.Delete(ctx, key)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("removing a report from Caddy's storage: %w", err)
 	}
+	s.said.Delete(key)
 	return nil
+}
+
+// Reporting returns how many reports this process has written, and not left.
+func (s *storage) Reporting() int {
+	n := 0
+	s.said.Range(func(_, _ any) bool {
+		n++
+		return true
+	})
+	return n
 }
 
 // Reports returns what the members say of a rollout, in the order of their names.

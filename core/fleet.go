@@ -44,6 +44,7 @@ const (
 	soonest = time.Second
 	latest  = 5 * time.Second  // from one report to the next while there is something to judge
 	leisure = 20 * time.Second // and while there is not
+	crowded = 2 * leisure      // and the most there is, where very many gateways have very many rollouts
 	lives   = 3                // so many reports may get lost before a gateway is taken to be gone
 )
 
@@ -67,7 +68,8 @@ type attendance struct {
 	failed   int            // how many exchanges did in a row
 }
 
-// attend has the gateway report, and look at the reports of the others, when it is time. What changed is told at once.
+// attend has the gateway report, and look at the reports of the others, when it is time. Among few gateways what changed is told
+// at once; among many a thousand others learn of it at the same moment, and tell it when it is their turn.
 func (p *pursuit) attend(ctx context.Context, view *rollout.View, now time.Duration) {
 	a := &p.attendance
 	if a.members == nil || view == nil || view.State == "" {
@@ -83,20 +85,24 @@ func (p *pursuit) attend(ctx context.Context, view *rollout.View, now time.Durat
 		c.id = randomID()
 		c.council = fleet.NewCouncil(c.id)
 	}
-	pace := p.pace(view)
 	changed := telling != a.told
-	a.told = telling
-	switch {
-	case changed && c.council.Few():
-		a.report = now
-		a.look = now
-	case changed: // and a thousand others learn of it at the same moment
-		a.report = now + jittered(pace/2)
+	if !changed && now < a.report {
+		return
+	}
+	pace := p.pace(view)
+	turn := turnAfter(now, pace, p.engine.release.Member)
+	if changed {
+		a.told = telling
+		a.report = earlier(a.report, turn) // the pace may have been another
+		if c.council.Few() {
+			a.report = now
+			a.look = now
+		}
 	}
 	if now < a.report {
 		return
 	}
-	a.report = turnAfter(now, pace, p.engine.release.Member)
+	a.report = turn
 	limit := c.council.Limit()
 	g := exchanged{mine: p.reportOf(view), read: now >= a.look, all: limit == 0}
 	g.record = fleet.Release{Revision: view.Record.Revision, Candidate: view.Record.Candidate}
@@ -104,7 +110,10 @@ func (p *pursuit) attend(ctx context.Context, view *rollout.View, now time.Durat
 	a.gathered = gathered
 	members, name, id := a.members, p.engine.name, c.id
 	ttl := lives * latest
-	if pace > latest { // not the pace itself: a lease for each there is would be many
+	switch { // not the pace itself: a lease for each there is would be many
+	case pace > leisure:
+		ttl = lives * crowded
+	case pace > latest:
 		ttl = lives * leisure
 	}
 	go func() { gathered <- exchange(ctx, members, name, id, g, limit, ttl) }()
@@ -151,8 +160,9 @@ func (p *pursuit) pace(view *rollout.View) time.Duration {
 	if view.Outdated != nil && len(p.live.company.council.Others()) == 0 { // who made it so is about to report, or gone
 		return latest
 	}
+	council, rollouts := p.live.company.council, p.attendance.members.Reporting()
 	if view.Outdated != nil || view.State != rollout.Progressing && view.State != rollout.Paused {
-		return leisure
+		return council.Pace(leisure, rollouts)
 	}
 	pace := p.engine.plan.Every / 2
 	if pace < soonest {
@@ -161,7 +171,7 @@ func (p *pursuit) pace(view *rollout.View) time.Duration {
 	if pace > latest {
 		pace = latest
 	}
-	return p.live.company.council.Pace(pace)
+	return council.Pace(pace, rollouts)
 }
 
 // reportOf says what this gateway knows.
@@ -194,7 +204,7 @@ func (p *pursuit) meet(g exchanged) {
 	c := &p.live.company
 	if g.err != nil {
 		p.attendance.failed++
-		p.attendance.report = now + jittered(p.retry())
+		p.attendance.report = turnAfter(now, p.retry(), p.engine.release.Member)
 		p.attendance.look = now
 		p.eager = true
 		if c.fault == "" {
@@ -230,7 +240,7 @@ func (p *pursuit) meet(g exchanged) {
 // retry returns when a report is tried again that failed: ever later, because a store that is busy has the more to do the
 // more often it is asked.
 func (p *pursuit) retry() time.Duration {
-	most := p.live.company.council.Pace(latest)
+	most := earlier(p.live.company.council.Pace(latest, p.attendance.members.Reporting()), leisure)
 	wait := soonest
 	for i := 1; i < p.attendance.failed && wait < most; i++ {
 		wait *= 2
@@ -259,8 +269,8 @@ type role struct {
 	unopposed string // the version of the record that no other gateway is about, or ""
 }
 
-// roleIn returns what this gateway has to do. While it cannot read what the others say it judges by its own requests, so as
-// to roll back what is bad, and the plan does not go on.
+// roleIn returns what this gateway has to do. While the store is away, or it cannot read what the others say, it judges by its
+// own requests, so as to roll back what is bad, and the plan does not go on.
 func (p *pursuit) roleIn(view *rollout.View, now time.Duration) role {
 	c := &p.live.company
 	switch {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/grayling-gateway/grayling/core/analysis"
+	"github.com/grayling-gateway/grayling/core/rollout"
 	"github.com/grayling-gateway/grayling/core/store"
 )
 
@@ -15,14 +16,20 @@ const (
 	// FirstReports is how many reports those look at that do not judge.
 	FirstReports = 16
 
-	// manyMembers is of how many gateways each reports as often as it would alone. Of up to twice as many each does so half as
-	// often, and so on, to a fourth: the judges read all reports with every one of their own, and the store keeps all.
+	// mostReports is how many reports all gateways of all rollouts write in a second at most, because the store keeps them, and
+	// the judges of a rollout read all of it with every one of their own: there, fewRollouts are no better than that many. But
+	// where there is something to judge each is written once in slowest: what is told of twice that time has to be in a window
+	// that nobody has set.
+	mostReports = manyMembers * fewRollouts / 5
+	fewRollouts = 25
+	slowest     = rollout.DefaultWindow / 2
+
+	// manyMembers is how many gateways with fewRollouts may report every five seconds.
 	manyMembers = 250
-	mostSlowed  = 4
 
 	// seldom is from one look to the next for who does not judge: among few gateways, and among more than it looks at. Who is
 	// not among the first, and would judge last of all, waits a minute longer from look to look, up to mostRarely minutes; it
-	// begins with as many as each reports more slowly.
+	// begins with one for each manyMembers there are.
 	seldom, rarely = 15 * time.Second, time.Minute
 	mostRarely     = 5
 
@@ -111,16 +118,24 @@ func (c *Council) enough(me *Member) bool {
 	return eligible >= MostJudges
 }
 
-// Pace returns the time from one report to the next, of what it is for a gateway alone.
-func (c *Council) Pace(alone time.Duration) time.Duration { return alone * time.Duration(c.slowed()) }
-
-// slowed returns how many times as long as a gateway alone each waits from one report to the next.
-func (c *Council) slowed() int {
-	slowed := 1
-	for n := c.largest(); slowed < mostSlowed && n > slowed*manyMembers; {
-		slowed++
+// Pace returns the time from one report to the next where each gateway reports so many rollouts, of what it is for a gateway
+// alone: a multiple of that, up to slowest.
+func (c *Council) Pace(alone time.Duration, rollouts int) time.Duration {
+	if rollouts < fewRollouts {
+		rollouts = fewRollouts
 	}
-	return slowed
+	least := slowest
+	if n := c.largest(); n < mostReports*int(slowest/time.Second)/rollouts {
+		least = time.Duration(n*rollouts) * time.Second / mostReports
+	}
+	pace := alone
+	for pace < least {
+		pace += alone
+	}
+	if pace > slowest && alone <= slowest/2 {
+		pace = slowest
+	}
+	return pace
 }
 
 // largest returns how many gateways there are, by whoever knows of most.
@@ -159,7 +174,7 @@ func (c *Council) Pause() time.Duration {
 
 // patient returns for how many minutes a gateway that would judge last of all waits.
 func (c *Council) patient() int {
-	minutes := c.slowed()
+	minutes := 1 + (c.largest()-1)/manyMembers
 	if c.behind > minutes {
 		minutes = c.behind
 	}

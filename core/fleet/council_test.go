@@ -224,28 +224,29 @@ func TestLooks(t *testing.T) {
 		mine   func(r *Report)
 		limit  int
 		pause  time.Duration
-		pace   time.Duration
+		pace   time.Duration // with up to 25 rollouts
+		pace50 time.Duration // with 50
 		few    bool
 	}{
-		{"who judges", "00", 9, nil, nil, 0, 0, alone, true},
-		{"who does not", "99", 9, nil, nil, FirstReports, seldom, alone, true},
-		{"a judge of many", "00", 80, nil, nil, 0, 0, alone, false},
-		{"a judge of as many as there are reports a second for", "00", manyMembers - 1, nil, nil, 0, 0, alone, false},
-		{"a judge of more", "00", manyMembers, nil, nil, 0, 0, 2 * alone, false},
-		{"a judge of very many", "00", many, nil, nil, 0, 0, 3 * alone, false},
-		{"a judge of more than there ever were", "00", 80, func(r *Report) { r.Fleet = math.MaxInt64 }, nil, 0, 0, 4 * alone, false},
-		{"who does not judge among many", "99", 80, nil, nil, FirstReports, rarely, alone, false},
-		{"the same, and others know of more", "99", 80, func(r *Report) { r.Fleet = many }, nil, FirstReports, rarely, 2 * alone, false},
-		{"others who know what cannot be", "99", 80, func(r *Report) { r.Fleet = math.MinInt64 }, nil, FirstReports, rarely, alone, false},
-		{"who is outdated, and knows by whom", "99", 9, nil, func(r *Report) { r.Outdated = true }, FirstReports, seldom, alone, true},
-		{"who is outdated, and does not", "99", 9, func(r *Report) { r.Outdated = true }, func(r *Report) { r.Outdated = true }, 0, 0, alone, true},
-		{"the same among many", "99", 80, func(r *Report) { r.Outdated = true }, func(r *Report) { r.Outdated = true }, 0, rarely, alone, false},
+		{"who judges", "00", 9, nil, nil, 0, 0, alone, alone, true},
+		{"who does not", "99", 9, nil, nil, FirstReports, seldom, alone, alone, true},
+		{"a judge of many", "00", 80, nil, nil, 0, 0, alone, alone, false},
+		{"a judge of as many as there are reports a second for", "00", manyMembers - 1, nil, nil, 0, 0, alone, 2 * alone, false},
+		{"a judge of more", "00", manyMembers, nil, nil, 0, 0, 2 * alone, 3 * alone, false},
+		{"a judge of very many", "00", many, nil, nil, 0, 0, 3 * alone, 5 * alone, false},
+		{"a judge of more than there ever were", "00", 80, func(r *Report) { r.Fleet = math.MaxInt64 }, nil, 0, 0, slowest, slowest, false},
+		{"who does not judge among many", "99", 80, nil, nil, FirstReports, rarely, alone, alone, false},
+		{"the same, and others know of more", "99", 80, func(r *Report) { r.Fleet = many }, nil, FirstReports, rarely, 2 * alone, 4 * alone, false},
+		{"others who know what cannot be", "99", 80, func(r *Report) { r.Fleet = math.MinInt64 }, nil, FirstReports, rarely, alone, alone, false},
+		{"who is outdated, and knows by whom", "99", 9, nil, func(r *Report) { r.Outdated = true }, FirstReports, seldom, alone, alone, true},
+		{"who is outdated, and does not", "99", 9, func(r *Report) { r.Outdated = true }, func(r *Report) { r.Outdated = true }, 0, 0, alone, alone, true},
+		{"the same among many", "99", 80, func(r *Report) { r.Outdated = true }, func(r *Report) { r.Outdated = true }, 0, rarely, alone, alone, false},
 	} {
 		me := newGateway(test.id)
 		me.edit = test.mine
 		council := NewCouncil(me.id)
-		if !council.Few() || council.Limit() != FirstReports || council.Pause() != 0 || council.Pace(alone) != alone || council.Size() != 0 {
-			t.Errorf("%s, which begins: %d reports, %v, %v, of %d", test.name, council.Limit(), council.Pause(), council.Pace(alone), council.Size())
+		if !council.Few() || council.Limit() != FirstReports || council.Pause() != 0 || council.Pace(alone, 50) != alone || council.Size() != 0 {
+			t.Errorf("%s, which begins: %d reports, %v, %v, of %d", test.name, council.Limit(), council.Pause(), council.Pace(alone, 50), council.Size())
 		}
 		var reports []store.Report
 		for i := 0; i < test.others; i++ {
@@ -257,8 +258,13 @@ func TestLooks(t *testing.T) {
 		if council.Limit() != test.limit || council.Pause() != test.pause || council.Few() != test.few {
 			t.Errorf("%s looks at %d after %v, among few %v; want %d after %v, %v", test.name, council.Limit(), council.Pause(), council.Few(), test.limit, test.pause, test.few)
 		}
-		if council.Pace(alone) != test.pace || council.Size() != test.others+1 {
-			t.Errorf("%s, of %d, reports every %v; want %v, of %d", test.name, council.Size(), council.Pace(alone), test.pace, test.others+1)
+		for rollouts, want := range map[int]time.Duration{0: test.pace, fewRollouts: test.pace, 2 * fewRollouts: test.pace50, math.MaxInt64: slowest} {
+			if got := council.Pace(alone, rollouts); got != want {
+				t.Errorf("%s reports %d rollouts every %v, want %v", test.name, rollouts, got, want)
+			}
+		}
+		if council.Size() != test.others+1 {
+			t.Errorf("%s says that there are %d, want %d", test.name, council.Size(), test.others+1)
 		}
 		council.Hear(nil, false, me.report(), release, 0)
 		if council.Size() != 0 {

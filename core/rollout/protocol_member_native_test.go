@@ -301,6 +301,7 @@ func (l link) Watch(_ context.Context, _ string, _ func(store.Document)) error {
 // A store that gateways share has reports of its members, which the controller does not look at.
 func (l link) Report(_ context.Context, _, _ string, _ []byte, _ time.Duration) error { return errAway }
 func (l link) Leave(_ context.Context, _, _ string) error                             { return errAway }
+func (l link) Reporting() int                                                         { return 0 }
 func (l link) Reports(_ context.Context, _ string, _ int) ([]store.Report, error) {
 	return nil, errAway
 }

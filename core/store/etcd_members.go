@@ -34,6 +34,7 @@ type etcdReports struct {
 	kept    map[string]etcdReport // that were written, by key; only for who writes
 	leases  map[int64]etcdLease   // by seconds; only for who writes
 	crowd   atomic.Int64          // how many reports there were of the rollout whose were read last
+	count   atomic.Int64          // of kept
 }
 
 // etcdBatch is what is written together.
@@ -73,6 +74,9 @@ func (e *Etcd) Leave(ctx context.Context, rollout, member string) error {
 func (e *Etcd) reportKey(rollout, member string) string {
 	return e.members + url.PathEscape(rollout) + "/" + url.PathEscape(member)
 }
+
+// Reporting returns how many reports this process has written, and not left.
+func (e *Etcd) Reporting() int { return int(e.reports.count.Load()) }
 
 // say has a report written with others, and waits for it.
 func (e *Etcd) say(ctx context.Context, key string, report etcdReport) error {
@@ -170,6 +174,7 @@ func (e *Etcd) writeReports(ctx context.Context, batch *etcdBatch, keys []string
 			e.reports.kept[key] = etcdReport{seconds: report.seconds, written: report.written}
 		}
 	}
+	e.reports.count.Store(int64(len(e.reports.kept)))
 	return nil
 }
 

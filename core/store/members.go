@@ -21,6 +21,9 @@ type Members interface {
 
 	// Leave forgets what a member said of a rollout.
 	Leave(ctx context.Context, rollout, member string) error
+
+	// Reporting returns how many reports were written by this process, and not left: one for each of its rollouts.
+	Reporting() int
 }
 
 // Report is what a member says.

@@ -18,6 +18,9 @@ type Store struct {
 
 	mu  sync.Mutex
 	cut bool // guarded by mu
+
+	// Rollouts is how many this gateway says to report.
+	Rollouts int
 }
 
 // desk is where reports lie.
@@ -130,3 +133,6 @@ func (s *Store) Leave(_ context.Context, rollout, member string) error {
 	delete(s.desk.reports[rollout], member)
 	return nil
 }
+
+// Reporting returns what Rollouts says.
+func (s *Store) Reporting() int { return s.Rollouts }

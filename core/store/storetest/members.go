@@ -70,14 +70,25 @@ func reports(t *testing.T, one, other store.Members) {
 	says(t, other, "checkout", 3, "a=2 b=1")
 	report(t, one, "checkout", "b", "5", enduring)
 	says(t, other, "checkout", 0, "a=2 b=5")
+	counted(t, one, 1)
+	counted(t, other, 3)
 	leaves(t, one, "checkout", "b")
 	leaves(t, one, "checkout", "b")
+	counted(t, one, 0)
 	leaves(t, one, "checkout", "who was never there")
 	says(t, other, "checkout", 0, "a=2")
 	says(t, one, "checkout2", 0, "a=3")
 	says(t, one, "check", 0, "a=4")
 	report(t, one, "checkout", "b", "6", enduring)
 	says(t, other, "checkout", 0, "a=2 b=6")
+}
+
+// counted looks how many reports a handle says to have written, and not left.
+func counted(t *testing.T, s store.Members, want int) {
+	t.Helper()
+	if got := s.Reporting(); got != want {
+		t.Errorf("%d reports, want %d", got, want)
+	}
 }
 
 func leaves(t *testing.T, s store.Members, rollout, member string) {
