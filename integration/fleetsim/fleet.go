@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
@@ -101,12 +100,9 @@ func (f *fleet) begin(fleet context.Context, t *testing.T, g int, endpoint strin
 	}
 	end := time.Now().Add(patience)
 	for r := range f.rollouts {
-		for !f.is(r, g, rollout.Progressing) {
-			if time.Now().After(end) {
-				t.Errorf("gateway %d still does not know rollout %d", g, r)
-				return
-			}
-			time.Sleep(20 * time.Millisecond)
+		if !f.knows(r, g, 1, 20*time.Millisecond, time.After(time.Until(end))) {
+			t.Errorf("gateway %d still does not know rollout %d", g, r)
+			return
 		}
 	}
 }
@@ -114,10 +110,21 @@ func (f *fleet) begin(fleet context.Context, t *testing.T, g int, endpoint strin
 // patience is how long it may take until a gateway knows something.
 const patience = 3 * time.Minute
 
-// is reports whether a gateway is in a state with a rollout.
-func (f *fleet) is(r, g int, state rollout.State) bool {
-	s, _ := f.lives[r][g].Status()
-	return s.State == string(state)
+// knows waits until a gateway goes by an event of a rollout, and reports whether it did in time. It does not ask for the status,
+// which would be made anew fifty thousand times.
+func (f *fleet) knows(r, g int, event int64, again time.Duration, late <-chan time.Time) bool {
+	for {
+		events, changed := f.lives[r][g].Events(event - 1)
+		if len(events) > 0 {
+			return true
+		}
+		select {
+		case <-late:
+			return false
+		case <-changed:
+		case <-time.After(again): // what there is already when a gateway begins wakes nobody
+		}
+	}
 }
 
 // planned is a rollout with which nothing happens by itself.
@@ -147,32 +154,23 @@ func (f *fleet) serve(ctx context.Context) {
 	}
 }
 
-// await waits until all gateways are in a state with a rollout, and returns when each of them was.
-func (f *fleet) await(t *testing.T, r int, state rollout.State) []time.Time {
+// await waits until all gateways go by an event of a rollout, and returns when each of them did.
+func (f *fleet) await(t *testing.T, r int, event int64) []time.Time {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
 	when := make([]time.Time, f.gateways)
+	var behind atomic.Int64
 	var waiting sync.WaitGroup
-	for g, live := range f.lives[r] {
+	for g := range when {
 		waiting.Go(func() {
-			for ctx.Err() == nil {
-				_, changed := live.Events(math.MaxInt64)
-				if f.is(r, g, state) {
-					when[g] = time.Now()
-					return
-				}
-				select {
-				case <-ctx.Done():
-				case <-changed:
-				case <-time.After(5 * time.Second): // what is no event
-				}
+			if !f.knows(r, g, event, 5*time.Second, time.After(patience)) {
+				behind.Add(1)
 			}
+			when[g] = time.Now()
 		})
 	}
 	waiting.Wait()
-	if ctx.Err() != nil {
-		t.Fatalf("after minutes not all gateways are %s with rollout %d", string(state), r)
+	if n := behind.Load(); n > 0 {
+		t.Fatalf("after %v %d gateways do not know event %d of rollout %d", patience, n, event, r)
 	}
 	return when
 }
@@ -181,9 +179,9 @@ func (f *fleet) await(t *testing.T, r int, state rollout.State) []time.Time {
 // long until each gateway went by it. Who is not told whether it was done tries again, as people do.
 func (f *fleet) tell(t *testing.T, r int) (commit time.Duration, lags []time.Duration) {
 	t.Helper()
-	verb, state := rollout.Pause, rollout.Paused
+	verb := rollout.Pause
 	if f.commands[r]%2 == 1 {
-		verb, state = rollout.Resume, rollout.Progressing
+		verb = rollout.Resume
 	}
 	f.commands[r]++
 	began := time.Now()
@@ -198,7 +196,7 @@ func (f *fleet) tell(t *testing.T, r int) (commit time.Duration, lags []time.Dur
 		f.unanswered.Add(1)
 	}
 	written := time.Now()
-	for _, when := range f.await(t, r, state) {
+	for _, when := range f.await(t, r, int64(f.commands[r])+1) {
 		lags = append(lags, max(0, when.Sub(written)))
 	}
 	return written.Sub(began), lags
