@@ -15,7 +15,7 @@ import (
 	"github.com/grayling-gateway/grayling/core/balance"
 )
 
-var fleets = flag.Uint64("fleets", 1000, "how many fleets TestProtocol runs")
+var fleets = flag.Uint64("fleets", 2500, "how many fleets TestProtocol runs")
 
 // TestProtocol runs fleets through whatever can happen to them and to their store, each in an order of its own, and holds
 // them to what people may rely on. A seed that fails is run again for the story that led to it.
