@@ -182,13 +182,16 @@ var errDifferent = errors.New("has this name and is configured differently: make
 func (a *App) Start() error {
 	awaiting.Add(1)
 	a.running.Go(func() {
-		comes := a.awaitForce()
-		awaiting.Add(-1)
-		if !comes {
+		defer awaiting.Add(-1)
+		if !a.awaitForce() {
 			return
 		}
 		a.mu.Lock()
 		defer a.mu.Unlock()
+		for _, r := range a.rollouts {
+			r.engine.Begin()
+		}
+		inForce.Store(a) // and the app before may end
 		for _, r := range a.rollouts {
 			a.running.Go(func() { r.engine.Run(a.ended) })
 		}
@@ -202,7 +205,6 @@ func (a *App) awaitForce() bool {
 	defer ticker.Stop()
 	for {
 		if active := caddy.ActiveContext(); active.Context != nil && active.Done() == a.ctx.Done() {
-			inForce.Store(a)
 			a.opened.log.Store(a.ctx.Slogger())
 			return true
 		}
@@ -215,16 +217,16 @@ func (a *App) awaitForce() bool {
 }
 
 // Stop ends the background work. It lets the app that comes next, if there is one, take over first: that is a matter of
-// milliseconds, in which nobody would know of any rollout.
+// milliseconds, in which nobody would know of any rollout, and other gateways would hear that this one has gone.
 func (a *App) Stop() error {
-	a.stop()
-	a.running.Wait()
 	for range 100 {
 		if inForce.Load() != a || awaiting.Load() == 0 {
 			break
 		}
 		time.Sleep(takeOver)
 	}
+	a.stop()
+	a.running.Wait()
 	inForce.CompareAndSwap(a, nil)
 	return nil
 }

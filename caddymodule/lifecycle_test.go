@@ -23,6 +23,7 @@ import (
 type gateway struct {
 	storage string
 	options string // more global options
+	module  string // of the storage
 	admin   string // the address of the admin endpoint, or off
 	client  *http.Client
 }
@@ -40,7 +41,7 @@ func start(t *testing.T, site string) *gateway {
 // newGateway returns a Caddy that has nothing to run yet, and is stopped when the test ends.
 func newGateway(t *testing.T) *gateway {
 	t.Helper()
-	g := &gateway{storage: t.TempDir(), admin: "off", client: &http.Client{Transport: &http.Transport{}}}
+	g := &gateway{storage: t.TempDir(), module: "file_system", admin: "off", client: &http.Client{Transport: &http.Transport{}}}
 	t.Cleanup(func() {
 		g.client.CloseIdleConnections()
 		if err := caddy.Stop(); err != nil {
@@ -64,7 +65,7 @@ func (g *gateway) adapt(site string) ([]byte, error) {
 	config, _, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(`{
 	admin `+g.admin+`
 	persist_config off
-	storage file_system `+g.storage+`
+	storage `+g.module+" "+g.storage+`
 	`+g.options+`
 	log {
 		level ERROR

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io/fs"
 	mathrand "math/rand/v2"
-	"sync"
 	"time"
 
 	"github.com/caddyserver/certmagic"
@@ -29,7 +28,6 @@ type storage struct {
 	in     certmagic.Storage
 	report func(error) // is told what an operator should know
 	seen   *sightings  // of what members report
-	said   sync.Map    // the keys of what this process reports
 }
 
 const (

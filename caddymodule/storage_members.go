@@ -36,6 +36,8 @@ type reported struct {
 type sightings struct {
 	mu    sync.Mutex
 	byKey map[string]sighting // guarded by mu
+
+	said sync.Map // the keys of what this process reports itself
 }
 
 type sighting struct {
@@ -66,7 +68,7 @@ func (s *storage) Report(ctx context.Context, rollout, member string, content []
 	if err := s.in.Store(ctx, key, text); err != nil {
 		return fmt.Errorf("reporting to others through Caddy's storage: %w", err)
 	}
-	s.said.Store(key, true)
+	s.seen.said.Store(key, true)
 	return nil
 }
 
@@ -77,14 +79,14 @@ func (s *storage) Leave(ctx context.Context, rollout, member string) error {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("removing a report from Caddy's storage: %w", err)
 	}
-	s.said.Delete(key)
+	s.seen.said.Delete(key)
 	return nil
 }
 
 // Reporting returns how many reports this process has written, and not left.
 func (s *storage) Reporting() int {
 	n := 0
-	s.said.Range(func(_, _ any) bool {
+	s.seen.said.Range(func(_, _ any) bool {
 		n++
 		return true
 	})

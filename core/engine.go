@@ -203,11 +203,15 @@ func (e *Engine) AsksStatus() bool { return e.goals != nil && e.goals.byStatus !
 // ResponseHeader returns the name of the header that tells the client which variant served, or "".
 func (e *Engine) ResponseHeader() string { return e.announcer.response }
 
+// Begin tells that Run is about to be called. A host that does so before it ends the Run of the engine before keeps that one from
+// telling other gateways that this one has gone.
+func (e *Engine) Begin() { e.live.begin(e) }
+
 // Run puts the engine in force and does its background work until the context ends: it goes on with the plan, watches the
 // files that the configuration names and fetches keys. A host runs it exactly once, when it is sure of the configuration. Of
 // the engines of one Live that it runs the one that was compiled last is in force, whichever begins last.
 func (e *Engine) Run(ctx context.Context) {
-	e.live.begin(e)
+	e.Begin()
 	if e.places != nil {
 		e.places.Hold()
 		defer e.places.Release()

@@ -26,7 +26,7 @@ type progress struct {
 	turn     atomic.Int64 // counts the views that made a difference to requests
 	shown    atomic.Value // *shown; nothing before an engine was in force
 	compiled atomic.Int64 // counts engines
-	begun    atomic.Int64 // the order of the last that was run
+	begun    atomic.Int64 // the order of the last that was run, or is about to be
 
 	taking     sync.Mutex // held while an engine takes over
 	controller *rollout.Controller

@@ -229,6 +229,7 @@ func newRollout(config core.Config, known *remembered, host core.Host, problems 
 	for _, warning := range warnings(config) {
 		host.Log.Warn(warning, "rollout", config.Name)
 	}
+	engine.Begin()
 	go engine.Run(ctx)
 	return made, nil
 }
