@@ -1,6 +1,10 @@
 package core
 
-import "time"
+import (
+	"time"
+
+	"github.com/grayling-gateway/grayling/core/rollout"
+)
 
 const (
 	// tickEvery is from one tick to the next while something may be due.
@@ -32,6 +36,9 @@ func (p *pursuit) nextDue(now time.Duration) time.Duration {
 		due := p.attendance.report
 		if !p.role.follows && p.trial != nil && p.judges(view) {
 			due = earlier(due, p.judged+p.engine.plan.Every)
+		}
+		if view.Unsaved && view.State != rollout.Progressing { // a rollback that the others wait for
+			due = earlier(due, p.ticked+longestRest)
 		}
 		return due
 	}

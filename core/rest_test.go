@@ -83,14 +83,7 @@ func TestRest(t *testing.T) {
 	p.role.follows = true
 	c := &live.company
 	c.council = fleet.NewCouncil("z")
-	var reports []store.Report
-	for i := 0; i < fleet.FirstReports; i++ {
-		content, err := fleet.Report{Name: "edge"}.Encode()
-		if err != nil {
-			t.Fatal(err)
-		}
-		reports = append(reports, store.Report{Member: strconv.Itoa(i), Content: content})
-	}
+	reports := firstReports(t)
 	c.council.Hear(reports[1:], true, fleet.Report{}, fleet.Release{}, now)
 	expect("it follows few, and reports later than anything is due", now, longestRest)
 	c.council.Hear(reports, true, fleet.Report{}, fleet.Release{}, now)
@@ -118,4 +111,54 @@ func TestRest(t *testing.T) {
 	}
 	e.ends = time.Now().Add(-time.Second)
 	expect("the rollout has ended", now, longestRest)
+}
+
+// firstReports are so many that the gateways are not few.
+func firstReports(t *testing.T) []store.Report {
+	t.Helper()
+	var reports []store.Report
+	for i := 0; i < fleet.FirstReports; i++ {
+		content, err := fleet.Report{Name: "edge"}.Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		reports = append(reports, store.Report{Member: strconv.Itoa(i), Content: content})
+	}
+	return reports
+}
+
+// TestRollbackDoesNotRest: who is cut off from many gateways does not wait for his next report with a rollback that the store has
+// not got.
+func TestRollbackDoesNotRest(t *testing.T) {
+	config, live, link := planned(), NewLive(), fleettest.New()
+	config.Member = "one"
+	e := inForce(t, config, live, Host{Store: link})
+	live.company.council = fleet.NewCouncil("z")
+	live.company.council.Hear(firstReports(t), true, fleet.Report{}, fleet.Release{}, 0)
+	link.Cut(true)
+	now := clocks().Mono
+	p := &pursuit{engine: e, live: live, trial: current(e).trial, ticked: now, judged: now}
+	p.attendance.members = link
+	p.attendance.report = now + 17*time.Second
+	rests := func(want time.Duration) {
+		t.Helper()
+		view := live.controller.View()
+		p.role = p.roleIn(view, now)
+		if rest := p.rest(now); rest != want {
+			t.Errorf("%s, away %q, unsaved %v: it rests for %v, want %v", string(view.State), view.Away, view.Unsaved, rest, want)
+		}
+	}
+	if _, err := live.Command(context.Background(), rollout.Command{Verb: rollout.Promote}, ""); err == nil {
+		t.Fatal("promoted")
+	}
+	rests(e.plan.Every)
+	if _, err := live.Command(context.Background(), rollout.Command{Verb: rollout.Abort}, ""); err != nil {
+		t.Fatal(err)
+	}
+	rests(longestRest)
+	link.Cut(false)
+	live.controller.Tick(context.Background(), clocks(), rollout.Observations{})
+	if view := live.controller.View(); view.Away != "" || view.Unsaved {
+		t.Errorf("away %q, unsaved %v", view.Away, view.Unsaved)
+	}
 }
