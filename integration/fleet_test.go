@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -321,7 +322,7 @@ func expectMembers(t *testing.T, c convoy) {
 		for _, m := range s.Members {
 			names = append(names, m.Name)
 			kind, _, _ := strings.Cut(p.g.Host, " ")
-			if m.Self && (m.Name != p.g.Site.Member || !strings.HasPrefix(m.Gateway, kind)) {
+			if m.Self && (m.Name != p.g.Site.Member || !strings.HasPrefix(m.Gateway, kind+" v")) {
 				t.Errorf("%s of %s calls itself %q, %q", p.g.Site.Member, p.g.Host, m.Name, m.Gateway)
 			}
 			if m.Revision != "v2" || !m.Judges || m.Reported > time.Minute {
@@ -333,9 +334,10 @@ func expectMembers(t *testing.T, c convoy) {
 			t.Errorf("%s knows %s", p.g.Site.Member, got)
 		}
 		out, err := p.g.CommandLine(t, "status", p.rollout.Name).CombinedOutput()
-		for _, name := range names {
-			if err != nil || !strings.Contains(string(out), name) {
-				t.Errorf("grayling status at %s, without %s: %v\n%s", p.g.Site.Member, name, err, out)
+		for _, m := range s.Members {
+			line := regexp.MustCompile(`(?m)^.* ` + m.Name + ` +` + regexp.QuoteMeta(m.Gateway) + ` +v2 +progressing .* \d+s ago `)
+			if err != nil || !line.Match(out) {
+				t.Errorf("grayling status at %s, without %s, %s: %v\n%s", p.g.Site.Member, m.Name, m.Gateway, err, out)
 			}
 		}
 	}

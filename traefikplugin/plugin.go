@@ -11,6 +11,8 @@ package traefikplugin
 import (
 	"context"
 	"net/http"
+	"runtime/debug"
+	"strings"
 
 	"github.com/grayling-gateway/grayling/core"
 )
@@ -30,7 +32,7 @@ func NewFor(ctx context.Context, next http.Handler, config *core.Config, middlew
 	host.CamelCase = true
 	host.Address = checkAddress
 	host.Remember = true
-	host.Gateway = "traefik"
+	host.Gateway = gatewayName()
 	if host.Log == nil {
 		host.Log = logger(middleware)
 	}
@@ -61,4 +63,14 @@ func NewFor(ctx context.Context, next http.Handler, config *core.Config, middlew
 		return &observedService{serviceMode: mode}, nil
 	}
 	return mode, nil
+}
+
+// gatewayName says which Traefik this is, as far as its program knows: one that was built from a checkout without a tag does not.
+func gatewayName() string {
+	info, known := debug.ReadBuildInfo()
+	if !known || !strings.HasPrefix(info.Main.Path, "github.com/traefik/traefik/") || !strings.HasPrefix(info.Main.Version, "v") {
+		return "traefik"
+	}
+	version, _, _ := strings.Cut(info.Main.Version, "+")
+	return "traefik " + version
 }
