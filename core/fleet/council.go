@@ -119,7 +119,7 @@ func (c *Council) enough(me *Member) bool {
 }
 
 // Pace returns the time from one report to the next where each gateway reports so many rollouts, of what it is for a gateway
-// alone: a multiple of that, up to slowest.
+// alone: a multiple of that, but at most slowest where that is twice as long as alone, or longer.
 func (c *Council) Pace(alone time.Duration, rollouts int) time.Duration {
 	if rollouts < fewRollouts {
 		rollouts = fewRollouts
