@@ -197,7 +197,7 @@ func (d *demo) worsen(ctx context.Context, gateway *client, versions *versions) 
 		case <-time.After(time.Second):
 		}
 	}
-	errorRate, latency := 0.2, 180.0
+	errorRate, latency := 0.2, 360.0
 	_ = versions.turn(turn{Name: "canary", ErrorRate: &errorRate, Latency: &latency}) // both can be
 	_, _ = fmt.Fprintln(d.out, "From now on, every fifth answer of canary is an error")
 }

@@ -41,7 +41,7 @@ http://%[3]s {
 			step 50%% 12s
 			step 100%%
 			check `+"`error_rate(\"canary\") <= 0.05`"+`
-			check `+"`latency_ms(\"canary\", 0.95) <= 250`"+`
+			check `+"`latency_ms(\"canary\", 0.95) <= 500`"+`
 			every 2s
 			window 10s
 			min_requests 40
@@ -82,7 +82,7 @@ experimental:
           key: ['cookie("uid")']
           plan:
             steps: [{ weight: 10%%, for: 12s }, { weight: 25%%, for: 12s }, { weight: 50%%, for: 12s }, { weight: 100%% }]
-            checks: ['error_rate("canary") <= 0.05', 'latency_ms("canary", 0.95) <= 250']
+            checks: ['error_rate("canary") <= 0.05', 'latency_ms("canary", 0.95) <= 500']
             every: 2s
             window: 10s
             minRequests: "40"

@@ -106,6 +106,7 @@ func TestDemoGoesWell(t *testing.T) {
 func TestDemoGoesBadly(t *testing.T) {
 	t.Parallel()
 	p, page := demonstrate(t, "--bad")
+	p.await(t, "every fifth answer of canary is an error")
 	began := time.Now()
 	p.await(t, "rolled_back  rolled_back")
 	if took := time.Since(began); took > time.Minute {
