@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -22,10 +23,19 @@ type testBackend struct {
 	requests atomic.Int64
 }
 
+var backends atomic.Int64 // that were started
+
+// startBackend starts a backend at a loopback address of its own: the port of one that was closed may be given to another server,
+// which would answer in its place.
 func startBackend(t testing.TB, name string) *testBackend {
 	t.Helper()
+	n := backends.Add(1)
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", fmt.Sprintf("127.23.%d.%d:0", n/250, 1+n%250))
+	if err != nil {
+		t.Fatal(err)
+	}
 	b := new(testBackend)
-	b.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	b.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		b.requests.Add(1)
 		if slices.Contains(strings.Fields(r.Header.Get("X-Drop")), name) {
 			panic(http.ErrAbortHandler)
@@ -37,6 +47,9 @@ func startBackend(t testing.TB, name string) *testBackend {
 		w.Header().Add("Set-Cookie", "by="+name)
 		_, _ = io.WriteString(w, name)
 	}))
+	_ = b.Listener.Close()
+	b.Listener = listener
+	b.Start()
 	b.address = b.Listener.Addr().String()
 	t.Cleanup(b.Close)
 	return b
