@@ -39,11 +39,31 @@ func (g *gateway) report() Report {
 
 func (g *gateway) filed(t *testing.T) store.Report {
 	t.Helper()
-	content, err := g.report().Encode()
+	return filed(t, g.id, g.report())
+}
+
+func filed(t *testing.T, id string, r Report) store.Report {
+	t.Helper()
+	content, err := r.Encode()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return store.Report{Member: g.id, Content: content}
+	return store.Report{Member: id, Content: content}
+}
+
+// alike returns the first reports of as many gateways, which counted nothing: their ids are numbers from first on. What they
+// counted is looked up once, as interpreted that takes milliseconds.
+func alike(t *testing.T, first, n int, edit func(r *Report)) []store.Report {
+	t.Helper()
+	one := newGateway("")
+	one.edit = edit
+	report := one.report()
+	var reports []store.Report
+	for id := first; id < first+n; id++ {
+		report.Name = fmt.Sprintf("edge-%d", id)
+		reports = append(reports, filed(t, fmt.Sprint(id), report))
+	}
+	return reports
 }
 
 // TestSumWhateverHappensToReports: of reports that get lost, come late, twice or in another order, from gateways that come
@@ -191,11 +211,9 @@ func TestJudges(t *testing.T) {
 			t.Errorf("%s: a gateway that begins looks at %d reports", test.name, council.Limit())
 		}
 		var reports []store.Report
-		for i := 0; i < test.others; i++ {
-			g := newGateway(fmt.Sprint(10 + i))
-			g.edit = test.edit
-			if g.id != test.id {
-				reports = append(reports, g.filed(t))
+		for _, report := range alike(t, 10, test.others, test.edit) {
+			if report.Member != test.id {
+				reports = append(reports, report)
 			}
 		}
 		council.Hear(reports, true, judge.report(), release, 0)
@@ -248,12 +266,7 @@ func TestLooks(t *testing.T) {
 		if !council.Few() || council.Limit() != FirstReports || council.Pause() != 0 || council.Pace(alone, 50) != alone || council.Size() != 0 {
 			t.Errorf("%s, which begins: %d reports, %v, %v, of %d", test.name, council.Limit(), council.Pause(), council.Pace(alone, 50), council.Size())
 		}
-		var reports []store.Report
-		for i := 0; i < test.others; i++ {
-			g := newGateway(fmt.Sprint(1000 + i)) // behind 00, and before 99
-			g.edit = test.edit
-			reports = append(reports, g.filed(t))
-		}
+		reports := alike(t, 1000, test.others, test.edit) // behind 00, and before 99
 		council.Hear(reports, true, me.report(), release, 0)
 		if council.Limit() != test.limit || council.Pause() != test.pause || council.Few() != test.few {
 			t.Errorf("%s looks at %d after %v, among few %v; want %d after %v, %v", test.name, council.Limit(), council.Pause(), council.Few(), test.limit, test.pause, test.few)
