@@ -7,23 +7,34 @@ import (
 	"testing"
 )
 
-// slowOwner finds a slot's owner as the description in words says it: lay out the exact shares, variant by variant.
-func slowOwner(weights []Weight, slot int) int {
-	if len(weights) < 2 {
-		return 0
-	}
-	candidate := weights[1].Slots()
-	if slot < candidate {
-		return 1
-	}
-	taken := Weight(0)
+// slowOwners finds all slots' owners as the description in words says it: lay out the exact shares, variant by variant.
+func slowOwners(weights []Weight) []int {
+	owners := make([]int, Slots)
+	taken, end := Weight(0), Slots
 	for i := 2; i < len(weights); i++ {
 		taken += weights[i]
-		if slot >= Slots-taken.Slots() {
-			return i
+		begin := Slots - taken.Slots()
+		for slot := begin; slot < end; slot++ {
+			owners[slot] = i
+		}
+		end = begin
+	}
+	if len(weights) > 1 {
+		candidate := weights[1].Slots()
+		for slot := 0; slot < candidate; slot++ {
+			owners[slot] = 1
 		}
 	}
-	return 0
+	return owners
+}
+
+// owners asks for the owner of every slot, once: interpreted, that is dear.
+func owners(l *Line) []int {
+	list := make([]int, Slots)
+	for slot := range list {
+		list[slot] = Owner(l, slot)
+	}
+	return list
 }
 
 // randomWeights returns weights for n variants whose sum is at most 100%.
@@ -51,12 +62,11 @@ func TestLineAgreesWithItsSlowTwin(t *testing.T) {
 	for n := 1; n <= 5; n++ {
 		for layout := 0; layout < 3; layout++ {
 			list := randomWeights(random, n)
-			l := line(t, list)
+			wants := slowOwners(list)
 			owned := make([]int, n)
-			for slot := 0; slot < Slots; slot++ {
-				got := Owner(l, slot)
-				if want := slowOwner(list, slot); got != want {
-					t.Fatalf("seed %d, %v: slot %d belongs to %d, want %d", seed, list, slot, got, want)
+			for slot, got := range owners(line(t, list)) {
+				if got != wants[slot] {
+					t.Fatalf("seed %d, %v: slot %d belongs to %d, want %d", seed, list, slot, got, wants[slot])
 				}
 				owned[got]++
 			}
@@ -74,12 +84,12 @@ func TestLineAgreesWithItsSlowTwin(t *testing.T) {
 func TestStepMovesExactlyTheDifference(t *testing.T) {
 	for _, others := range [][]Weight{nil, {10_000_000}, {333_333, 20_000_000, 1_000_000}} {
 		steps := []Weight{0, 2_000, 1_000_000, 10_000_000, 12_345_678, 50_000_000, 68_000_000}
-		previous := line(t, append([]Weight{0, 0}, others...))
+		previous := owners(line(t, append([]Weight{0, 0}, others...)))
 		for i, step := range steps[1:] {
-			next := line(t, append([]Weight{0, step}, others...))
+			next := owners(line(t, append([]Weight{0, step}, others...)))
 			moved := 0
-			for slot := 0; slot < Slots; slot++ {
-				before, after := Owner(previous, slot), Owner(next, slot)
+			for slot, before := range previous {
+				after := next[slot]
 				if before == after {
 					continue
 				}
@@ -99,16 +109,17 @@ func TestStepMovesExactlyTheDifference(t *testing.T) {
 // TestRaisingAnArmTakesNobodyFromIt: whichever variant grows against the baseline keeps every client that it has.
 func TestRaisingAnArmTakesNobodyFromIt(t *testing.T) {
 	base := []Weight{0, 10_000_000, 7_000_000, 5_500_000, 3_333_333}
+	before := owners(line(t, base))
 	for grown := 1; grown < len(base); grown++ {
 		more := append([]Weight(nil), base...)
 		more[grown] += 11_111_111
-		before, after := line(t, base), line(t, more)
-		for slot := 0; slot < Slots; slot++ {
-			if Owner(before, slot) == grown && Owner(after, slot) != grown && grown == len(base)-1 {
+		after := owners(line(t, more))
+		for slot, owner := range before {
+			if owner == grown && after[slot] != grown && grown == len(base)-1 {
 				t.Fatalf("raising the last variant takes slot %d from it", slot)
 			}
-			if Owner(before, slot) < grown && Owner(before, slot) != 0 && Owner(after, slot) != Owner(before, slot) {
-				t.Fatalf("raising variant %d moves slot %d of variant %d, which is declared before it", grown, slot, Owner(before, slot))
+			if owner < grown && owner != 0 && after[slot] != owner {
+				t.Fatalf("raising variant %d moves slot %d of variant %d, which is declared before it", grown, slot, owner)
 			}
 		}
 	}
