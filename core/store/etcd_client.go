@@ -298,6 +298,9 @@ type etcdFault struct {
 
 // refusal says why a member refuses a request.
 func (c *etcdClient) refusal(at, status int, content []byte) etcdReply {
+	if bytes.HasPrefix(content, []byte("CommonName of client")) { // it has not come to the gateway, which writes JSON
+		return etcdReply{err: fmt.Errorf("%s has users, and then takes no client certificate with a common name: use one without", host(c.endpoints[at]))}
+	}
 	var fault etcdFault
 	if err := json.Unmarshal(content, &fault); err != nil || fault.Message == "" {
 		return etcdReply{err: fmt.Errorf("%s: status %d: %w", host(c.endpoints[at]), status, errEtcdAnswer), sent: true}

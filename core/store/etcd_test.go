@@ -350,6 +350,19 @@ func TestEtcdWithoutUsers(t *testing.T) {
 	}
 }
 
+// TestEtcdNamedCertificates: what an etcd with users answers who has a certificate with a name is told in words that help.
+func TestEtcdNamedCertificates(t *testing.T) {
+	fake := newFakeEtcd()
+	fake.before = func(w http.ResponseWriter, _ *http.Request) bool {
+		http.Error(w, "CommonName of client sending a request against gateway will be ignored and not used as expected", http.StatusBadRequest)
+		return true
+	}
+	e := openEtcdWith(t, store.EtcdSettings{Endpoints: []string{fake.serve(t).URL}, Username: "gateway", Password: func() string { return "hush" }})
+	if _, err := e.Load(context.Background(), "a"); err == nil || !strings.Contains(err.Error(), "no client certificate with a common name") {
+		t.Errorf("error %v", err)
+	}
+}
+
 // TestEtcdSilence: whoever does not answer is left alone when the caller's time is over.
 func TestEtcdSilence(t *testing.T) {
 	fake := newFakeEtcd()
