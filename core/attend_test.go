@@ -133,3 +133,32 @@ func TestRoleWhileTheStoreIsAway(t *testing.T) {
 		t.Errorf("among others it is %+v", r)
 	}
 }
+
+// TestPaceOfOutdated: who is superseded looks again soon until it has heard who did that, lest it takes them for gone.
+func TestPaceOfOutdated(t *testing.T) {
+	p := &pursuit{live: NewLive(), engine: &Engine{}}
+	p.attendance.members = fleettest.New()
+	p.live.company.council = fleet.NewCouncil("0f")
+	hear := func(other, record string) {
+		content, err := fleet.Report{Number: 1, Revision: other, Candidate: "canary"}.Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.live.company.council.Hear([]store.Report{{Member: other, Content: content}}, true, fleet.Report{Revision: "v2"}, fleet.Release{Revision: record, Candidate: "canary"}, 0)
+	}
+	view := &rollout.View{State: rollout.Progressing, Outdated: &rollout.Past{}}
+	view.Record.Revision, view.Record.Candidate = "v3", "canary"
+	for _, test := range []struct {
+		heard, other, record string
+		pace                 time.Duration
+	}{
+		{"when all had the same", "v2", "v2", latest},
+		{"before the others reported again", "v2", "v3", latest},
+		{"then", "v3", "v3", leisure},
+	} {
+		hear(test.other, test.record)
+		if pace := p.pace(view); pace != test.pace {
+			t.Errorf("%s: it reports after %v, want %v", test.heard, pace, test.pace)
+		}
+	}
+}

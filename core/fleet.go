@@ -105,7 +105,7 @@ func (p *pursuit) attend(ctx context.Context, view *rollout.View, now time.Durat
 	a.report = turn
 	limit := c.council.Limit()
 	g := exchanged{mine: p.reportOf(view), read: now >= a.look, all: limit == 0}
-	g.record = fleet.Release{Revision: view.Record.Revision, Candidate: view.Record.Candidate}
+	g.record = releaseOf(view)
 	gathered := make(chan exchanged, 1)
 	a.gathered = gathered
 	members, name, id := a.members, p.engine.name, c.id
@@ -155,9 +155,14 @@ func exchange(ctx context.Context, members store.Members, name, id string, g exc
 	return g
 }
 
+// releaseOf returns what the record is about.
+func releaseOf(view *rollout.View) fleet.Release {
+	return fleet.Release{Revision: view.Record.Revision, Candidate: view.Record.Candidate}
+}
+
 // pace is the time from one report to the next.
 func (p *pursuit) pace(view *rollout.View) time.Duration {
-	if view.Outdated != nil && len(p.live.company.council.Others()) == 0 { // who made it so is about to report, or gone
+	if view.Outdated != nil && len(p.live.company.council.Others(releaseOf(view))) == 0 { // who made it so is about to report, or gone
 		return latest
 	}
 	council, rollouts := p.live.company.council, p.attendance.members.Reporting()
@@ -285,7 +290,7 @@ func (p *pursuit) roleIn(view *rollout.View, now time.Duration) role {
 	}
 	n, me := c.council.Judges()
 	r := role{follows: !me, judges: n}
-	if c.council.Unopposed(fleet.Release{Revision: view.Record.Revision, Candidate: view.Record.Candidate}, now) {
+	if c.council.Unopposed(releaseOf(view), now) {
 		r.unopposed = view.Record.Version()
 	}
 	return r
@@ -307,7 +312,7 @@ func (p *pursuit) warn(view *rollout.View, now time.Duration) {
 	case view.Outdated != nil:
 		by := ""
 		if c.council != nil {
-			by = strings.Join(c.council.Others(), ", ")
+			by = strings.Join(c.council.Others(releaseOf(view)), ", ")
 		}
 		if by == "" && p.attendance.members != nil && now-c.outdated < leisure { // who is about it has not reported yet
 			return

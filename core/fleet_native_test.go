@@ -15,8 +15,12 @@ func TestFleetOfTwoRevisions(t *testing.T) {
 	config := swift()
 	config.Plan.Steps = []Step{{Weight: "50%", Manual: true}}
 	common := fleettest.New()
-	old := enter(t, common, "old", config, true)
+	old, likewise := enter(t, common, "old", config, true), enter(t, common, "likewise", config, true)
 	until(t, old.live, "progressing", 1)
+	wait(t, "both are there", func() bool {
+		s, _ := old.live.Status()
+		return member(s, "likewise").State == "progressing"
+	})
 	newer := config
 	newer.Revision = "v3"
 	newer.Member = "new"
@@ -36,7 +40,7 @@ func TestFleetOfTwoRevisions(t *testing.T) {
 		return member(s, "old").State == OutdatedState && strings.Contains(member(s, "old").Differs, "superseded")
 	})
 	wait(t, "its log says who", func() bool {
-		return strings.Contains(old.logged(), `revision=v2 released=v3 by=new`)
+		return strings.Contains(old.logged(), "revision=v2 released=v3 by=new\n") && strings.Contains(likewise.logged(), "revision=v2 released=v3 by=new\n")
 	})
 	if s, _ := next.live.Status(); s.State != "progressing" || s.Revision != "v3" {
 		t.Errorf("where it is released it is %s of %s", s.State, s.Revision)

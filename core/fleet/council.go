@@ -323,12 +323,13 @@ func (c *Council) Twin(now time.Duration) bool {
 // Members returns the gateways, in the order of their ids. They do not change.
 func (c *Council) Members() []*Member { return c.members }
 
-// Others returns the names of gateways that are about the record's release, a few of them.
-func (c *Council) Others() []string {
+// Others returns the names of gateways that are about a release, a few of them, if reports were heard since the record is about
+// that: in those from before, gateways are about the release before.
+func (c *Council) Others(record Release) []string {
 	const most = 5
 	var names []string
 	for _, m := range c.members {
-		if m.ID != c.id && m.releases(c.record.Revision, c.record.Candidate) && len(names) < most {
+		if m.ID != c.id && record == c.record && m.releases(record.Revision, record.Candidate) && len(names) < most {
 			names = append(names, m.Name)
 		}
 	}

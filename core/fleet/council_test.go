@@ -352,9 +352,30 @@ func TestUnopposed(t *testing.T) {
 	if council.Unopposed(release, 5*time.Minute+patience-1) {
 		t.Error("one came in between")
 	}
-	if names := council.Others(); len(names) != 0 {
+	if names := council.Others(release); len(names) != 0 {
 		t.Errorf("there are %q", names)
 	}
+}
+
+// TestOthers: who is about a release is known when reports were heard since the record is about it, and not before.
+func TestOthers(t *testing.T) {
+	mine, old, next := newGateway("j"), newGateway("a"), newGateway("b")
+	council := NewCouncil(mine.id)
+	hear := func(record Release, want string) {
+		t.Helper()
+		council.Hear([]store.Report{old.filed(t), next.filed(t)}, true, mine.report(), record, 0)
+		if names := strings.Join(council.Others(record), " "); names != want {
+			t.Errorf("%q are about %v, want %q", names, record, want)
+		}
+	}
+	hear(release, "edge-a edge-b")
+	newer := Release{Revision: "v3", Candidate: "canary"}
+	if names := council.Others(newer); len(names) != 0 {
+		t.Errorf("%q are about %v, by reports of when nobody was", names, newer)
+	}
+	hear(newer, "")
+	next.edit = func(r *Report) { r.Revision = "v3" }
+	hear(newer, "edge-b")
 }
 
 func TestTwins(t *testing.T) {
