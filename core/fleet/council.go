@@ -252,10 +252,13 @@ func (m *Member) compare(me *Member, record Release) {
 	same := m.Position() == me.Position() && m.Candidate == me.Candidate && !m.Outdated && !me.Outdated
 	m.summed = same && m.Division == me.Division && m.Division != ""
 	switch {
+	case m.Outdated && me.Outdated && m.Revision == me.Revision: // neither does anything
 	case m.Outdated:
 		m.Differs = "its revision was superseded"
 	case !m.releases(record.Revision, record.Candidate):
 		m.Differs = "it has another revision or candidate"
+	case me.Outdated:
+		m.Differs = "it has the revision that superseded this one's"
 	case m.Plan == "":
 		m.Differs = "it has no plan"
 	case same && m.Division != "" && me.Division != "" && !m.summed:

@@ -323,6 +323,39 @@ func TestWhoDiffers(t *testing.T) {
 	}
 }
 
+// TestWhoDiffersFromOutdated: a gateway whose revision was superseded differs from those that have the new one, and not from
+// others like itself.
+func TestWhoDiffersFromOutdated(t *testing.T) {
+	outdated := func(revision string) func(*Report) {
+		return func(r *Report) {
+			r.Outdated = true
+			r.Revision = revision
+			r.Division = ""
+			r.Counts = nil
+		}
+	}
+	for _, test := range []struct {
+		name    string
+		edit    func(r *Report)
+		differs string
+	}{
+		{"who has the new one", nil, "it has the revision that superseded this one's"},
+		{"who has it without a plan", func(r *Report) { r.Plan = "" }, "it has the revision that superseded this one's"},
+		{"who has the same", outdated("v1"), ""},
+		{"who has another", outdated("v0"), "its revision was superseded"},
+		{"who has one that is not yet known", func(r *Report) { r.Revision = "v3" }, "it has another revision or candidate"},
+	} {
+		mine, other := newGateway("j"), newGateway("a")
+		mine.edit = outdated("v1")
+		other.edit = test.edit
+		council := NewCouncil(mine.id)
+		council.Hear([]store.Report{other.filed(t)}, true, mine.report(), release, 0)
+		if m := council.Members()[0]; m.ID != "a" || m.Differs != test.differs {
+			t.Errorf("%s: %q differs: %q, want %q", test.name, m.ID, m.Differs, test.differs)
+		}
+	}
+}
+
 func TestUnopposed(t *testing.T) {
 	mine, other := newGateway("j"), newGateway("a")
 	mine.edit = func(r *Report) { r.Outdated, r.Revision = true, "v1" }
