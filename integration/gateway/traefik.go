@@ -85,7 +85,7 @@ func (t *traefik) start() {
 	g.t.Helper()
 	cmd := TraefikCommand(g.t, "--configFile="+t.file("traefik.yml"))
 	if g.Site.Weighed {
-		cmd.Env = append(cmd.Env, "GOGC=100")
+		cmd.Env = append(cmd.Env, "GOGC=100", "GOMEMLIMIT=off")
 	}
 	cmd.Dir = g.Dir
 	t.process = run(g.t, cmd, traefikEntry)
