@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -123,6 +124,7 @@ func TestFleetMember(t *testing.T) {
 		}
 		load(1)
 		c[1].await(t, "it is released", func(s gateway.Status) bool { return s.Revision == "v3" && s.State == "progressing" })
+		by := map[*pilot]string{c[0]: `"by":"edge-1"`, c[2]: `by=edge-1"`} // and nobody else
 		for _, p := range []*pilot{c[0], c[2]} {
 			s := p.await(t, "the others are outdated", func(s gateway.Status) bool { return s.State == "outdated" })
 			if s.Revision != "v2" || !strings.Contains(s.Reason, `"v3"`) {
@@ -131,15 +133,18 @@ func TestFleetMember(t *testing.T) {
 			if got := p.get(t, user); got != "stable" {
 				t.Errorf("%s is outdated, and %s has %s", p.g.Host, user, got)
 			}
-			p.await(t, "it says who differs", func(s gateway.Status) bool {
-				return slices.ContainsFunc(s.Members, func(m gateway.Member) bool { return m.Self && m.Differs != "" || m.State == "outdated" })
-			})
+			p.awaitLog(t, "another revision is being released", "deployed", "v2", "v3", by[p])
+			expectDiffers(t, p, "edge-1", "v3", "it has the revision that superseded this one's")
 		}
+		expectDiffers(t, c[1], "edge-0", "v2", "its revision was superseded")
+		expectDiffers(t, c[1], "edge-2", "v2", "its revision was superseded")
+		load(2)
+		c[2].awaitState(t, "progressing", 1)
+		expectDiffers(t, c[2], "edge-0", "v2", "its revision was superseded")
 		c[0].g.Kill() // with an old configuration it begins anew, and that is no newer
 		c[0].g.Restart()
 		c[0].await(t, "it is outdated again", func(s gateway.Status) bool { return s.State == "outdated" })
 		load(0)
-		load(2)
 		c.awaitState(t, "progressing", 1)
 		for _, p := range c {
 			if got := p.get(t, user); got != "canary" {
@@ -147,6 +152,34 @@ func TestFleetMember(t *testing.T) {
 			}
 			p.expectStory(t, "started 1, started 1")
 		}
+	})
+}
+
+// expectDiffers waits until a gateway shows in what another differs, and holds the command line to show the same.
+func expectDiffers(t *testing.T, p *pilot, name, revision, how string) {
+	t.Helper()
+	p.await(t, fmt.Sprintf("%s differs: %s", name, how), func(s gateway.Status) bool {
+		return slices.ContainsFunc(s.Members, func(m gateway.Member) bool { return m.Name == name && m.Revision == revision && m.Differs == how })
+	})
+	out, err := p.g.CommandLine(t, "status", p.rollout.Name).CombinedOutput()
+	shown := func(line string) bool {
+		return strings.Contains(line, name) && strings.Contains(line, revision) && strings.HasSuffix(strings.TrimSpace(line), how)
+	}
+	if err != nil || !slices.ContainsFunc(strings.Split(string(out), "\n"), shown) {
+		t.Errorf("grayling status at %s does not show that %s differs (%s), %v:\n%s", p.g.Site.Member, name, how, err, out)
+	}
+}
+
+// awaitLog waits until a line of the gateway's log has all words.
+func (p *pilot) awaitLog(t *testing.T, words ...string) {
+	t.Helper()
+	gateway.Eventually(t, fmt.Sprintf("%s logs %q", p.g.Host, words), func() bool {
+		for line := range strings.Lines(p.g.Log()) {
+			if !slices.ContainsFunc(words, func(word string) bool { return !strings.Contains(line, word) }) {
+				return true
+			}
+		}
+		return false
 	})
 }
 
