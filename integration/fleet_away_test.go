@@ -88,11 +88,13 @@ func TestFleetWithoutStore(t *testing.T) {
 	})
 }
 
-// TestFleetMember lets gateways leave, come back and come with other configurations.
+// TestFleetMember lets gateways leave, come back and come with other configurations. Their etcd is the oldest that there may
+// be, and asks for certificates and passwords.
 func TestFleetMember(t *testing.T) {
 	t.Parallel()
-	site := gateway.Site{Rollouts: []gateway.Rollout{planned("deployed", manual("50%"), step("100%", ""))}}
-	e := assemble(t, site, gateway.Caddy{}, gateway.Caddy{}, gateway.TraefikProxy{})
+	cluster, access := etcdstore.StartSecure(t, etcdstore.Programs(t)["packaged"], "/fleets/b/")
+	site := gateway.Site{EtcdAccess: access, Verbose: true, Rollouts: []gateway.Rollout{planned("deployed", manual("50%"), step("100%", ""))}}
+	e := assembleAt(t, cluster, site, gateway.Caddy{}, gateway.Caddy{}, gateway.TraefikProxy{})
 	c := e.convoy(site.Rollouts[0])
 	count := func(n int) func(gateway.Status) bool {
 		return func(s gateway.Status) bool { return len(s.Members) == n }
@@ -153,6 +155,7 @@ func TestFleetMember(t *testing.T) {
 			p.expectStory(t, "started 1, started 1")
 		}
 	})
+	t.Run("etcd has what is theirs, and their secrets are theirs", func(t *testing.T) { e.expectSecure(t, cluster, access) })
 }
 
 // expectDiffers waits until a gateway shows in what another differs, and holds the command line to show the same.

@@ -29,12 +29,18 @@ type edges struct {
 // assemble starts a gateway of every kind that is named, all with the same site.
 func assemble(t *testing.T, site gateway.Site, kinds ...gateway.Host) *edges {
 	t.Helper()
-	cluster := etcdstore.Start(t, etcdstore.Programs(t)["pinned"], 1, nil)
+	return assembleAt(t, etcdstore.Start(t, etcdstore.Programs(t)["pinned"], 1, nil), site, kinds...)
+}
+
+// assembleAt does so with a cluster of one member.
+func assembleAt(t *testing.T, cluster *etcdstore.Cluster, site gateway.Site, kinds ...gateway.Host) *edges {
+	t.Helper()
+	scheme, address, _ := strings.Cut(cluster.Members[0].URL, "://")
 	f := &edges{}
 	for range kinds {
-		f.links = append(f.links, faulty.Listen(t, strings.TrimPrefix(cluster.Members[0].URL, "http://")))
+		f.links = append(f.links, faulty.Listen(t, address))
 	}
-	f.start(t, site, func(i int) []string { return []string{"http://" + f.links[i].Addr()} }, kinds...)
+	f.start(t, site, func(i int) []string { return []string{scheme + "://" + f.links[i].Addr()} }, kinds...)
 	return f
 }
 
@@ -109,7 +115,7 @@ func strict(name string) gateway.Rollout {
 	return r
 }
 
-// TestFleet lets five gateways of both kinds be one.
+// TestFleet lets five gateways of both kinds be one, whose etcd asks for certificates and passwords.
 func TestFleet(t *testing.T) {
 	told := newNotices(t)
 	all := []struct {
@@ -135,11 +141,12 @@ func TestFleet(t *testing.T) {
 		{name: "a canary that fails behind one gateway is taken back everywhere", late: true,
 			rollout: strict("failing"), run: expectRolledBackEverywhere},
 	}
-	site := gateway.Site{}
+	cluster, access := etcdstore.StartSecure(t, etcdstore.Programs(t)["pinned"], "/fleets/a/")
+	site := gateway.Site{EtcdAccess: access, Verbose: true}
 	for _, j := range all {
 		site.Rollouts = append(site.Rollouts, j.rollout)
 	}
-	f := assemble(t, site, gateway.Caddy{}, gateway.Caddy{}, gateway.Caddy{}, gateway.TraefikService{}, gateway.TraefikProxy{})
+	f := assembleAt(t, cluster, site, gateway.Caddy{}, gateway.Caddy{}, gateway.Caddy{}, gateway.TraefikService{}, gateway.TraefikProxy{})
 	for _, late := range []bool{false, true} {
 		var wg sync.WaitGroup
 		for _, j := range all {
@@ -149,6 +156,7 @@ func TestFleet(t *testing.T) {
 		}
 		wg.Wait()
 	}
+	t.Run("etcd has what is theirs, and their secrets are theirs", func(t *testing.T) { f.expectSecure(t, cluster, access) })
 }
 
 // TestFleetByPrometheus lets the metrics of all gateways judge what fails behind one.

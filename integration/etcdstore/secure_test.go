@@ -22,14 +22,14 @@ func TestUsers(t *testing.T) {
 		if err := os.WriteFile(secret, bytes.Repeat([]byte("secret"), 8), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		c := Start(t, program, 1, nil, "--auth-token", "jwt,priv-key="+secret+",sign-method=HS256,ttl=6s", "--bcrypt-cost", "4")
-		enableUsers(t, c.Members[0])
+		c := Start(t, program, 1, nil, "--auth-token", "jwt,priv-key="+secret+",sign-method=HS256,ttl=6s", quickly)
+		enableUsers(t, c.Members[0], store.DefaultEtcdPrefix)
 
-		password := func() string { return "hush" }
+		password := func() string { return gatewayPassword }
 		e := open(t, c, store.EtcdSettings{Username: "gateway", Password: password})
 		w := watching(t, open(t, c, store.EtcdSettings{Username: "gateway", Password: password}), "checkout")
 		w.sees(t, swapped(t, e, "checkout", "1").Version)
-		token := login(t, c.Members[0], "gateway", "hush")
+		token := login(t, c.Members[0], "gateway", gatewayPassword)
 		gateway.Eventually(t, "the token expires", func() bool {
 			err := c.Members[0].Post(token, "/v3/kv/range", map[string]any{"key": []byte("/grayling/state/checkout")}, nil)
 			return err != nil && strings.Contains(err.Error(), "invalid auth token")
@@ -67,37 +67,6 @@ func TestUsers(t *testing.T) {
 			}
 		}
 	})
-}
-
-func login(t *testing.T, m *Member, name, password string) string {
-	t.Helper()
-	var answer struct{ Token string }
-	if err := m.Post("", "/v3/auth/authenticate", map[string]any{"name": name, "password": password}, &answer); err != nil {
-		t.Fatal(err)
-	}
-	return answer.Token
-}
-
-// enableUsers makes a member ask for passwords. The user "gateway" may use the default prefix.
-func enableUsers(t *testing.T, m *Member) {
-	t.Helper()
-	for _, step := range []struct {
-		path    string
-		request map[string]any
-	}{
-		{"role/add", map[string]any{"name": "root"}},
-		{"user/add", map[string]any{"name": "root", "password": "hush-hush"}},
-		{"user/grant", map[string]any{"user": "root", "role": "root"}},
-		{"role/add", map[string]any{"name": "gateways"}},
-		{"role/grant", map[string]any{"name": "gateways", "perm": map[string]any{"permType": "READWRITE", "key": []byte("/grayling/"), "range_end": []byte("/grayling0")}}},
-		{"user/add", map[string]any{"name": "gateway", "password": "hush"}},
-		{"user/grant", map[string]any{"user": "gateway", "role": "gateways"}},
-		{"enable", map[string]any{}},
-	} {
-		if err := m.Post("", "/v3/auth/"+step.path, step.request, nil); err != nil {
-			t.Fatalf("%s: %v", step.path, err)
-		}
-	}
 }
 
 // TestTLS: with certificates on both sides.

@@ -45,7 +45,7 @@ func NewAuthority(t testing.TB, dir string) *Authority {
 	return a
 }
 
-// Issue returns the certificate of a host's name or address, the same each time. The first of an
+// Issue returns the certificate of a host's name or address, the same each time; "": of nobody. The first of an
 // authority is its own.
 func (a *Authority) Issue(t testing.TB, name string) Certificate {
 	t.Helper()
@@ -72,6 +72,8 @@ func (a *Authority) Issue(t testing.TB, name string) Certificate {
 		parent, signer = template, key
 	case ip != nil:
 		template.IPAddresses = []net.IP{ip}
+	case name == "":
+		template.Subject = pkix.Name{Organization: []string{"gateways"}}
 	default:
 		template.DNSNames = []string{name}
 	}

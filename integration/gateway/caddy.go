@@ -57,6 +57,7 @@ func (c *caddy) start() {
 		g.t.Fatal(err)
 	}
 	cmd := c.command(g.t, "run", "--config", c.configFile(), "--adapter", "caddyfile")
+	cmd.Env = append(cmd.Env, g.Site.environment()...)
 	if g.Site.Traces {
 		cmd.Env = append(cmd.Env, "OTEL_EXPORTER_OTLP_ENDPOINT=http://"+g.Backend("collector").Addr(),
 			"OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf", "OTEL_BSP_SCHEDULE_DELAY=100")
@@ -182,6 +183,8 @@ func (c *caddy) log() string { return c.process.log() }
 func (c *caddy) root() string {
 	return filepath.Join(c.g.Dir, "data", "caddy", "pki", "authorities", "local", "root.crt")
 }
+
+func (c *caddy) configuration() (url string) { return "http://" + c.adminAddr + "/config/" }
 
 func (c *caddy) control() (url, token string) { return "http://" + c.adminAddr + "/rollouts", "" }
 

@@ -48,9 +48,7 @@ func (c *caddy) common(b *bytes.Buffer, site Site) {
 		return
 	}
 	b.WriteString("\trollouts {\n")
-	if len(site.Etcd) > 0 {
-		fmt.Fprintf(b, "\t\tstore etcd %s\n", strings.Join(site.Etcd, " "))
-	}
+	c.etcd(b, site)
 	if site.Member != "" {
 		fmt.Fprintf(b, "\t\tmember %s\n", site.Member)
 	}
@@ -114,7 +112,7 @@ func (t *traefik) plan(config map[string]any, site Site, r Rollout) map[string]a
 		config["store"] = present{"kind": "file", "path": t.g.StateFile()}
 	}
 	if len(site.Etcd) > 0 {
-		config["store"] = present{"kind": "etcd", "endpoints": site.Etcd}
+		config["store"] = t.etcd(site)
 	}
 	config["member"] = site.Member
 	config["prometheus"] = present{"url": site.Prometheus}.fields()

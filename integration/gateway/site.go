@@ -32,6 +32,8 @@ type Site struct {
 	StateInFile bool
 	// Etcd are the members of a cluster that keeps it, where gateways share it; empty: none does.
 	Etcd []string
+	// EtcdAccess is what the cluster asks for; empty: nothing.
+	EtcdAccess EtcdAccess
 	// Storage is the directory of a Caddy's storage, which several may share; empty: each has its own.
 	Storage string
 	// Member is the name of the gateway among those that share a cluster; empty: its machine's.
@@ -187,6 +189,8 @@ type instance interface {
 	control() (url, token string)
 	// metrics is the same of what Prometheus is shown.
 	metrics() (url, token string)
+	// configuration is the address under which the product's own API shows what runs.
+	configuration() (url string)
 	// kill ends the process at once, and start starts one in its place, with what the last load said.
 	kill()
 	start()

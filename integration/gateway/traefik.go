@@ -84,6 +84,7 @@ func (t *traefik) start() {
 	g := t.g
 	g.t.Helper()
 	cmd := TraefikCommand(g.t, "--configFile="+t.file("traefik.yml"))
+	cmd.Env = append(cmd.Env, g.Site.environment()...)
 	if g.Site.Weighed {
 		cmd.Env = append(cmd.Env, "GOGC=100", "GOMEMLIMIT=off")
 	}
@@ -239,6 +240,8 @@ const (
 	controlToken = "the token of the control instance"
 	tokenFile    = "token"
 )
+
+func (t *traefik) configuration() (url string) { return t.admin("/api/rawdata") }
 
 func (t *traefik) control() (url, token string) { return t.admin("/rollouts"), controlToken }
 
