@@ -10,7 +10,7 @@ import (
 	"github.com/grayling-gateway/grayling/integration/gateway"
 )
 
-// TestFleetInStorage lets four Caddys with one storage be one.
+// TestFleetInStorage lets five Caddys with one storage be one.
 func TestFleetInStorage(t *testing.T) {
 	t.Parallel()
 	together := planned("together", step("50%", "2s"), step("100%", ""))
@@ -19,7 +19,7 @@ func TestFleetInStorage(t *testing.T) {
 		together, planned("commanded", manual("50%"), step("100%", "")), fleetSticky(), strict("failing"),
 	}}
 	e := &edges{}
-	e.start(t, site, func(int) []string { return nil }, gateway.Caddy{}, gateway.Caddy{}, gateway.Caddy{}, gateway.Caddy{})
+	e.start(t, site, func(int) []string { return nil }, gateway.Caddy{}, gateway.Caddy{}, gateway.Caddy{}, gateway.Caddy{}, gateway.Caddy{})
 
 	t.Run("the fleet's requests count together", func(t *testing.T) { expectSum(t, e.convoy(site.Rollouts[0])) })
 	t.Run("commands through any gateway are for all", func(t *testing.T) { expectObedience(t, e.convoy(site.Rollouts[1])) })
@@ -34,14 +34,14 @@ func TestFleetInStorage(t *testing.T) {
 		verdict := c[0].last(t, "rolled_back").Time
 		late, slowest := f.lateCanary(verdict), f.slowest()
 		t.Logf("the fleet's last answer of the canary came %v after the verdict; the slowest of all took %v", late, slowest)
-		if late > 6*time.Second+5*slowest { // the storage is asked every 1.5 to 2.5 seconds
+		if late > 5*time.Second+5*slowest { // the storage is asked every 1.5 to 2.5 seconds: two of these
 			t.Errorf("the canary answered %v after the verdict", late)
 		}
 	})
 	t.Run("one that is killed drops out", func(t *testing.T) {
 		c := e.convoy(site.Rollouts[1])
 		c[1].g.Kill()
-		for _, p := range []*pilot{c[0], c[2], c[3]} {
+		for _, p := range []*pilot{c[0], c[2], c[3], c[4]} {
 			p.await(t, "one less", func(s gateway.Status) bool { return len(s.Members) == len(c)-1 })
 		}
 		c[1].g.Restart()
