@@ -77,12 +77,20 @@ func TestFleetWithoutStore(t *testing.T) {
 	})
 
 	t.Run("a slow store makes nobody wait but the plan", func(t *testing.T) {
+		const oneWay, answer = 300 * time.Millisecond, 600 * time.Millisecond
 		c := e.convoy(slow)
 		for _, l := range e.links {
-			l.Delay(300 * time.Millisecond)
+			l.Delay(oneWay)
 		}
 		f := c.traffic(t, c[0].users(50))
+		began := time.Now()
 		c[0].command(t, http.StatusOK, "restart", "")
+		if took := time.Since(began); took < answer {
+			t.Errorf("a command, which the store has to take, took %v: it is not slow", took)
+		}
+		for _, p := range c { // while the store is asked, for the new plan
+			p.expectNoWaiting(t, answer)
+		}
 		c.awaitState(t, "promoted", 0)
 		f.end(t)
 	})
@@ -156,6 +164,22 @@ func TestFleetMember(t *testing.T) {
 		}
 	})
 	t.Run("etcd has what is theirs, and their secrets are theirs", func(t *testing.T) { e.expectSecure(t, cluster, access) })
+}
+
+// expectNoWaiting makes requests one after the other, each of which would wait if requests waited for the store, and all
+// together for many times as long as they may take on a busy machine.
+func (p *pilot) expectNoWaiting(t *testing.T, answer time.Duration) {
+	t.Helper()
+	const requests = 20
+	began := time.Now()
+	for i := range requests {
+		p.get(t, fmt.Sprintf("newcomer-%d", i)) // of whom nothing is remembered
+	}
+	took := time.Since(began)
+	t.Logf("%d requests to %s took %v; the store's answers take %v each", requests, p.g.Host, took, answer)
+	if took >= requests*answer {
+		t.Errorf("%d requests to %s took %v: each waits for the store, whose answers take %v", requests, p.g.Host, took, answer)
+	}
 }
 
 // expectDiffers waits until a gateway shows in what another differs, and holds the command line to show the same.
