@@ -82,12 +82,18 @@ func TestFleetWithoutStore(t *testing.T) {
 		for _, l := range e.links {
 			l.Delay(oneWay)
 		}
+		gateway.Eventually(t, "it begins anew", func() bool { // another gateway may be faster, again and again, with what the store takes
+			began := time.Now()
+			status, answered, err := c[0].g.Control(http.MethodPost, "/"+slow.Name+"/restart", "{}", "Content-Type: application/json")
+			if err != nil || status != http.StatusOK && status != http.StatusServiceUnavailable {
+				t.Fatalf("restart: %d, %v: %s", status, err, answered)
+			}
+			if took := time.Since(began); took < answer {
+				t.Errorf("a command, which the store has to take, took %v: it is not slow", took)
+			}
+			return status == http.StatusOK
+		})
 		f := c.traffic(t, c[0].users(50))
-		began := time.Now()
-		c[0].command(t, http.StatusOK, "restart", "")
-		if took := time.Since(began); took < answer {
-			t.Errorf("a command, which the store has to take, took %v: it is not slow", took)
-		}
 		for _, p := range c { // while the store is asked, for the new plan
 			p.expectNoWaiting(t, answer)
 		}

@@ -35,9 +35,7 @@ func TestStartWithoutStore(t *testing.T) {
 						t.Errorf("without its store %s answers %s with the cookie %q", p.g.Host, a.Backend(), cookies(a))
 					}
 				}
-				if s := p.status(t); s.State != "unknown" || s.StoreAway == "" {
-					t.Errorf("without its store %s is %s, away: %q", p.g.Host, s.State, s.StoreAway)
-				}
+				p.await(t, "the store is away", func(s gateway.Status) bool { return s.State == "unknown" && s.StoreAway != "" })
 			}
 			how.mend(link)
 			c.awaitState(t, "progressing", 1)

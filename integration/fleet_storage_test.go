@@ -2,10 +2,11 @@ package integration
 
 import (
 	"net/http"
-	"os"
 	"path/filepath"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/grayling-gateway/grayling/integration/gateway"
 )
@@ -51,11 +52,14 @@ func TestFleetInStorage(t *testing.T) {
 	})
 	t.Run("without the storage everybody goes on as it stands", func(t *testing.T) {
 		c := e.convoy(site.Rollouts[1])
-		state := filepath.Join(site.Storage, "rollouts")
-		if err := os.Rename(state, state+"-away"); err != nil {
-			t.Fatal(err)
+		state, other := filepath.Join(site.Storage, "rollouts"), filepath.Join(site.Storage, "other")
+		write(t, other, "")
+		exchange := func() { // at once, or a gateway would make the directory anew
+			if err := unix.Renameat2(unix.AT_FDCWD, state, unix.AT_FDCWD, other, unix.RENAME_EXCHANGE); err != nil {
+				t.Fatal(err)
+			}
 		}
-		write(t, state, "") // where there has to be a directory
+		exchange()
 		for _, p := range c {
 			p.await(t, "the store is away", func(s gateway.Status) bool { return s.StoreAway != "" })
 			if user := p.users(50)[0]; p.get(t, user) != "canary" {
@@ -64,12 +68,7 @@ func TestFleetInStorage(t *testing.T) {
 		}
 		c[0].command(t, http.StatusServiceUnavailable, "promote", "")
 		c[0].command(t, http.StatusOK, "abort", "")
-		if err := os.Remove(state); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.Rename(state+"-away", state); err != nil {
-			t.Fatal(err)
-		}
+		exchange()
 		c.awaitState(t, "rolled_back", 0)
 	})
 }

@@ -144,6 +144,10 @@ func (p *traefik) mirrored(t *testing.T, shadow *receiver) {
 		Pairs    []struct{ Path string }
 	}
 	var got struct{ Mirrors []report }
+	gateway.Eventually(t, "the mirrors send", func() bool {
+		code, _ := p.control(t, http.MethodGet, "/rollouts/checkout/mirror", controlToken)
+		return code == http.StatusOK
+	})
 	var compared int64 // of those that the baseline served, which is nearly all
 	for _, q := range []struct {
 		method, target, copy, body string
