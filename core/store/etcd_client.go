@@ -296,14 +296,22 @@ type etcdFault struct {
 	Message string `json:"message"`
 }
 
+type etcdWrappedFault struct {
+	Error etcdFault `json:"error"`
+}
+
 // refusal says why a member refuses a request.
 func (c *etcdClient) refusal(at, status int, content []byte) etcdReply {
 	if bytes.HasPrefix(content, []byte("CommonName of client")) { // it has not come to the gateway, which writes JSON
 		return etcdReply{err: fmt.Errorf("%s has users, and then takes no client certificate with a common name: use one without", host(c.endpoints[at]))}
 	}
-	var fault etcdFault
-	if err := json.Unmarshal(content, &fault); err != nil || fault.Message == "" {
-		return etcdReply{err: fmt.Errorf("%s: status %d: %w", host(c.endpoints[at]), status, errEtcdAnswer), sent: true}
+	fault, known := faultIn(content)
+	if !known {
+		reply := etcdReply{err: fmt.Errorf("%s: status %d: %w", host(c.endpoints[at]), status, errEtcdAnswer), sent: true}
+		if status == http.StatusUnauthorized { // whoever says so, such as a proxy
+			reply.code = etcdUnauthenticated
+		}
+		return reply
 	}
 	if tooLarge(fault) {
 		err := fmt.Errorf("%w: larger than etcd takes: raise its --max-request-bytes", ErrDocument)
@@ -314,6 +322,18 @@ func (c *etcdClient) refusal(at, status int, content []byte) etcdReply {
 	}
 	err := fmt.Errorf("%s: status %d: %s", host(c.endpoints[at]), status, c.quoted(fault.Message))
 	return etcdReply{err: err, code: fault.Code, sent: true}
+}
+
+// faultIn returns why etcd refuses something, if that is what an answer says. Methods that stream, as that which renews leases,
+// wrap it, but for those of etcd 3.4.
+func faultIn(content []byte) (etcdFault, bool) {
+	var fault etcdFault
+	if err := json.Unmarshal(content, &fault); err == nil && fault.Message != "" {
+		return fault, true
+	}
+	var wrapped etcdWrappedFault
+	err := json.Unmarshal(content, &wrapped)
+	return wrapped.Error, err == nil && wrapped.Error.Message != ""
 }
 
 func tooLarge(fault etcdFault) bool {

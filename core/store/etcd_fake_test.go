@@ -118,7 +118,13 @@ func (f *fakeEtcd) dispatch(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if !f.knows(r.Header.Get("Authorization")) {
-		refuse(w, 401, 16, "etcdserver: invalid auth token")
+		const fault = "etcdserver: invalid auth token"
+		if r.URL.Path == "/v3/watch" || r.URL.Path == "/v3/lease/keepalive" { // which stream
+			w.WriteHeader(401)
+			_ = json.NewEncoder(w).Encode(map[string]any{"error": map[string]any{"code": 16, "message": fault}})
+			return
+		}
+		refuse(w, 401, 16, fault)
 		return
 	}
 	switch r.URL.Path {

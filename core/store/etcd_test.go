@@ -311,6 +311,19 @@ func TestEtcdUser(t *testing.T) {
 		fake.logins = 7 // whose token is another
 	})
 	load("expired")
+	once := true
+	fake.change(func() {
+		fake.before = func(w http.ResponseWriter, _ *http.Request) bool {
+			refuses := once
+			once = false
+			if refuses {
+				w.WriteHeader(http.StatusUnauthorized)
+			}
+			return refuses
+		}
+	})
+	load("refused without a reason")
+	fake.change(func() { fake.before = nil })
 	fake.change(func() {
 		fake.password = "husher"
 		fake.logins = 0

@@ -29,11 +29,19 @@ func TestUsers(t *testing.T) {
 		e := open(t, c, store.EtcdSettings{Username: "gateway", Password: password})
 		w := watching(t, open(t, c, store.EtcdSettings{Username: "gateway", Password: password}), "checkout")
 		w.sees(t, swapped(t, e, "checkout", "1").Version)
+		report := func(when string) {
+			t.Helper()
+			if err := e.Report(t.Context(), "checkout", "a", []byte("1"), 15*time.Second); err != nil {
+				t.Errorf("reporting %s: %v", when, err)
+			}
+		}
+		report("with a new token")
 		token := login(t, c.Members[0], "gateway", gatewayPassword)
 		gateway.Eventually(t, "the token expires", func() bool {
 			err := c.Members[0].Post(token, "/v3/kv/range", map[string]any{"key": []byte("/grayling/state/checkout")}, nil)
 			return err != nil && strings.Contains(err.Error(), "invalid auth token")
 		})
+		report("with an expired one, which renews the lease first")
 		d, err := e.Load(t.Context(), "checkout")
 		if err != nil || string(d.Content) != "1" {
 			t.Errorf("with an expired token: %s, error %v", d.Content, err)
