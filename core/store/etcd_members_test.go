@@ -163,25 +163,3 @@ func TestEtcdOneStream(t *testing.T) {
 		t.Errorf("%d streams", n)
 	}
 }
-
-// TestEtcdRenewsLeaseOfUser: a lease is renewed with another token when etcd does not know the one any more.
-func TestEtcdRenewsLeaseOfUser(t *testing.T) {
-	fake := newFakeEtcd()
-	fake.password = "hush"
-	e := openEtcdWith(t, store.EtcdSettings{Endpoints: []string{fake.serve(t).URL}, Username: "gateway", Password: func() string { return "hush" }})
-	report := func(content string) {
-		t.Helper()
-		if err := e.Report(context.Background(), "checkout", "one", []byte(content), time.Second); err != nil {
-			t.Errorf("report %s: %v", content, err)
-		}
-	}
-	report("1")
-	fake.change(func() { fake.logins = 7 })
-	time.Sleep(time.Second / 2) // more than a third of what the lease lasts
-	report("2")
-	fake.change(func() {
-		if len(fake.leases) != 1 {
-			t.Errorf("%d leases were granted, want one that is renewed", len(fake.leases))
-		}
-	})
-}
