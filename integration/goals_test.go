@@ -20,24 +20,11 @@ import (
 func TestGoals(t *testing.T) {
 	t.Parallel()
 	atOnce(t, hosts, gateway.Host.Name, func(t *testing.T, host gateway.Host) {
-		embark(t, host, gateway.Site{Control: true, StateInFile: true}, begun(goalJourneys))
+		embark(t, host, gateway.Site{Control: true, StateInFile: true}, after((*pilot).awaitRunning, goalJourneys))
 	})
 }
 
-// begun are journeys that begin when their rollouts run: before, nobody is counted.
-func begun(all []journey) []journey {
-	var list []journey
-	for _, j := range all {
-		run := j.run
-		j.run = func(t *testing.T, p *pilot) {
-			p.awaitRunning(t)
-			run(t, p)
-		}
-		list = append(list, j)
-	}
-	return list
-}
-
+// awaitRunning waits until the rollout runs: before, nobody is counted.
 func (p *pilot) awaitRunning(t *testing.T) {
 	t.Helper()
 	p.await(t, "it runs", func(s gateway.Status) bool { return s.State != "unknown" })

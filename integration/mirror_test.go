@@ -18,24 +18,11 @@ import (
 // TestMirrors lets mirrors send copies on every host.
 func TestMirrors(t *testing.T) {
 	atOnce(t, hosts, gateway.Host.Name, func(t *testing.T, host gateway.Host) {
-		embark(t, host, gateway.Site{Control: true, TLS: true}, sending(slices.Concat(copyJourneys, boundJourneys, intactJourneys, compareJourneys, darkJourneys)))
+		embark(t, host, gateway.Site{Control: true, TLS: true}, after((*pilot).awaitMirrors, slices.Concat(copyJourneys, boundJourneys, intactJourneys, compareJourneys, darkJourneys)))
 	})
 }
 
-// sending are journeys that begin when their mirrors send: before, nothing is copied.
-func sending(all []journey) []journey {
-	var list []journey
-	for _, j := range all {
-		run := j.run
-		j.run = func(t *testing.T, p *pilot) {
-			p.awaitMirrors(t)
-			run(t, p)
-		}
-		list = append(list, j)
-	}
-	return list
-}
-
+// awaitMirrors waits until the mirrors send: before, nothing is copied.
 func (p *pilot) awaitMirrors(t *testing.T) {
 	t.Helper()
 	gateway.Eventually(t, "the mirrors of "+p.rollout.Name+" send", func() bool {

@@ -60,6 +60,20 @@ func embark(t *testing.T, host gateway.Host, served gateway.Site, all []journey)
 	}
 }
 
+// after are journeys that begin when the pilot has waited for something.
+func after(wait func(*pilot, *testing.T), all []journey) []journey {
+	var list []journey
+	for _, j := range all {
+		run := j.run
+		j.run = func(t *testing.T, p *pilot) {
+			wait(p, t)
+			run(t, p)
+		}
+		list = append(list, j)
+	}
+	return list
+}
+
 // atOnce runs a subtest for each of all at the same time. t.Parallel would let as many go on as there are processors, and
 // these wait.
 func atOnce[T any](t *testing.T, all []T, name func(T) string, run func(*testing.T, T)) {
